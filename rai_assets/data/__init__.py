@@ -1,0 +1,1 @@
+"""Datasets: readers, contract, validation, splits, statistics, groups."""

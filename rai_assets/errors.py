@@ -1,0 +1,46 @@
+"""Errors that a user can act on: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class RaiError(Exception):
+    """A fault of the product or its surroundings (exit code 4).
+
+    Args:
+        what: One sentence in the user's words.
+        where: The place: `file:line`, a row and a column, a branch, an endpoint.
+        fix: What the user can do about it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+        super().__init__(what, where, fix)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        remedy = f"\n  Fix: {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{remedy}"
+
+
+class UsageError(RaiError):
+    """The command was called with words that do not fit (exit code 2)."""
+
+    exit_code = 2
+
+
+class InputRefused(RaiError):
+    """A file, a table, a model or a declaration that cannot be accepted (exit code 3)."""
+
+    exit_code = 3
+
+
+class DeclarationError(InputRefused):
+    """A use case whose declaration cannot be loaded."""
+
+
+class Undefined(RaiError):
+    """An analysis has no answer on these rows, and `what` says why."""

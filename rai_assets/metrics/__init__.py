@@ -1,0 +1,1 @@
+"""Every formula, count, interval and verdict, once."""

@@ -1,0 +1,1 @@
+"""Models: training, ONNX export and parity, scoring, versions."""

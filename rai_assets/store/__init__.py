@@ -1,0 +1,1 @@
+"""The versioned repository, in lakeFS's vocabulary."""

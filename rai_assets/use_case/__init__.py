@@ -1,0 +1,1 @@
+"""The declaration of a use case and the asset graph it becomes."""

@@ -1,0 +1,13 @@
+"""What every test needs: the folder of real data sets beside the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data sets in `../shared/data`, beside the project's folder."""
+    return Path(__file__).resolve().parents[2] / "shared" / "data"
