@@ -1,0 +1,1 @@
+"""Use cases that come with the package."""

@@ -1,0 +1,1 @@
+"""The demo: a lending use case on generated data whose faults are known."""
