@@ -132,15 +132,15 @@ def _marks(x_title: str, domain: tuple[float, float] | None, series: dict[str, A
     scale: dict[str, Any] = {"domain": list(domain), "clamp": True} if domain else {"zero": True, "nice": True}
     x = {"field": "value", "type": "quantitative", "scale": scale, "axis": theme.quantity_axis(x_title)}
     says = {"field": "says", "type": "nominal"}
-    colour = {"color": series["color"]} if series else {}
-    shape = {"shape": series["shape"]} if series else {}
+    # Not `color`: a layer that has it without `shape` gives the shapes a legend of their own.
+    stroke = {"stroke": {**series["color"], "legend": None}} if series else {}
     point = {"type": "point", "filled": True, "opacity": 1, "color": theme.BLUE}
     return [
         {
             "transform": [{"filter": {"field": "low", "valid": True}}, {"filter": {"field": "high", "valid": True}}],
             "mark": {"type": "rule", "strokeWidth": 2.5, "opacity": 0.55, "color": theme.BLUE,
                      "description": "interval of one group"},
-            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "description": says, **colour},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "description": says, **stroke},
         },
         {
             "transform": [{"filter": _FULL}],
@@ -150,7 +150,7 @@ def _marks(x_title: str, domain: tuple[float, float] | None, series: dict[str, A
         {
             "transform": [{"filter": _FULL}, {"filter": {"field": "small", "equal": True}}],
             "mark": {**point, "size": 34, "color": "white", "description": "mark of a small group"},
-            "encoding": {"x": x, "description": says, **shape},
+            "encoding": {"x": x, "description": says},
         },
     ]  # fmt: skip
 
