@@ -89,3 +89,27 @@ class Number:
     def from_json(cls, value: Mapping[str, Any]) -> Number:
         """The number that `as_json` wrote."""
         return cls(**value)
+
+
+def finite(value: float) -> float | None:
+    """A Python float, or None where the value is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def measured(
+    definition: str,
+    value: float,
+    low: float = math.nan,
+    high: float = math.nan,
+    *,
+    level: float | None = None,
+    **others: Any,
+) -> Number:
+    """A number from computed floats: NaN and infinity become None, and `level` is kept only beside a bound.
+
+    Raises:
+        ValueError: The value is not finite and no `reason` is given.
+    """
+    bounds = finite(low), finite(high)
+    kept = level if bounds != (None, None) else None
+    return Number(definition, finite(value), *bounds, level=kept, **others)

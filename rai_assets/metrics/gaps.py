@@ -1,0 +1,213 @@
+"""Gaps between groups, whatever the metric: largest to smallest, and to a reference group, each with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.errors import UsageError
+from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.estimates import SMALL, Estimates
+from rai_assets.metrics.intervals import difference_interval, max_min_difference, max_min_ratio, ratio_interval
+from rai_assets.metrics.number import Number, measured
+from rai_assets.metrics.rows import Grouping
+
+NAMED_AT_MOST = 3
+"""Groups left out of a comparison that are named in its reason; more are counted."""
+
+
+def group_name(group: Mapping[str, str]) -> str:
+    """A group for people: `race=Other, sex=F`."""
+    return ", ".join(f"{column}={value}" for column, value in group.items())
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Value and interval of one comparison; NaN where undefined, infinite where unbounded."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the groups of one grouping are compared.
+
+    Attributes:
+        grouping: The groups, G of them.
+        sizes: Unweighted rows per group, (G,).
+        level: Confidence level.
+        minimum_size: Groups with fewer rows are left out, and that is said.
+        split: Split the rows come from.
+        coordinates: What else places the gaps, e.g. the class.
+    """
+
+    grouping: Grouping
+    sizes: NDArray[np.int64]
+    level: float = 0.95
+    minimum_size: int = 5
+    split: str | None = None
+    coordinates: Mapping[str, str] = field(default_factory=dict)
+
+    def difference(self, estimates: Estimates, name: str | None = None) -> Number:
+        """Largest less smallest value: `R_difference`, or a named gap with that formula."""
+        kept, left_out = self.kept(estimates)
+        name = name or f"{estimates.metric}_difference"
+        if len(kept.value) < 2:
+            return self.undefined(name, left_out)
+        return self.number(name, difference_gap(kept, self.level), [kept], left_out)
+
+    def ratio(self, estimates: Estimates, name: str | None = None) -> Number:
+        """Smallest over largest value: `R_ratio`, or a named gap with that formula."""
+        kept, left_out = self.kept(estimates)
+        name = name or f"{estimates.metric}_ratio"
+        if len(kept.value) < 2:
+            return self.undefined(name, left_out)
+        if why := no_ratio(kept):
+            return self.undefined(name, why)
+        return self.number(name, ratio_gap(kept, self.level), [kept], left_out)
+
+    def to_reference(self, estimates: Estimates, reference: Mapping[str, str]) -> list[Number]:
+        """`R_difference_to_reference` and `R_ratio_to_reference` of every other group, each at its own level.
+
+        Raises:
+            UsageError: There is no such group.
+        """
+        base = self.code_of(reference)
+        low, high = estimates.bounds(self.level)
+        bounds = (low, high), (low[base], high[base])
+        differences = (
+            estimates.value - estimates.value[base],
+            *difference_interval(estimates.value, bounds[0], estimates.value[base], bounds[1]),
+        )
+        ratios = _ratios_to(estimates, base, self.level)
+        numbers = []
+        for code, group in enumerate(self.grouping.groups):
+            if code == base:
+                continue
+            why = self.why_not(estimates, code) or self.why_not(estimates, base)
+            pair = estimates.take([code, base])
+            for suffix, (value, below, above) in (("difference", differences), ("ratio", ratios)):
+                name = f"{estimates.metric}_{suffix}_to_reference"
+                reason = why or (no_ratio_to(*pair.value) if suffix == "ratio" else "")
+                places = {"group": dict(group), "reference": dict(self.grouping.groups[base])}
+                if reason:
+                    numbers.append(self.undefined(name, reason, **places))
+                else:
+                    gap = Gap(float(value[code]), float(below[code]), float(above[code]))
+                    numbers.append(self.number(name, gap, [pair], "", **places))
+        return numbers
+
+    def kept(self, estimates: Estimates) -> tuple[Estimates, str]:
+        """The estimates that can be compared, and which groups are left out and why."""
+        reasons = [self.why_not(estimates, code) for code in range(len(self.grouping.groups))]
+        out = [f"{group_name(group)} ({why})" for group, why in zip(self.grouping.groups, reasons, strict=True) if why]
+        keep = np.array([not why for why in reasons], bool)
+        more = f" and {len(out) - NAMED_AT_MOST} more" if len(out) > NAMED_AT_MOST else ""
+        sentence = f"left out: {'; '.join(out[:NAMED_AT_MOST])}{more}" if out else ""
+        if keep.sum() < 2:
+            sentence = f"fewer than two groups can be compared; {sentence}".rstrip("; ")
+        return estimates.take(keep), sentence
+
+    def why_not(self, estimates: Estimates, code: int) -> str:
+        """Why a group cannot be compared; empty where it can."""
+        if self.sizes[code] < self.minimum_size:
+            return too_small(int(self.sizes[code]), self.minimum_size)
+        return estimates.undefined if np.isnan(estimates.value[code]) else ""
+
+    def code_of(self, group: Mapping[str, str]) -> int:
+        """The code of a group.
+
+        Raises:
+            UsageError: There is no such group.
+        """
+        for code, known in enumerate(self.grouping.groups):
+            if dict(known) == dict(group):
+                return code
+        some = "; ".join(group_name(known) for known in self.grouping.groups[:10])
+        raise UsageError(f"there is no group {group_name(group)!r} in {self.grouping.name}", fix=f"one of: {some}")
+
+    def number(
+        self,
+        name: str,
+        gap: Gap,
+        parts: list[Estimates],
+        reason: str,
+        group: Mapping[str, str] | None = None,
+        reference: Mapping[str, str] | None = None,
+    ) -> Number:
+        """A gap as a published number: n sums the denominators, small if any of them is."""
+        notes = [part.note for part in parts]
+        if not (np.isfinite(gap.low) or np.isfinite(gap.high)):
+            notes += [part.no_interval for part in parts]
+        reasons = [reason, *dict.fromkeys(note for note in notes if note)]
+        return measured(
+            definition(name).id,
+            gap.value,
+            gap.low,
+            gap.high,
+            level=self.level,
+            n=int(max(part.n.sum() for part in parts)),
+            small=any(int(part.scarcest.min()) < SMALL for part in parts),
+            reason="; ".join(item for item in reasons if item) or None,
+            unit=definition(name).unit,
+            **self._places(group, reference),
+        )
+
+    def undefined(
+        self,
+        name: str,
+        reason: str,
+        group: Mapping[str, str] | None = None,
+        reference: Mapping[str, str] | None = None,
+    ) -> Number:
+        """A gap that cannot be given, and why."""
+        unit = definition(name).unit
+        return Number(definition(name).id, None, reason=reason, unit=unit, **self._places(group, reference))
+
+    def _places(self, group: Mapping[str, str] | None, reference: Mapping[str, str] | None) -> dict:
+        coordinates = {**self.coordinates, "sensitive": self.grouping.name}
+        return {"group": group or {}, "coordinates": coordinates, "reference": reference, "split": self.split}
+
+
+def too_small(rows: int, minimum_size: int) -> str:
+    """Why a group shows no number."""
+    return f"{rows} rows, under the minimum size {minimum_size}"
+
+
+def difference_gap(estimates: Estimates, level: float) -> Gap:
+    """Largest less smallest of two or more defined values."""
+    value = estimates.value
+    return Gap(float(value.max() - value.min()), *max_min_difference(value, estimates.bounds, level))
+
+
+def ratio_gap(estimates: Estimates, level: float) -> Gap:
+    """Smallest over largest of two or more defined values that are not negative and not all 0."""
+    value = estimates.value
+    return Gap(float(value.min() / value.max()), *max_min_ratio(value, estimates.bounds, level))
+
+
+def no_ratio(estimates: Estimates) -> str:
+    """Why the values have no ratio; empty where they have one."""
+    if estimates.value.min() < 0:
+        return "a value is below 0, and a ratio needs values of one sign"
+    return "" if estimates.value.max() > 0 else "the value of every group is 0"
+
+
+def no_ratio_to(value: float, base: float) -> str:
+    """Why two values have no ratio; empty where they have one."""
+    if min(value, base) < 0:
+        return "a value is below 0, and a ratio needs values of one sign"
+    return "" if base > 0 else "the value of the reference group is 0"
+
+
+def _ratios_to(estimates: Estimates, base: int, level: float) -> tuple[NDArray, NDArray, NDArray]:
+    low, high = estimates.bounds(level)
+    reference = float(estimates.value[base])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = estimates.value / reference
+    return ratio, *ratio_interval(estimates.value, (low, high), reference, (low[base], high[base]))

@@ -1,0 +1,212 @@
+"""The one call that the rooms use: rows and groups in, published numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.metrics.counts import Cells, confusion_cells
+from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.estimates import SMALL, Estimates
+from rai_assets.metrics.gaps import Comparison, too_small
+from rai_assets.metrics.named import named_gaps
+from rai_assets.metrics.number import Number, measured
+from rai_assets.metrics.rates import BINARY_METRICS, rate_estimates, readable
+from rai_assets.metrics.rows import Grouping, Rows
+
+Places = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured in the groups of one grouping, before it is published.
+
+    Attributes:
+        grouping: The groups; None for all rows as one.
+        sizes: Unweighted rows per group, (G,).
+        weight_sum: Sum of the weights per group, (G,); None for equal weights.
+        estimates: Every metric with its coordinates beside the group (the class).
+        cells: Count tables of a binary decision or target; None for other tasks.
+    """
+
+    grouping: Grouping | None
+    sizes: NDArray[np.int64]
+    weight_sum: NDArray[np.float64] | None
+    estimates: list[tuple[Estimates, Places]]
+    cells: Cells | None = None
+
+    @property
+    def groups(self) -> tuple[Places, ...]:
+        """The label of every group; one without columns for all rows."""
+        return ({},) if self.grouping is None else self.grouping.groups
+
+
+def estimate(rows: Rows, grouping: Grouping | None = None) -> Measurement:
+    """Measure every metric that the rows allow in every group, in one pass over the rows per kind of metric."""
+    codes = None if grouping is None else grouping.codes
+    n_groups = 1 if grouping is None else len(grouping.groups)
+    estimates: list[tuple[Estimates, Places]] = []
+    cells = None
+    if rows.task == "binary" and (rows.target is not None or rows.decision is not None):
+        cells = confusion_cells(rows.target, rows.decision, codes, n_groups, rows.weight)
+        estimates += [(rate_estimates(cells, name), {}) for name in BINARY_METRICS if readable(cells, name)]
+    sizes = np.array([rows.n]) if codes is None else np.bincount(codes, minlength=n_groups)
+    return Measurement(grouping, sizes, _weight_sum(rows.weight, codes, n_groups), estimates, cells)
+
+
+def measure(
+    rows: Rows,
+    grouping: Grouping,
+    reference: Mapping[str, str] | None = None,
+    *,
+    level: float = 0.95,
+    minimum_size: int = 5,
+    split: str | None = None,
+) -> list[Number]:
+    """The numbers of every group and the gaps between them, with the rows read once."""
+    measurement, split = estimate(rows, grouping), split or rows.split
+    return [
+        *group_numbers(measurement, level, minimum_size, split),
+        *gap_numbers(measurement, reference, level, minimum_size, split),
+    ]
+
+
+def measure_groups(
+    rows: Rows,
+    grouping: Grouping | None = None,
+    *,
+    level: float = 0.95,
+    minimum_size: int = 5,
+    split: str | None = None,
+) -> list[Number]:
+    """Every count, rate, score and error of every group.
+
+    Args:
+        rows: The rows, with whatever is known of target, decision and score.
+        grouping: Their groups; None measures all rows as one.
+        level: Confidence level of the intervals.
+        minimum_size: A group with fewer rows shows its count and, for all else, only this reason.
+        split: Name of the split; None takes it from the rows.
+    """
+    return group_numbers(estimate(rows, grouping), level, minimum_size, split or rows.split)
+
+
+def measure_gaps(
+    rows: Rows,
+    grouping: Grouping,
+    reference: Mapping[str, str] | None = None,
+    *,
+    level: float = 0.95,
+    minimum_size: int = 5,
+    split: str | None = None,
+) -> list[Number]:
+    """Every gap between the groups: largest to smallest, named, and to a reference group where one is given.
+
+    Args:
+        rows: The rows, with whatever is known of target, decision and score.
+        grouping: Their groups.
+        reference: The group compared with, e.g. `{"sex": "Male"}`; for the named gaps of two sides the privileged one.
+        level: Confidence level of the intervals.
+        minimum_size: Groups with fewer rows do not enter a gap, and its reason says so.
+        split: Name of the split; None takes it from the rows.
+
+    Raises:
+        UsageError: `reference` is not one of the groups.
+    """
+    return gap_numbers(estimate(rows, grouping), reference, level, minimum_size, split or rows.split)
+
+
+def group_numbers(measurement: Measurement, level: float, minimum_size: int, split: str) -> list[Number]:
+    """The numbers of every group of a measurement."""
+    numbers = _counts(measurement, minimum_size, split)
+    small_group = [
+        too_small(int(size), minimum_size) if size < minimum_size else "" for size in measurement.sizes.tolist()
+    ]
+    for estimates, places in measurement.estimates:
+        low, high = estimates.bounds(level)
+        item = definition(estimates.metric)
+        for code, group in enumerate(measurement.groups):
+            reason, value = small_group[code], estimates.value[code]
+            if not reason and np.isnan(value):
+                reason = estimates.undefined + (" in this group" if group else "")
+            if reason:
+                number = Number(
+                    item.id, None, reason=reason, group=group, coordinates=places, split=split, unit=item.unit
+                )
+            else:
+                bounded = np.isfinite(low[code]) or np.isfinite(high[code])
+                notes = [estimates.note, "" if bounded else estimates.no_interval]
+                number = measured(
+                    item.id,
+                    value,
+                    low[code],
+                    high[code],
+                    level=level,
+                    n=int(estimates.n[code]),
+                    small=bool(estimates.scarcest[code] < SMALL),
+                    group=group,
+                    coordinates=places,
+                    split=split,
+                    unit=item.unit,
+                    reason="; ".join(note for note in notes if note) or None,
+                )
+            numbers.append(number)
+    return numbers
+
+
+def gap_numbers(
+    measurement: Measurement, reference: Mapping[str, str] | None, level: float, minimum_size: int, split: str
+) -> list[Number]:
+    """The gaps between the groups of a measurement."""
+    grouping = measurement.grouping
+    if grouping is None:
+        return []
+    numbers: list[Number] = []
+    for estimates, places in measurement.estimates:
+        comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split, places)
+        numbers += [comparison.difference(estimates), comparison.ratio(estimates)]
+        if reference is not None:
+            numbers += comparison.to_reference(estimates, reference)
+    if measurement.cells is not None:
+        comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split)
+        numbers += named_gaps(measurement.cells, comparison, reference)
+    return numbers
+
+
+def _counts(measurement: Measurement, minimum_size: int, split: str) -> list[Number]:
+    """The counts of every group; a group under the minimum size shows its `count` only."""
+    cells = measurement.cells
+    tables: dict[str, NDArray] = {"count": measurement.sizes}
+    if cells is not None and cells.has_target and cells.has_decision:
+        names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+        tables.update(zip(names, cells.counts.T, strict=True))
+    if measurement.weight_sum is not None:
+        tables["weight_sum"] = measurement.weight_sum
+    numbers = []
+    for name, values in tables.items():
+        item = definition(name)
+        for group, value, size in zip(measurement.groups, values.tolist(), measurement.sizes.tolist(), strict=True):
+            hidden = size < minimum_size and name != "count"
+            numbers.append(
+                Number(
+                    item.id,
+                    None if hidden else float(value),
+                    n=None if hidden else size,
+                    small=not hidden and size < SMALL,
+                    group=group,
+                    split=split,
+                    unit=item.unit,
+                    reason=too_small(size, minimum_size) if hidden else None,
+                )
+            )
+    return numbers
+
+
+def _weight_sum(weight: NDArray | None, codes: NDArray | None, n_groups: int) -> NDArray[np.float64] | None:
+    if weight is None:
+        return None
+    sums = weight.sum(keepdims=True) if codes is None else np.bincount(codes, weight, minlength=n_groups)
+    return np.asarray(sums, float)
