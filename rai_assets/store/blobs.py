@@ -1,0 +1,262 @@
+"""Contents of objects, each in a file named by its SHA-256, written beside and moved into place whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from rai_assets.store.changes import Put
+from rai_assets.store.errors import BackendUnavailable
+
+CHUNK = 4 << 20  # bytes read, hashed and written at a time
+SYNC_EACH = 64  # files flushed one by one; more are flushed by one sync of the file system
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A content: its digest and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class ContentFolder:
+    """The folder `objects/sha256` of a repository and the `tmp` beside it.
+
+    Args:
+        root: The repository's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._objects = root / "objects" / "sha256"
+        self._tmp = root / "tmp"
+
+    def create(self) -> None:
+        """Make the folders."""
+        self._objects.mkdir(parents=True)
+        self._tmp.mkdir()
+
+    def path(self, sha256: str) -> Path:
+        """Where a content lies."""
+        return self._objects / sha256[:2] / sha256[2:4] / sha256
+
+    def open(self, blob: Blob) -> BinaryIO:
+        """Open a content for reading.
+
+        Raises:
+            BackendUnavailable: It is missing, or has another size than it was written with.
+        """
+        path = self.path(blob.sha256)
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError as fault:
+            raise _damaged(path, "is missing") from fault
+        size = os.fstat(stream.fileno()).st_size
+        if size != blob.size:
+            stream.close()
+            raise _damaged(path, f"has {size:,} bytes instead of {blob.size:,}")
+        return stream
+
+    def copy(self, blob: Blob, destination: Path) -> None:
+        """Copy a content to a file that appears only when it is whole and its digest is right.
+
+        Raises:
+            BackendUnavailable: The content is damaged.
+        """
+        partial = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
+        try:
+            with self.open(blob) as stream, partial.open("xb") as out:
+                copied = copy_hashed(stream, out)
+            if copied != blob:
+                raise _damaged(self.path(blob.sha256), "does not have the digest of its name")
+            partial.replace(destination)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder of its own on the store's file system, gone when the context ends."""
+        folder = self._tmp / uuid.uuid4().hex
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def staging(self) -> Iterator[Staging]:
+        """A place where the contents of one change set wait for their publication."""
+        with self.scratch() as folder:
+            yield Staging(self, folder)
+
+    def sweep(self, used: Collection[str], grace: float) -> tuple[int, int]:
+        """Remove contents that are not `used` and older than `grace` seconds; returns how many, and their bytes."""
+        limit = time.time() - grace
+        count = size = 0
+        for path in self._objects.glob("*/*/*"):
+            status = path.stat()
+            if path.name not in used and status.st_mtime <= limit:
+                path.unlink()
+                count, size = count + 1, size + status.st_size
+        return count, size
+
+    def sweep_tmp(self, grace: float) -> int:
+        """Remove what dead writers left; returns how many folders. A folder counts as young as its youngest file."""
+        limit = time.time() - grace
+        count = 0
+        for folder in self._tmp.iterdir():
+            if max(_mtimes(folder)) <= limit:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+        return count
+
+
+class Staging:
+    """Contents of one change set: written and flushed, but not yet in their place.
+
+    Args:
+        contents: Where they go.
+        folder: A folder of their own on the same file system.
+    """
+
+    def __init__(self, contents: ContentFolder, folder: Path) -> None:
+        self._contents = contents
+        self._folder = folder
+        self._staged: dict[Blob, Path] = {}
+        self._count = 0
+
+    def add(self, put: Put) -> Blob:
+        """Bring the content of a put into the folder, in constant memory, and return its digest and size.
+
+        A file to be adopted stays where it is until `publish` if it lies on the same file system.
+        """
+        self._count += 1
+        source = put.source
+        movable = put.consume and isinstance(source, Path) and _same_device(source, self._folder)
+        path = source if movable and isinstance(source, Path) else self._folder / str(self._count)
+        if movable:
+            with path.open("r+b") as stream:
+                blob = copy_hashed(stream, None)
+                self._flush(stream)
+        else:
+            with _opened(source) as stream, path.open("xb") as out:
+                blob = copy_hashed(stream, out)
+                self._flush(out)
+        if self._staged.setdefault(blob, path) != path:
+            path.unlink()
+        return blob
+
+    def settle(self) -> None:
+        """Make the staged contents durable."""
+        if self._count > SYNC_EACH:
+            os.sync()
+
+    def publish(self) -> None:
+        """Move the contents into their place; to be called under the repository's lock, so that no sweep intervenes."""
+        folders = set()
+        for blob, path in self._staged.items():
+            target = self._contents.path(blob.sha256)
+            if not _holds(target, blob.size):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o444)
+                path.replace(target)
+                folders |= {target.parent, target.parent.parent}
+        if len(folders) > SYNC_EACH:
+            os.sync()
+        else:
+            for folder in folders:
+                sync_folder(folder)
+
+    def _flush(self, stream: BinaryIO) -> None:
+        if self._count <= SYNC_EACH:
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def write_all(out: BinaryIO, data: memoryview) -> None:
+    """The one place where contents are written to disk."""
+    out.write(data)
+
+
+def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
+    """Read a stream to its end, write it to `out` if there is one, and hash it.
+
+    Hashing runs in a thread beside the write; both let go of the interpreter's lock.
+    """
+    digest = hashlib.sha256()
+    first = stream.read(CHUNK)
+    if len(first) < CHUNK:
+        # A stream may give less than asked for before its end, so the end is an empty read.
+        size = 0
+        while first:
+            digest.update(first)
+            if out is not None:
+                write_all(out, memoryview(first))
+            size += len(first)
+            first = stream.read(CHUNK)
+        return Blob(digest.hexdigest(), size)
+    size = 0
+    with ThreadPoolExecutor(1) as pool:
+        chunk = first
+        while chunk:
+            hashed = pool.submit(digest.update, chunk)
+            if out is not None:
+                write_all(out, memoryview(chunk))
+            following = stream.read(CHUNK)
+            hashed.result()
+            size += len(chunk)
+            chunk = following
+    return Blob(digest.hexdigest(), size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _opened(source: bytes | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """A stream over the source; one that the caller opened stays open."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield stream
+    elif isinstance(source, bytes | bytearray | memoryview):
+        yield BytesIO(source)
+    else:
+        yield source
+
+
+def _holds(path: Path, size: int) -> bool:
+    """True if the content is there already; a file of another size is damaged and gets replaced."""
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _same_device(source: Path, folder: Path) -> bool:
+    return not source.is_symlink() and source.stat().st_dev == folder.stat().st_dev
+
+
+def _mtimes(folder: Path) -> list[float]:
+    return [path.lstat().st_mtime for path in (folder, *folder.rglob("*"))]
+
+
+def _damaged(path: Path, how: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"the content {how}", where=str(path), fix="restore the store's folder from a backup; other objects are intact"
+    )

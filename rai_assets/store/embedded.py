@@ -1,0 +1,302 @@
+"""The embedded engine: git's history over a folder of contents, in one directory, without a server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from dulwich.objects import ObjectID, ShaFile, Tree
+
+from rai_assets.errors import RaiError
+from rai_assets.store import garbage, history, names, trees
+from rai_assets.store.blobs import ContentFolder, Staging
+from rai_assets.store.changes import ChangeSet, check_texts
+from rai_assets.store.errors import (
+    AlreadyExists,
+    HookRejected,
+    InvalidRef,
+    MergeConflict,
+    NoChanges,
+    NotFound,
+    ProtectedBranch,
+    StaleHead,
+)
+from rai_assets.store.git_layer import GitLayer, pointer_object
+from rai_assets.store.history import Node
+from rai_assets.store.merge import STRATEGY_KEY, check_strategy, merge_changes
+from rai_assets.store.pointers import Pointer
+from rai_assets.store.protocol import Collected, Commit, MergeCandidate, MergeResult, Strategy
+from rai_assets.store.reading import EmbeddedReader
+
+Gate = Callable[[MergeCandidate], None]
+
+
+class EmbeddedRepository(EmbeddedReader):
+    """A `VersionedRepository` in one folder: readers need no lock, writers take turns.
+
+    Args:
+        root: The repository's folder, filled by `create`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._gates: list[Gate] = []
+
+    @classmethod
+    def create(cls, root: Path) -> None:
+        """Fill an empty folder with a repository of one empty commit on the default branch."""
+        GitLayer.create(root, cls.default_branch)
+        ContentFolder(root).create()
+        git = GitLayer(root)
+        with git.writing():
+            empty = Tree()
+            first, node = history.make(empty.id, [], "Repository created", {})
+            git.store([empty, first])
+            git.set_branch(cls.default_branch, None, node.id)
+
+    def create_branch(self, name: str, source: str, *, exist_ok: bool = False) -> str:  # noqa: D102
+        names.check_branch(name)
+        with self._git.writing():
+            present = self._git.branch(name)
+            if present is not None and exist_ok:
+                return present
+            self._check_free(name)
+            head = self._node(source).id
+            self._git.set_branch(name, None, head)
+            return head
+
+    def delete_branch(self, name: str) -> None:  # noqa: D102
+        with self._git.writing():
+            self._head(name)
+            if name == self.default_branch or self._protected(name):
+                raise ProtectedBranch(f"branch {name!r} may not be deleted", where=self.repository)
+            self._git.remove_branch(name)
+
+    def create_tag(self, tag: str, ref: str) -> str:  # noqa: D102
+        names.check_tag(tag)
+        with self._git.writing():
+            self._check_free(tag)
+            target = self._node(ref).id
+            self._git.set_tag(tag, target)
+            return target
+
+    def delete_tag(self, tag: str) -> None:  # noqa: D102
+        names.check_tag(tag)
+        with self._git.writing():
+            if self._git.tag(tag) is None:
+                raise NotFound(f"there is no tag {tag!r}", where=self.repository)
+            self._git.remove_tag(tag)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:  # noqa: D102
+        with self._git.faults():
+            context = self._contents.scratch()
+            folder = context.__enter__()
+        try:
+            yield folder
+        finally:
+            context.__exit__(None, None, None)
+
+    def commit(  # noqa: D102
+        self,
+        branch: str,
+        changes: ChangeSet,
+        message: str,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        expected_head: str | None = None,
+        allow_empty: bool = False,
+    ) -> Commit:
+        described = _described(message, metadata, branch)
+        # Asked before the upload, so that nobody waits for a refusal; asked again under the lock.
+        self._writable(branch, expected_head)
+        with self._git.faults(), self._contents.staging() as staging:
+            pointers = _stage(changes, staging)
+            with self._git.writing():
+                head = self._writable(branch, expected_head)
+                objects: dict[str, ShaFile] = {path: pointer_object(item.encode()) for path, item in pointers.items()}
+                tree, made = trees.rewrite(self._git.objects, head.tree, self._plan(head, changes, objects))
+                if tree == head.tree and not allow_empty:
+                    raise NoChanges(f"branch {branch!r} holds this content already", where=self.repository)
+                staging.publish()
+                return self._advance(branch, head, tree, [*objects.values(), *made], message, described)
+
+    def merge(  # noqa: D102
+        self,
+        source: str,
+        destination: str,
+        message: str = "",
+        metadata: Mapping[str, str] | None = None,
+        *,
+        expected_head: str | None = None,
+        strategy: Strategy | None = None,
+        squash: bool = False,
+        allow_empty: bool = False,
+    ) -> MergeResult:
+        message = message or f"Merge {source!r} into {destination!r}"
+        described = {**_described(message, metadata, destination), STRATEGY_KEY: check_strategy(strategy)}
+        while True:
+            with self._git.writing():
+                head = self._head(destination, expected_head)
+                other = self._node(source)
+                base = history.merge_base(self._git.objects, head, other)
+                if other.tree == base.tree and not allow_empty:
+                    raise NoChanges(f"{source!r} has nothing that {destination!r} has not", where=self.repository)
+                tree, made = self._merge_trees(base.tree, other.tree, head.tree, strategy)
+                candidate, node = history.make(tree, [head] if squash else [head, other], message, described)
+                self._git.store([*made, candidate])
+                if not self._gates:
+                    self._git.set_branch(destination, head.id, node.id)
+                    return MergeResult(node.commit, base.id)
+            # The lock is free while a gate works, so that it may take its time and write to the store itself.
+            self._ask_gates(other.id, destination, head.id, node.id)
+            with self._git.writing():
+                if self._head(destination).id == head.id:
+                    # Once more: a sweep may have come between.
+                    self._git.store([*made, candidate])
+                    self._git.set_branch(destination, head.id, node.id)
+                    return MergeResult(node.commit, base.id)
+
+    def protect(self, patterns: Sequence[str]) -> None:  # noqa: D102
+        for pattern in patterns:
+            # A pattern that no branch name can match would protect nothing, silently.
+            names.check_branch(pattern.replace("*", "x"))
+        with self._git.writing():
+            self._git.set_protected(patterns)
+
+    def before_merge(self, gate: Gate) -> None:  # noqa: D102
+        self._gates.append(gate)
+
+    def revert(  # noqa: D102
+        self,
+        branch: str,
+        ref: str,
+        parent_number: int = 0,
+        *,
+        message: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Commit:
+        message = message or f"Revert {ref}"
+        described = _described(message, metadata, branch)
+        with self._git.writing():
+            head, undone = self._head(branch), self._node(ref)
+            before = self._parent(undone, parent_number)
+            tree, made = self._merge_trees(undone.tree, before.tree, head.tree, None)
+            if tree == head.tree:
+                raise NoChanges(f"what {ref!r} did is undone on {branch!r} already", where=self.repository)
+            return self._advance(branch, head, tree, made, message, described)
+
+    def collect_garbage(  # noqa: D102
+        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None
+    ) -> Collected:
+        leftovers = self._contents.sweep_tmp(grace.total_seconds())
+        with self._git.writing():
+            expired = garbage.expire(self._git, expire_runs) if expire_runs is not None else ()
+            reachable, contents = garbage.mark(self._git)
+            self._git.sweep(reachable, grace.total_seconds())
+            objects, size = self._contents.sweep(contents, grace.total_seconds())
+        return Collected(expired, objects, size, leftovers)
+
+    def _head(self, branch: str, expected: str | None = None) -> Node:
+        head = self._git.branch(names.check_branch(branch))
+        if head is None:
+            raise NotFound(f"there is no branch {branch!r}", where=self.repository)
+        if expected is not None and head != expected:
+            raise StaleHead(
+                f"branch {branch!r} stands at {head[:12]}, not at {expected[:12]}",
+                where=self.repository,
+                fix="read the branch again and repeat the change on its new head",
+            )
+        return history.read(self._git.objects, head)
+
+    def _writable(self, branch: str, expected: str | None) -> Node:
+        head = self._head(branch, expected)
+        if self._protected(branch):
+            raise ProtectedBranch(
+                f"branch {branch!r} takes merges only", where=self.repository, fix="commit to a branch, then merge it"
+            )
+        return head
+
+    def _protected(self, branch: str) -> bool:
+        return any(fnmatchcase(branch, pattern) for pattern in self._git.protected())
+
+    def _check_free(self, name: str) -> None:
+        if self._git.branch(name) or self._git.tag(name) or (names.is_commit(name) and self._git.commits_from(name)):
+            raise AlreadyExists(f"{name!r} names a branch, a tag or a commit already", where=self.repository)
+
+    def _plan(self, head: Node, changes: ChangeSet, objects: Mapping[str, ShaFile]) -> dict[str, ObjectID | None]:
+        """What becomes of each path that the change set touches."""
+        store = self._git.objects
+        for path, put in changes:
+            if put.if_absent and trees.find(store, head.tree, path) is not None:
+                raise AlreadyExists(f"there is an object {path!r} already", where=self.repository)
+        plan: dict[str, ObjectID | None] = dict.fromkeys(changes.deletes)
+        for prefix in changes.prefixes:
+            plan.update(dict.fromkeys(path for path, _ in trees.walk(store, head.tree, prefix)))
+        plan.update({path: item.id for path, item in objects.items()})
+        return plan
+
+    def _merge_trees(
+        self, base: ObjectID, source: ObjectID, destination: ObjectID, strategy: Strategy | None
+    ) -> tuple[ObjectID, list[Tree]]:
+        """The destination's tree with what the source changed since the base, and the trees to store with it."""
+        if destination == base:
+            return source, []
+        store = self._git.objects
+        changes = merge_changes(trees.compare(store, base, source), trees.compare(store, base, destination), strategy)
+        try:
+            return trees.rewrite(store, destination, changes)
+        except trees.PathClash as clash:
+            raise MergeConflict(
+                [clash.path], where=self.repository, fix="rename one of them; no strategy helps"
+            ) from clash
+
+    def _parent(self, node: Node, number: int) -> Node:
+        """The parent that a revert goes back to."""
+        parents = node.commit.parents
+        if not parents:
+            raise NoChanges("the first commit cannot be taken back", where=self.repository)
+        if number == 0 and len(parents) > 1:
+            raise InvalidRef(f"{node.id[:12]} is a merge", fix="say which parent to go back to: parent_number=1 or 2")
+        if not 0 <= number <= len(parents):
+            raise InvalidRef(f"{node.id[:12]} has no parent number {number}", fix=f"it has {len(parents)}")
+        return history.read(self._git.objects, parents[max(number, 1) - 1])
+
+    def _ask_gates(self, source: str, destination: str, head: str, commit: str) -> None:
+        for gate in self._gates:
+            run_id = uuid.uuid4().hex
+            try:
+                gate(MergeCandidate(run_id, source, destination, head, commit))
+            except RaiError as refusal:
+                raise HookRejected(refusal.what, run_id=run_id, where=destination, fix=refusal.fix) from refusal
+
+    def _advance(
+        self,
+        branch: str,
+        head: Node,
+        tree: ObjectID,
+        objects: Sequence[ShaFile],
+        message: str,
+        metadata: Mapping[str, str],
+    ) -> Commit:
+        """Store what a commit needs and the commit, then move the branch; under the lock."""
+        made, node = history.make(tree, [head], message, metadata)
+        self._git.store([*objects, made])
+        self._git.set_branch(branch, head.id, node.id)
+        return node.commit
+
+
+def _described(message: str, metadata: Mapping[str, str] | None, where: str) -> dict[str, str]:
+    check_texts({"message": message, **(metadata or {})}, where=where)
+    return dict(metadata or {})
+
+
+def _stage(changes: ChangeSet, staging: Staging) -> dict[str, Pointer]:
+    """Bring every content beside its place, and name it."""
+    pointers = {path: Pointer(staging.add(put), put.content_type, put.metadata) for path, put in changes}
+    staging.settle()
+    return pointers

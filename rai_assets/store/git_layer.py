@@ -1,0 +1,229 @@
+"""The bare git repository below an embedded store: its objects, its refs, and the one lock for writers."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from dulwich.file import FileLocked
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import Blob, ObjectID, ShaFile
+from dulwich.refs import DiskRefsContainer, Ref
+from dulwich.repo import Repo
+from filelock import FileLock, Timeout
+
+from rai_assets.store.blobs import sync_folder
+from rai_assets.store.errors import BackendUnavailable
+
+LOCK_SECONDS = 120.0
+PACK_FROM = 100  # objects; more than these are written as one pack
+_BRANCHES = "refs/heads/"
+_TAGS = "refs/tags/"
+
+_T = TypeVar("_T")
+
+
+class GitObjects(DiskObjectStore):
+    """Git's objects on disk, flushed at every write, and found while a sweep moves them from files into a pack."""
+
+    def get_raw(self, name: ObjectID) -> tuple[int, bytes]:  # type: ignore[override]
+        """Type and bytes of an object."""
+        try:
+            return super().get_raw(name)
+        except KeyError:
+            # It may have left the loose files after the packs were searched; then it is in a new pack.
+            return super().get_raw(name)
+
+
+class GitLayer:
+    """Objects and refs of one repository.
+
+    Args:
+        root: The repository's folder; git's own is `git` in it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._git = root / "git"
+        self._settings = root / "settings.json"
+        self._lock = FileLock(root / "lock", timeout=LOCK_SECONDS)
+        self.objects = GitObjects(self._git / "objects", fsync_object_files=True)
+        self._refs = DiskRefsContainer(self._git)
+        weakref.finalize(self, self.objects.close)
+
+    @staticmethod
+    def create(root: Path, default_branch: str) -> None:
+        """Make an empty repository in an existing folder."""
+        Repo.init_bare(root / "git", mkdir=True, default_branch=default_branch.encode()).close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the repository's lock. The system frees it when its process dies.
+
+        Raises:
+            BackendUnavailable: Another process holds the lock for too long, or the folder cannot be written.
+        """
+        with self.faults():
+            try:
+                self._lock.acquire()
+            except Timeout as fault:
+                raise BackendUnavailable(
+                    f"another process has been writing for more than {LOCK_SECONDS:.0f} s",
+                    retryable=True,
+                    where=str(self.root),
+                    fix="wait for it to finish, then try again",
+                ) from fault
+            try:
+                yield
+            finally:
+                self._lock.release()
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Turn the operating system's refusals into errors with a fix."""
+        try:
+            yield
+        except OSError as fault:
+            raise BackendUnavailable(
+                f"the store cannot be used: {fault.strerror or fault}", where=str(self.root), fix=_remedy(fault)
+            ) from fault
+
+    def branches(self) -> dict[str, str]:
+        """Branches and their heads, sorted."""
+        return self._named(_BRANCHES)
+
+    def tags(self) -> dict[str, str]:
+        """Tags and their commits, sorted."""
+        return self._named(_TAGS)
+
+    def branch(self, name: str) -> str | None:
+        """Head of a branch, or None."""
+        return self._read(_BRANCHES + name)
+
+    def tag(self, name: str) -> str | None:
+        """Commit of a tag, or None."""
+        return self._read(_TAGS + name)
+
+    def set_branch(self, name: str, old: str | None, new: str) -> None:
+        """Move a branch from `old`, or make it; under the lock."""
+        self._set(_BRANCHES + name, old, new)
+
+    def set_tag(self, name: str, new: str) -> None:
+        """Make a tag; under the lock."""
+        self._set(_TAGS + name, None, new)
+
+    def remove_branch(self, name: str) -> None:
+        """Remove a branch; under the lock."""
+        self._remove(_BRANCHES + name)
+
+    def remove_tag(self, name: str) -> None:
+        """Remove a tag; under the lock."""
+        self._remove(_TAGS + name)
+
+    def commits_from(self, prefix: str) -> list[str]:
+        """Ids of stored commits that start with a hexadecimal prefix, at most two."""
+        found: set[str] = set()
+        for identity in self.objects.iter_prefix(prefix.encode()):
+            if self.objects.get_raw(identity)[0] == 1:  # git's number for a commit
+                found.add(identity.decode())
+            if len(found) == 2:
+                break
+        return sorted(found)
+
+    def pointer(self, identity: ObjectID) -> bytes:
+        """The bytes of a stored pointer."""
+        return self.objects.get_raw(identity)[1]
+
+    def store(self, objects: Sequence[ShaFile]) -> None:
+        """Write objects, many of them as one pack; under the lock."""
+        if len(objects) > PACK_FROM:
+            unique = {item.id: item for item in objects}
+            self._unstale(lambda: self.objects.add_objects([(item, None) for item in unique.values()]))
+            return
+        for item in objects:
+            self._unstale(lambda item=item: self.objects.add_object(item))  # type: ignore[misc]
+
+    def protected(self) -> list[str]:
+        """Patterns of the protected branches."""
+        try:
+            return list(json.loads(self._settings.read_text())["protected"])
+        except FileNotFoundError:
+            return []
+
+    def set_protected(self, patterns: Sequence[str]) -> None:
+        """Replace the patterns; under the lock."""
+        partial = self._settings.with_suffix(".new")
+        with partial.open("w") as out:
+            json.dump({"protected": list(patterns)}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(self._settings)
+        sync_folder(self.root)
+
+    def sweep(self, reachable: set[ObjectID], grace: float) -> None:
+        """Drop objects that are not reachable and older than `grace` seconds, and pack the rest; under the lock."""
+        limit = time.time() - grace
+        dropped = {
+            identity
+            for identity in self.objects
+            if identity not in reachable and self.objects.get_object_mtime(identity) <= limit
+        }
+        self._unstale(lambda: self.objects.repack(exclude=dropped))
+        self.objects.prune(grace_period=int(grace))
+        for leftover in self._git.rglob("*.lock"):
+            leftover.unlink()
+
+    def _named(self, base: str) -> dict[str, str]:
+        names = sorted(name.decode() for name in self._refs.subkeys(Ref(base.encode())))
+        # A name can go between the listing and the reading.
+        return {name: head for name in names if (head := self._read(base + name)) is not None}
+
+    def _read(self, ref: str) -> str | None:
+        found = self._refs.read_ref(Ref(ref.encode()))
+        return found.decode() if found else None
+
+    def _set(self, ref: str, old: str | None, new: str) -> None:
+        name, target = Ref(ref.encode()), ObjectID(new.encode())
+        if old is None:
+            done = self._unstale(lambda: self._refs.add_if_new(name, target))
+        else:
+            done = self._unstale(lambda: self._refs.set_if_equals(name, ObjectID(old.encode()), target))
+        if not done:
+            raise BackendUnavailable(
+                f"{ref} was moved by a program that does not hold the store's lock",
+                retryable=True,
+                where=str(self.root),
+            )
+        sync_folder((self._git / ref).parent)
+
+    def _remove(self, ref: str) -> None:
+        self._unstale(lambda: self._refs.remove_if_equals(Ref(ref.encode()), None))
+        sync_folder((self._git / ref).parent)
+
+    def _unstale(self, action: Callable[[], _T]) -> _T:
+        """Run an action of dulwich; a lock file it meets was left by a dead writer, for the living hold our lock."""
+        while True:
+            try:
+                return action()
+            except FileLocked as left:
+                Path(os.fsdecode(left.lockfilename)).unlink(missing_ok=True)
+
+
+def pointer_object(line: bytes) -> Blob:
+    """A pointer as a git object."""
+    return Blob.from_string(line)
+
+
+def _remedy(fault: OSError) -> str:
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space on its disk; nothing was changed, so the same command can be run again"
+    if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make the folder writable for this user, or choose another one with RAI_HOME"
+    return "check the disk that holds the folder; nothing was changed"

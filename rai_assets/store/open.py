@@ -1,0 +1,65 @@
+"""Opening the repository of a use case."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from pathlib import Path
+
+from rai_assets.store.errors import BackendUnavailable, NotFound
+from rai_assets.store.names import check_repository
+from rai_assets.store.protocol import VersionedRepository
+
+
+def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepository:
+    """The embedded repository `<home>/store/<name>`.
+
+    Args:
+        home: The product's state folder.
+        name: `rai-` and the use case's name with `-` for `_`.
+        create: Make it if it is not there.
+
+    Raises:
+        NotFound: It is not there, and `create` is false.
+        InvalidRef: `name` is no repository name.
+        BackendUnavailable: The folder cannot be made.
+    """
+    from rai_assets.store.embedded import EmbeddedRepository
+
+    folder = home / "store" / check_repository(name)
+    if not folder.is_dir():
+        if not create:
+            raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
+        try:
+            _create(folder)
+        except OSError as fault:
+            raise BackendUnavailable(
+                f"the store cannot be made: {fault.strerror or fault}",
+                where=str(folder),
+                fix="choose a writable folder with RAI_HOME",
+            ) from fault
+    return EmbeddedRepository(folder)
+
+
+def first_commit(repository: VersionedRepository) -> str:
+    """Id of the repository's first, empty commit, where branches start that hold no data."""
+    (oldest,) = deque(repository.log(repository.default_branch, first_parent=True), maxlen=1)
+    return oldest.id
+
+
+def _create(folder: Path) -> None:
+    """Make a repository beside its place, then give it its name: nobody sees a half-made one."""
+    from filelock import FileLock
+
+    from rai_assets.store.embedded import EmbeddedRepository
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / ".create.lock"):
+        if folder.is_dir():
+            return
+        # Under the lock, what is there was left by a dead process.
+        new = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        EmbeddedRepository.create(new)
+        new.replace(folder)

@@ -1,0 +1,250 @@
+"""One asset's result in a repository: numbers, charts, tables, notes, files and facts under `<asset>/`.
+
+`result.json` holds provenance, facts, notes, the digest of the inputs and the names of the parts; beside it lie
+`numbers.json`, `charts/<name>.json`, `tables/<name>.parquet` and `files/<name>`. The same result gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import mimetypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rai_assets.errors import UsageError
+from rai_assets.metrics.number import Number
+from rai_assets.provenance import Provenance
+from rai_assets.store.changes import OCTET_STREAM, ChangeSet
+from rai_assets.store.errors import NoChanges, NotFound
+from rai_assets.store.open import first_commit
+from rai_assets.store.protocol import Commit, VersionedRepository
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ASSET = re.compile(r"[a-z][a-z_]*")
+# Written once per result, in its provenance, and put back when the numbers are read.
+_PINNED = frozenset({"branch", "commit", "model", "address"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one asset found.
+
+    Attributes:
+        asset: Name of the asset, lower-case letters and `_`.
+        provenance: What it was computed from.
+        numbers: The published numbers, in the order in which they are shown.
+        charts: Name to Vega-Lite specification.
+        tables: Name to Arrow table.
+        notes: Sentences for people.
+        files: Name to bytes, e.g. `model.onnx`.
+        facts: Everything else as JSON: settings, verdicts, versions.
+    """
+
+    asset: str
+    provenance: Provenance
+    numbers: list[Number] = field(default_factory=list)
+    charts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def save(
+    repository: VersionedRepository,
+    branch: str,
+    result: Result,
+    input_digest: str,
+    *,
+    message: str,
+    metadata: Mapping[str, str],
+) -> Commit:
+    """Commit a result, and drop the parts of an earlier one that it has no longer.
+
+    A branch that is not there starts at the repository's first commit.
+
+    Args:
+        repository: The use case's repository.
+        branch: The results branch.
+        result: What to write.
+        input_digest: Digest over everything the result depends on, for `find`.
+        message: Message of the commit.
+        metadata: Run id and the like; not part of the stored bytes.
+
+    Returns:
+        The new commit, or the head where the branch holds exactly this result already.
+
+    Raises:
+        UsageError: The asset's name cannot stand in an address.
+        InvalidPath: The name of a part cannot be a path.
+    """
+    if not _ASSET.fullmatch(result.asset):
+        raise UsageError(f"{result.asset!r} is no asset name", fix="use lower-case letters and '_'")
+    changes = ChangeSet().delete_prefix(f"{result.asset}/")
+    for path, content in _contents(result, input_digest):
+        changes.put(f"{result.asset}/{path}", content, _content_type(path))
+    _ensure(repository, branch)
+    try:
+        return repository.commit(branch, changes, message, metadata)
+    except NoChanges:
+        return repository.get_commit(branch)
+
+
+def load(repository: VersionedRepository, ref: str, asset: str) -> Result:
+    """Read a result. Its numbers are pinned to the data commit, but not addressed.
+
+    Raises:
+        NotFound: There is no such ref, or it holds no result of this asset.
+    """
+    commit = repository.resolve(ref)
+    head = _head(repository, commit, asset)
+    provenance = Provenance(**head["provenance"])
+    parts = head["parts"]
+    return Result(
+        asset=asset,
+        provenance=provenance,
+        numbers=_numbers(repository, commit, asset, provenance),
+        charts={name: json.loads(_read(repository, commit, f"{asset}/charts/{name}.json")) for name in parts["charts"]},
+        tables={name: _table(_read(repository, commit, f"{asset}/tables/{name}.parquet")) for name in parts["tables"]},
+        notes=head["notes"],
+        files={name: _read(repository, commit, f"{asset}/files/{name}") for name in parts["files"]},
+        facts=head["facts"],
+    )
+
+
+def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> list[Number]:
+    """The numbers of a result with their addresses in the commit that `ref` names now.
+
+    Raises:
+        NotFound: There is no such ref, or it holds no result of this asset.
+    """
+    commit = repository.resolve(ref)
+    provenance = Provenance(**_head(repository, commit, asset)["provenance"])
+    numbers = _numbers(repository, commit, asset, provenance)
+    return [number.addressed(provenance.use_case, commit, asset) for number in numbers]
+
+
+def find(repository: VersionedRepository, branch: str, asset: str, input_digest: str) -> Commit | None:
+    """The head of `branch` if it holds a result of `asset` made from the same inputs, else None."""
+    try:
+        head = repository.get_commit(branch)
+        stored = _head(repository, head.id, asset)
+    except NotFound:
+        return None
+    return head if stored["input_digest"] == input_digest else None
+
+
+def assets(repository: VersionedRepository, ref: str) -> list[str]:
+    """Names of the assets that have a result in a commit, sorted.
+
+    Raises:
+        NotFound: There is no such ref.
+    """
+    commit = repository.resolve(ref)
+    folders = [item.path for item in repository.list_objects(commit, delimiter="/") if item.is_prefix]
+    return [folder[:-1] for folder in folders if _holds(repository, commit, f"{folder}result.json")]
+
+
+def _contents(result: Result, input_digest: str) -> list[tuple[str, bytes]]:
+    head = {
+        "asset": result.asset,
+        "provenance": result.provenance.as_json(),
+        "input_digest": input_digest,
+        "facts": result.facts,
+        "notes": result.notes,
+        "parts": {"charts": list(result.charts), "tables": list(result.tables), "files": list(result.files)},
+    }
+    return [
+        ("result.json", _json(head, indent=1)),
+        ("numbers.json", _numbers_json(result.numbers)),
+        *((f"charts/{name}.json", _json(chart)) for name, chart in result.charts.items()),
+        *((f"tables/{name}.parquet", _parquet(table)) for name, table in result.tables.items()),
+        *((f"files/{name}", content) for name, content in result.files.items()),
+    ]
+
+
+def _numbers_json(numbers: list[Number]) -> bytes:
+    """One number per line, without the fields that say nothing."""
+    lines = (
+        json.dumps(
+            {name: value for name, value in number.as_json().items() if _says_something(name, value)},
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            default=_plain,
+        )
+        for number in numbers
+    )
+    return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
+
+
+def _says_something(name: str, value: object) -> bool:
+    return name == "value" or not (name in _PINNED or value is None or value is False or value in ("", {}))
+
+
+def _numbers(repository: VersionedRepository, commit: str, asset: str, provenance: Provenance) -> list[Number]:
+    stored = json.loads(_read(repository, commit, f"{asset}/numbers.json"))
+    return [Number.from_json(value).pinned(provenance) for value in stored]
+
+
+def _json(value: object, indent: int | None = None) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, default=_plain)
+    return (text + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar as Python's own."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _parquet(table: pa.Table) -> bytes:
+    """A table as Parquet; its bytes depend on its rows, not on how they are cut into chunks."""
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(table.unify_dictionaries().combine_chunks(), out, compression="zstd")
+    return out.getvalue()
+
+
+def _table(content: bytes) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(io.BytesIO(content))
+
+
+def _content_type(path: str) -> str:
+    if path.endswith(".parquet"):
+        return "application/vnd.apache.parquet"
+    return mimetypes.types_map.get(f".{path.rpartition('.')[2]}", OCTET_STREAM)
+
+
+def _head(repository: VersionedRepository, commit: str, asset: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(_read(repository, commit, f"{asset}/result.json")))
+    except NotFound as fault:
+        raise NotFound(f"{asset!r} has no result in commit {commit[:12]}", where=repository.repository) from fault
+
+
+def _read(repository: VersionedRepository, ref: str, path: str) -> bytes:
+    with repository.open(ref, path) as stream:
+        return stream.read()
+
+
+def _holds(repository: VersionedRepository, ref: str, path: str) -> bool:
+    try:
+        repository.stat(ref, path)
+    except NotFound:
+        return False
+    return True
+
+
+def _ensure(repository: VersionedRepository, branch: str) -> None:
+    if branch not in repository.branches(branch):
+        repository.create_branch(branch, first_commit(repository), exist_ok=True)
