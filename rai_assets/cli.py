@@ -1,0 +1,278 @@
+"""`rai`: declare, run, read. Every command parses, calls, prints.
+
+Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, 4 fault.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from rai_assets import __version__
+from rai_assets.errors import RaiError, UsageError
+
+app = typer.Typer(
+    name="rai",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Responsible AI from one declaration: audited data, an audited model, and a gate before production.\n\n"
+    "Start with `rai demo`, or with your own data: `rai init NAME --data FILE --target COLUMN`, then `rai run NAME`.",
+    epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, 4 fault.",
+)
+
+Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
+Branch = Annotated[str, typer.Option(help="Data branch.")]
+
+
+class Format(StrEnum):
+    """How `rai metrics` prints."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+@app.command()
+def init(
+    name: Name,
+    data: Annotated[list[Path], typer.Option(help="Data file; give it again for more files.", show_default=False)],
+    target: Annotated[str, typer.Option(help="Column with the true outcome.", show_default=False)],
+    test: Annotated[list[Path] | None, typer.Option(help="File kept for the audit instead of a random part.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Names for files without a header: a file, or A,B,C.")] = None,
+    separator: Annotated[str | None, typer.Option(help="What separates columns; found when left out.")] = None,
+    missing: Annotated[list[str] | None, typer.Option(help="Text that means missing, e.g. '?'.")] = None,
+    positive: Annotated[str | None, typer.Option(help="The target's favourable value.")] = None,
+    sensitive: Annotated[str | None, typer.Option(help="Sensitive columns: A,B,C.")] = None,
+    prediction: Annotated[str | None, typer.Option(help="Column with logged decisions; then no model is made.")] = None,
+    score: Annotated[str | None, typer.Option(help="Column with logged scores; needs --threshold.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Decision = score >= threshold.")] = None,
+) -> None:
+    """Read data files, infer a contract, write a commented defs.yaml, and say what was guessed.
+
+    Example: rai init adult --data adult.data.gz --test adult.test.gz --columns columns.txt --missing '?'
+    --target income --positive '>50K' --sensitive sex,race
+    """
+    from rai_assets.use_case.template import write_inferred
+
+    path, guesses = write_inferred(
+        name, data, test or [], columns=columns, separator=separator, missing=missing or [], target=target,
+        positive=positive, sensitive=_names(sensitive), prediction=prediction, score=score, threshold=threshold,
+        progress=_say,
+    )  # fmt: skip
+    print(f"Wrote {path}")
+    for guess in guesses:
+        print(f"  guessed: {guess}")
+    print(f"Read it, change what is wrong, then: rai run {name}")
+
+
+@app.command()
+def validate(name: Annotated[str | None, typer.Argument(help="One use case; all when left out.")] = None) -> None:
+    """Check the declarations; every problem with file and line."""
+    from rai_assets.use_case.declaration import load_all
+
+    declared, broken = load_all()
+    for item in declared:
+        if name in (None, item.use_case.name):
+            print(f"{item.path}: {item.use_case.name} is valid")
+    faulty = [item for item in broken if name in (None, item.name)]
+    if faulty:
+        raise _joined([item.error for item in faulty])
+    if name is not None and name not in {item.use_case.name for item in declared}:
+        raise _no_use_case(name, [item.use_case.name for item in declared])
+
+
+@app.command()
+def run(
+    name: Name,
+    branch: Branch = "main",
+    only: Annotated[str | None, typer.Option(help="Only these assets: A,B,C.", metavar="A,B")] = None,
+) -> None:
+    """Refresh and audit one data branch; after `main`, ask for the promotion of its model."""
+    from rai_assets.progress import listening
+    from rai_assets.use_case.run import run as run_audit
+
+    with listening(_say):
+        outcome = run_audit(_declared(name), branch, _names(only))
+    _print_verdicts(outcome.verdicts)
+    if outcome.champion:
+        print(f"Champion: {outcome.champion}")
+    if outcome.gate is None:
+        print(f"Made: {', '.join(outcome.made) or 'nothing'}")
+        return
+    print(f"Gate: {outcome.gate}.   Next: rai metrics {name}   rai report {name} --open   rai dev")
+    if outcome.gate != "pass":
+        raise typer.Exit(1)
+
+
+@app.command()
+def metrics(
+    name: Name,
+    definition: Annotated[str | None, typer.Option(help="Pattern of ids, e.g. 'false_*' or '*_difference@1'.")] = None,
+    by: Annotated[str | None, typer.Option(help="Only numbers of the groups of these columns: A,B.")] = None,
+    split: Annotated[str | None, typer.Option(help="Rows: train, calibration, test or all; the audited ones.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+    branch: Branch = "main",
+) -> None:
+    """Print every number of the last audit, each with its definition, interval, rows and address."""
+    from rai_assets.use_case.reading import render_numbers, select_numbers
+
+    numbers = select_numbers(_declared(name), branch, definition=definition, by=_names(by), split=split)
+    sys.stdout.write(render_numbers(numbers, format.value))
+
+
+@app.command("explain-number")
+def explain_number(address: Annotated[str, typer.Argument(help="The `address` of a number.")]) -> None:
+    """Show the path from one number to its data: formula, rows, model, commits, files."""
+    from rai_assets.use_case.reading import explain
+
+    print(explain(address))
+
+
+@app.command()
+def report(
+    name: Name,
+    output: Annotated[Path | None, typer.Option(help="Where to write it; NAME-report.html when left out.")] = None,
+    open: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    branch: Branch = "main",
+) -> None:
+    """Write the last audit's report: one HTML file that needs no network."""
+    from rai_assets.use_case.reading import write_report
+
+    path = write_report(_declared(name), branch, output or Path(f"{name}-report.html"))
+    print(f"Wrote {path}")
+    if open:
+        import webbrowser
+
+        webbrowser.open(path.absolute().as_uri())
+
+
+@app.command("list")
+def list_() -> None:
+    """The use cases that are found, their branches, and how their last audits ended."""
+    from rai_assets.home import definitions_folder
+    from rai_assets.use_case.declaration import load_all
+    from rai_assets.use_case.reading import overview
+
+    declared, broken = load_all()
+    for line in overview(declared):
+        print(line)
+    for item in broken:
+        print(f"{item.name}  cannot be loaded: {str(item.error).splitlines()[0]}")
+    if not declared and not broken:
+        print(f"No use case in {definitions_folder()}. Start one: rai init NAME --data FILE --target COLUMN")
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on; Dagster's pages have no login.")] = "127.0.0.1",
+) -> None:
+    """Start Dagster's web server and daemon on this state."""
+    from rai_assets.home import prepare, shipped
+
+    folder = prepare()
+    print(f"State: {folder}   Pages: http://{host}:{port}   Stop with Ctrl-C")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(shipped("workspace.yaml")), "-h", host, "-p", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606  the process becomes Dagster's
+
+
+@app.command()
+def demo() -> None:
+    """Audit a lending use case on made data with planted faults, and show what was planted and what was found."""
+    from rai_assets.progress import listening
+    from rai_assets.use_case.demo import run_demo
+
+    with listening(_say):
+        shown = run_demo()
+    _print_verdicts(shown.outcome.verdicts)
+    print(shown.text)
+    if not shown.all_found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, folders, free disk; what is missing and how to get it."""
+    from rai_assets.use_case.doctor import examine
+
+    lines, healthy = examine()
+    print("\n".join(lines))
+    if not healthy:
+        raise typer.Exit(4)
+
+
+def main() -> None:
+    """Run the command line; every refusal is a sentence and an exit code, never a trace."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except RaiError as error:
+        print(f"rai: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "rai"
+        print(f"rai: {error.format_message()}\n  Fix: `{command} --help` shows how it is called", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def _names(text: str | None) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def _declared(name: str) -> Any:
+    from rai_assets.use_case.declaration import load_all
+
+    declared, broken = load_all()
+    for item in declared:
+        if item.use_case.name == name:
+            return item
+    for item in broken:
+        if item.name == name:
+            raise item.error
+    raise _no_use_case(name, [item.use_case.name for item in declared])
+
+
+def _no_use_case(name: str, known: list[str]) -> UsageError:
+    from rai_assets.home import definitions_folder
+
+    fix = f"choose from: {', '.join(known)}" if known else f"rai init {name} --data FILE --target COLUMN"
+    return UsageError(f"there is no use case {name!r} in {definitions_folder()}", fix=fix)
+
+
+def _joined(errors: list[RaiError]) -> RaiError:
+    if len(errors) == 1:
+        return errors[0]
+    return type(errors[0])("\n".join(str(error) for error in errors))
+
+
+def _print_verdicts(verdicts: list[dict[str, Any]]) -> None:
+    if not verdicts:
+        return
+    width = max(len(item["id"]) for item in verdicts)
+    print("Requirements")
+    for item in verdicts:
+        kind = "" if item["blocking"] else " (not blocking)"
+        print(f"  {item['id']:<{width}}  {item['verdict']:<11}{kind}  {item['sentence']}")
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(f"rai_assets {__version__}")
+        raise typer.Exit(0)

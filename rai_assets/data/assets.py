@@ -1,0 +1,148 @@
+"""The assets `dataset` (written, audited, and only then published) and `splits`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.keys import UseCaseKeys
+from rai_assets.progress import announce
+from rai_assets.store.assets import ResultAsset, branch_partitions, common_attributes, materialization, open_stage
+from rai_assets.store.resource import Lake
+
+if TYPE_CHECKING:
+    from rai_assets.data.ingest import Ingested
+    from rai_assets.store.results import Result
+    from rai_assets.store.stage import Stage
+
+DATASET = """\
+The data of this use case, read from the declared files and checked against its contract.
+
+It is written on a branch of its own first; only when every rule of the contract holds is it published. The columns
+that describe groups of people are tagged `sensitive`."""
+
+SPLITS = """\
+Which rows the model learns from and which are kept for the audit. The same rows on the same data, every time."""
+
+
+def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) -> dg.AssetsDefinition:
+    """The dataset of a use case with one blocking check per kind of contract rule.
+
+    Args:
+        keys: Names of the use case.
+        settings: The declared files and contract.
+        folder: Where the declared paths start from.
+    """
+    from rai_assets.data.validation import rules_of
+
+    rules = rules_of(settings)
+    specs = [
+        dg.AssetCheckSpec(
+            rule.name,
+            asset=dg.AssetKey(keys.asset("dataset")),
+            blocking=True,
+            description=rule.description,
+            metadata={"columns": ", ".join(rule.columns)},
+            partitions_def=branch_partitions(keys),
+        )
+        for rule in rules
+    ]
+
+    @dg.asset(
+        key=keys.asset("dataset"),
+        output_required=False,
+        check_specs=specs,
+        **common_attributes(keys, "data", frozenset({"parquet", "lakefs"}), DATASET),
+    )
+    def dataset(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from rai_assets.data.ingest import ingest
+        from rai_assets.store.open import first_commit
+
+        with open_stage(context, lake, keys, "dataset") as stage:
+            stage.repository.create_branch(stage.results_branch, first_commit(stage.repository), exist_ok=True)
+            ingested = ingest(
+                settings,
+                folder,
+                stage.repository,
+                stage.branch,
+                run_id=stage.run_id,
+                metadata={"run_id": stage.run_id, "use_case": keys.name},
+                progress=stage.progress,
+            )
+            yield from _rule_checks(ingested)
+            if ingested.accepted:
+                result, commit, reused = _publish(stage, ingested)
+                yield materialization(stage, result, commit, reused, _present(result))
+
+    return dataset
+
+
+def _rule_checks(ingested: Ingested) -> Iterator[dg.AssetCheckResult]:
+    for rule in ingested.rules:
+        yield dg.AssetCheckResult(
+            check_name=rule.rule,
+            passed=rule.passed,
+            description=rule.sentence,
+            metadata={"violations": rule.count, "columns": ", ".join(rule.columns), "commit": ingested.commit},
+        )
+
+
+def _publish(stage: Stage, ingested: Ingested) -> tuple[Result, str, bool]:
+    """Store what is known of the published data as the result of `dataset`."""
+    from rai_assets.data.dataset import Dataset
+    from rai_assets.data.summary import summarize
+    from rai_assets.provenance import Provenance, digest_of
+    from rai_assets.store import results
+
+    digest = digest_of({"asset": "dataset", "commit": ingested.commit})
+    found = results.find(stage.repository, stage.results_branch, "dataset", digest)
+    if found is not None:
+        return results.load(stage.repository, found, "dataset"), found, True
+    announce("dataset: counting")
+    provenance = Provenance(stage.keys.name, stage.branch, ingested.commit)
+    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules, stage.progress)
+    return result, stage.save(result, digest), False
+
+
+def _present(result: Result) -> dict[str, Any]:
+    facts = result.facts
+    columns = [
+        dg.TableColumn(
+            column["name"],
+            column["dtype"],
+            description=column["description"] or None,
+            tags={role: "" for role in column["roles"]},
+            constraints=dg.TableColumnConstraints(nullable=column["missing"] != 0),
+        )
+        for column in facts["columns"]
+    ]
+    return {
+        "dagster/row_count": facts["rows"],
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "preview": dg.MetadataValue.md(facts["preview"]),
+        "statistics": dg.MetadataValue.json(facts["statistics"]),
+    }
+
+
+def splits(settings: DatasetSettings) -> ResultAsset:
+    """The asset that assigns every row to train, calibration or test."""
+
+    def compute(stage: Stage) -> Result:
+        from rai_assets.data.splits import split_result
+
+        return split_result(stage)
+
+    return ResultAsset(
+        thing="splits",
+        description=SPLITS,
+        stage="data",
+        kinds=frozenset({"parquet"}),
+        reads=("dataset",),
+        settings=settings.split.model_dump(mode="json") if settings.split is not None else None,
+        compute=compute,
+        present=lambda result: {f"rows {name}": count for name, count in result.facts["splits"].items()},
+    )

@@ -1,0 +1,32 @@
+"""Dagster's entry: finds the use cases, builds their graphs, binds the store."""
+
+from __future__ import annotations
+
+import os
+
+from rai_assets.use_case import quiet  # noqa: F401  before Dagster's previews are used
+
+# isort: split
+import dagster as dg
+
+from rai_assets.store.resource import Lake
+from rai_assets.use_case.declaration import load_all
+from rai_assets.use_case.graph import broken_definitions, build, location_definitions
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Every use case as assets, checks, jobs and sensors.
+
+    A declaration that cannot be loaded becomes a visible `broken_use_case` asset; under `dagster definitions
+    validate` it is an error.
+    """
+    declared, broken = load_all()
+    if broken and os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI") == "1":
+        raise broken[0].error
+    return dg.Definitions.merge(
+        location_definitions(declared),
+        *[build(item) for item in declared],
+        *[broken_definitions(item) for item in broken],
+        dg.Definitions(resources={"lake": Lake()}),
+    )

@@ -1,0 +1,58 @@
+"""The one folder that holds all state, and where use cases are found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from rai_assets.errors import RaiError
+
+
+def home() -> Path:
+    """The state folder: `RAI_HOME`, default `./.rai`, absolute."""
+    return Path(os.environ.get("RAI_HOME", ".rai")).absolute()
+
+
+def definitions_folder() -> Path:
+    """Where use cases are found: `RAI_DEFS`, default `./defs`, else the package's own (the demo)."""
+    chosen = os.environ.get("RAI_DEFS")
+    if chosen:
+        return Path(chosen).absolute()
+    local = Path("defs").absolute()
+    return local if local.is_dir() else Path(__file__).parent / "defs"
+
+
+def prepare() -> Path:
+    """Make the state folder with Dagster's home in it, and point Dagster at it.
+
+    Returns:
+        The state folder.
+
+    Raises:
+        RaiError: The folder cannot be written.
+    """
+    folder = home()
+    dagster_home = folder / "dagster"
+    try:
+        dagster_home.mkdir(parents=True, exist_ok=True)
+        settings = dagster_home / "dagster.yaml"
+        if not settings.exists():
+            fresh = settings.with_name(f"dagster.yaml.{os.getpid()}")
+            shutil.copyfile(shipped("dagster.yaml"), fresh)
+            fresh.replace(settings)
+    except OSError as error:
+        raise RaiError(
+            f"the state folder cannot be written: {error.strerror}",
+            where=str(folder),
+            fix="make the folder writable, or set RAI_HOME to one that is",
+        ) from error
+    os.environ["RAI_HOME"] = str(folder)
+    os.environ["DAGSTER_HOME"] = str(dagster_home)
+    return folder
+
+
+def shipped(name: str) -> Path:
+    """`dagster.yaml` or `workspace.yaml` as it ships with the package; in a checkout it stands at the project's root."""
+    packaged = Path(__file__).parent / name
+    return packaged if packaged.exists() else Path(__file__).parents[1] / name

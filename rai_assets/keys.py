@@ -1,0 +1,66 @@
+"""Names that the graph, the store and the command line share: asset keys, groups, partitions, repositories."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+USE_CASE_PATTERN = r"^[a-z][a-z0-9_]{2,40}$"
+MAIN = "main"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class UseCaseKeys:
+    """The names of everything that belongs to one use case.
+
+    Attributes:
+        name: Name of the use case, `[a-z][a-z0-9_]{2,40}`.
+        owners: E-mail addresses or `team:x`.
+        source: `file:line` of the declaration, for links from the graph to it; empty if declared in memory.
+    """
+
+    name: str
+    owners: tuple[str, ...] = ()
+    source: str = ""
+
+    def asset(self, thing: str) -> list[str]:
+        """Path of the asset key `<use_case>/<thing>`."""
+        return [self.name, thing]
+
+    @property
+    def repository(self) -> str:
+        """Name of the use case's repository in the store."""
+        return repository_name(self.name)
+
+    @property
+    def branch_partitions(self) -> str:
+        """Name of the dynamic partitions that mirror the data branches."""
+        return f"{self.name}_branch"
+
+    @property
+    def audit_job(self) -> str:
+        """Name of the job that refreshes and audits one data branch."""
+        return f"{self.name}_audit"
+
+    @property
+    def promotion_job(self) -> str:
+        """Name of the job that moves the champion."""
+        return f"{self.name}_promotion"
+
+
+def repository_name(use_case: str) -> str:
+    """`rai-` and the use case's name with `_` written `-`: a valid lakeFS repository."""
+    return "rai-" + use_case.replace("_", "-")
+
+
+def results_branch(branch: str) -> str:
+    """The branch that holds the results of a data branch's audits."""
+    return f"results-{branch}"
+
+
+def check_name(text: str) -> str:
+    """A Dagster check name for any text: a readable slug and a short digest that keeps different texts apart."""
+    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40] or "check"
+    return f"{slug}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

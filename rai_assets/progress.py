@@ -1,0 +1,58 @@
+"""Progress of long work: where it stands, how fast it goes, when it will be done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Report = Callable[[str], None]
+"""Shows one line of progress to whoever waits."""
+
+_INTERVAL_SECONDS = 2.0
+_listener: ContextVar[Report | None] = ContextVar("progress_listener", default=None)
+
+
+class Progress:
+    """Called with (what, done, total); says so at most every two seconds.
+
+    Args:
+        report: Where a line goes; lines also go to the listener of `listening`, if there is one.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._what = ""
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell that `done` of `total` units (rows, draws, bytes) of `what` are through; total 0 means unknown."""
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._began, self._said = what, now, now
+        if now - self._said < _INTERVAL_SECONDS:
+            return
+        self._said = now
+        rate = done / max(now - self._began, 1e-9)
+        left = f", {(total - done) / rate:,.0f} s left" if total and rate else ""
+        line = f"{what}: {done:,}{f' of {total:,}' if total else ''} ({rate:,.0f}/s{left})"
+        self._report(line)
+        announce(line)
+
+
+def announce(line: str) -> None:
+    """Show a line to the listener, if somebody listens."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(line)
+
+
+@contextmanager
+def listening(report: Report) -> Iterator[None]:
+    """Send every line of progress in this block to `report`."""
+    token = _listener.set(report)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

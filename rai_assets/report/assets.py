@@ -1,0 +1,149 @@
+"""The asset `scorecard`: the verdict of every requirement, the gate, and the report for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rai_assets.keys import UseCaseKeys
+from rai_assets.metrics.requirements import Requirement
+from rai_assets.store.assets import branch_partitions, common_attributes, materialization, open_stage
+from rai_assets.store.resource import Lake
+
+if TYPE_CHECKING:
+    from rai_assets.store.results import Result
+    from rai_assets.store.stage import Stage
+
+_ANALYSES = ("evaluation", "fairness_audit", "explanations")
+
+DESCRIPTION = """\
+The audit for people: whether each requirement holds, what was measured, and a report as one HTML file
+(`rai report {name} --open`).
+
+The check `gate` passes when every blocking requirement passes. A requirement that *cannot be told* (its interval lies on
+both sides of the limit) is not good enough for the gate. Without the gate no model becomes champion."""
+
+
+def scorecard_asset(
+    keys: UseCaseKeys, title: str, purpose: str, requirements: Sequence[Requirement], reads: Sequence[str]
+) -> dg.AssetsDefinition:
+    """The scorecard of one use case.
+
+    Args:
+        keys: Names of the use case.
+        title: Its name for people.
+        purpose: What is decided, about whom, and what for.
+        requirements: What must hold.
+        reads: The assets whose results it reads, in the order in which they are made.
+    """
+    settings = {"title": title, "purpose": purpose, "requirements": [repr(item) for item in requirements]}
+
+    @dg.asset(
+        key=keys.asset("scorecard"),
+        deps=[dg.AssetKey(keys.asset(name)) for name in ("dataset", *reads)],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "gate",
+                asset=dg.AssetKey(keys.asset("scorecard")),
+                blocking=True,
+                description="Every blocking requirement has the verdict `pass`.",
+                partitions_def=branch_partitions(keys),
+            )
+        ],
+        **common_attributes(keys, "report", frozenset({"html"}), DESCRIPTION.format(name=keys.name)),
+    )
+    def scorecard(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        with open_stage(context, lake, keys, "scorecard") as stage:
+
+            def compute(stage: Stage) -> Result:
+                return _score(stage, keys, title, purpose, requirements, reads)
+
+            result, commit, reused = stage.produce("scorecard", settings, ["dataset", *reads], compute)
+            return materialization(stage, result, commit, reused, _present(result), [_gate(result.facts)])
+
+    return scorecard
+
+
+def _score(
+    stage: Stage,
+    keys: UseCaseKeys,
+    title: str,
+    purpose: str,
+    requirements: Sequence[Requirement],
+    reads: Sequence[str],
+) -> Result:
+    from rai_assets.report.assemble import audit_of
+    from rai_assets.report.html import render
+    from rai_assets.store.results import Result
+
+    model = stage.result("model") if "model" in reads else None
+    provenance = stage.provenance(model=model.provenance.model if model else None)
+    audit = audit_of(
+        title=title,
+        purpose=purpose,
+        owners=keys.owners,
+        provenance=provenance,
+        results_commit=stage.results_commit,
+        requirements=requirements,
+        dataset=stage.result("dataset"),
+        model=model,
+        analyses=[stage.result(name) for name in _ANALYSES if name in reads],
+    )
+    verdicts = [
+        {
+            "id": item.requirement.id,
+            "text": item.requirement.text,
+            "verdict": item.verdict.verdict,
+            "blocking": item.requirement.blocking,
+            "sentence": item.verdict.sentence,
+            "address": item.verdict.number.address if item.verdict.number else None,
+        }
+        for item in audit.judged
+    ]
+    gate = "pass" if audit.outcome == "none" else audit.outcome
+    return Result(
+        asset="scorecard",
+        provenance=provenance,
+        files={"report.html": render(audit).encode()},
+        facts={"verdicts": verdicts, "gate": gate, "data": stage.repository.tree_digest(stage.data_commit, "dataset/")},
+    )
+
+
+def _gate(facts: dict[str, Any]) -> dg.AssetCheckResult:
+    gate = facts["gate"]
+    blocking = [item for item in facts["verdicts"] if item["blocking"]]
+    told = "\n".join(f"{item['id']}: {item['verdict']}. {item['sentence']}" for item in blocking)
+    return dg.AssetCheckResult(
+        check_name="gate",
+        passed=gate == "pass",
+        severity=dg.AssetCheckSeverity.ERROR if gate == "fail" else dg.AssetCheckSeverity.WARN,
+        description=told or "No blocking requirement is declared, so nothing stands in the way.",
+        metadata={verdict: sum(item["verdict"] == verdict for item in blocking) for verdict in _VERDICTS},
+    )
+
+
+_VERDICTS = ("pass", "fail", "cannot tell")
+
+
+def _present(result: Result) -> dict[str, Any]:
+    from rai_assets.charts.text import markdown
+
+    lines = [
+        f"| {markdown(item['id'], 20)} | {item['verdict']} | {markdown(item['sentence'], 160)} |"
+        for item in result.facts["verdicts"]
+    ]
+    table = "| requirement | verdict | |\n|:--|:--|:--|\n"
+    shown = []
+    for line in lines:
+        if len(table) + sum(map(len, shown)) + len(shown) + len(line) > 940:
+            shown.append(f"| {len(lines) - len(shown)} more | | see the report |")
+            break
+        shown.append(line)
+    passed = sum(item["verdict"] == "pass" for item in result.facts["verdicts"])
+    return {
+        "requirements": dg.MetadataValue.md(table + "\n".join(shown)) if lines else "none declared",
+        "requirements passed": passed,
+        "report bytes": len(result.files["report.html"]),
+    }

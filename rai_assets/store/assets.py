@@ -1,0 +1,199 @@
+"""The shape that every audited asset shares: one stored result per data branch, re-emitted while its inputs stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rai_assets import __version__
+from rai_assets.errors import RaiError
+from rai_assets.keys import UseCaseKeys, check_name
+from rai_assets.metrics.requirements import Requirement, Verdict, judge
+from rai_assets.progress import Progress, announce
+from rai_assets.store.resource import Lake
+
+if TYPE_CHECKING:
+    from rai_assets.store.results import Result
+    from rai_assets.store.stage import Stage
+
+STAGES = ("data", "model", "analysis", "report", "monitoring")
+
+
+@dataclass(frozen=True)
+class ResultAsset:
+    """What one asset of the training side is, before it is built.
+
+    Attributes:
+        thing: Last part of the asset key.
+        description: Markdown a business owner understands.
+        stage: One of `STAGES`.
+        kinds: Labels of the engines at work, at most three.
+        reads: Assets of the same use case whose results the body reads.
+        settings: JSON value of every setting the result depends on.
+        compute: The body: a stage in, a result out.
+        present: Dagster metadata from a result: headline floats, short markdown, tables.
+        requirements: The requirements measured by this asset; each becomes a check, not blocking here.
+    """
+
+    thing: str
+    description: str
+    stage: str
+    kinds: frozenset[str]
+    reads: tuple[str, ...]
+    settings: Any
+    compute: Callable[[Stage], Result]
+    present: Callable[[Result], Mapping[str, Any]]
+    requirements: Sequence[Requirement] = ()
+
+    def build(self, keys: UseCaseKeys) -> dg.AssetsDefinition:
+        """The Dagster asset with its checks."""
+        partitions = branch_partitions(keys)
+        specs = [requirement_spec(keys, self.thing, item, partitions) for item in self.requirements]
+
+        @dg.asset(
+            key=keys.asset(self.thing),
+            deps=[dg.AssetKey(keys.asset(name)) for name in self.reads],
+            check_specs=specs,
+            **common_attributes(keys, self.stage, self.kinds, self.description),
+        )
+        def produce(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+            with open_stage(context, lake, keys, self.thing) as stage:
+                result, commit, reused = stage.produce(self.thing, self.settings, self.reads, self.compute)
+                return materialization(
+                    stage, result, commit, reused, self.present(result), requirement_results(result, self.requirements)
+                )
+
+        return produce
+
+
+def branch_partitions(keys: UseCaseKeys) -> dg.DynamicPartitionsDefinition:
+    """The partitions that mirror the data branches of a use case."""
+    return dg.DynamicPartitionsDefinition(name=keys.branch_partitions)
+
+
+def common_attributes(keys: UseCaseKeys, stage: str, kinds: frozenset[str], description: str) -> dict[str, Any]:
+    """What every branch-partitioned asset of a use case is declared with."""
+    return {
+        "partitions_def": branch_partitions(keys),
+        "group_name": keys.name,
+        "owners": list(keys.owners),
+        "kinds": set(kinds),
+        "tags": {"rai/stage": stage},
+        "description": description,
+        "code_version": __version__,
+        "metadata": code_reference(keys),
+    }
+
+
+def code_reference(keys: UseCaseKeys) -> dict[str, Any]:
+    """The link from an asset to the line of its declaration."""
+    path, _, line = keys.source.rpartition(":")
+    if not path:
+        return {}
+    reference = dg.LocalFileCodeReference(file_path=str(Path(path)), line_number=int(line), label="declaration")
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+
+
+def open_stage(
+    context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys, thing: str
+) -> AbstractContextManager[Stage]:
+    """The step of the running asset on the branch of its partition."""
+    return open_stage_on(context.partition_key, context, lake, keys, thing)
+
+
+@contextmanager
+def open_stage_on(
+    branch: str, context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys, thing: str
+) -> Iterator[Stage]:
+    """A step on a data branch; a refusal in it ends the asset with a Dagster failure in the same words.
+
+    Args:
+        branch: The data branch.
+        context: Of the running asset.
+        lake: The store.
+        keys: Names of the use case.
+        thing: The asset, for the progress lines.
+    """
+    from rai_assets.store.names import reserved
+    from rai_assets.store.stage import Stage
+
+    began = time.monotonic()
+    try:
+        repository = lake.repository(keys)
+        branches = [name for name in repository.branches() if not reserved(name)]
+        if branch not in branches:
+            raise RaiError(
+                f"there is no data branch {branch!r}", where=keys.name, fix=f"choose one of: {', '.join(branches)}"
+            )
+        announce(f"{thing} ...")
+        yield Stage(keys, branch, repository, context.run.run_id, Progress(context.log.info))
+        announce(f"{thing} done in {time.monotonic() - began:.1f} s")
+    except RaiError as error:
+        metadata = {"exit_code": error.exit_code, **({"fix": error.fix} if error.fix else {})}
+        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
+
+
+def materialization(
+    stage: Stage,
+    result: Result,
+    commit: str,
+    reused: bool,
+    present: Mapping[str, Any],
+    check_results: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult:
+    """The materialization of a stored result: its headline, where it stands, and the checks measured by it."""
+    announce(f"{result.asset}: {'reused, its inputs are the same' if reused else f'{len(result.numbers):,} numbers'}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stage.repository.tree_digest(commit, f"{result.asset}/")),
+        metadata={
+            **present,
+            "numbers": len(result.numbers),
+            "reused": reused,
+            "data_commit": result.provenance.commit,
+            "results_commit": commit,
+            **({"model_digest": result.provenance.model} if result.provenance.model else {}),
+        },
+        check_results=list(check_results),
+    )
+
+
+def requirement_spec(
+    keys: UseCaseKeys, thing: str, requirement: Requirement, partitions: dg.PartitionsDefinition
+) -> dg.AssetCheckSpec:
+    """The check that shows a requirement on the asset that measures it."""
+    return dg.AssetCheckSpec(
+        check_name(requirement.id),
+        asset=dg.AssetKey(keys.asset(thing)),
+        description=f"{requirement.id}: {requirement.text}",
+        partitions_def=partitions,
+    )
+
+
+def requirement_results(result: Result, requirements: Sequence[Requirement]) -> list[dg.AssetCheckResult]:
+    """One check result per requirement: pass, fail (error) or cannot tell (warning)."""
+    return [verdict_check(requirement, judge(requirement, result.numbers)) for requirement in requirements]
+
+
+def verdict_check(requirement: Requirement, verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as a Dagster check result with its number as plottable floats."""
+    number = verdict.number
+    values = {} if number is None else {"value": number.value, "low": number.low, "high": number.high, "n": number.n}
+    limit = requirement.at_most if requirement.at_most is not None else requirement.at_least
+    failed = dg.AssetCheckSeverity.ERROR if verdict.verdict == "fail" else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        check_name=check_name(requirement.id),
+        passed=verdict.verdict == "pass",
+        severity=failed,
+        description=verdict.sentence,
+        metadata={
+            "verdict": verdict.verdict,
+            **({"limit": float(limit)} if limit is not None else {}),
+            **{name: float(value) for name, value in values.items() if value is not None},
+        },
+    )

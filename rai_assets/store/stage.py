@@ -1,0 +1,111 @@
+"""One step of an audit: what it reads, pinned to commits, and the result it leaves on the results branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from rai_assets import __version__
+from rai_assets.errors import RaiError
+from rai_assets.keys import UseCaseKeys, results_branch
+from rai_assets.progress import Progress
+from rai_assets.provenance import Provenance, digest_of
+from rai_assets.store import results
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.results import Result
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of one run on one data branch. It reads the results as they stood when it began.
+
+    Attributes:
+        keys: Names of the use case.
+        branch: The data branch that is audited.
+        repository: The use case's repository.
+        run_id: Id of the run, for commit metadata.
+        progress: Told how far long work is.
+    """
+
+    keys: UseCaseKeys
+    branch: str
+    repository: VersionedRepository
+    run_id: str
+    progress: Progress
+    _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
+
+    @property
+    def results_branch(self) -> str:
+        """The branch that holds this data branch's results."""
+        return results_branch(self.branch)
+
+    @cached_property
+    def results_commit(self) -> str:
+        """The head of the results branch when the step began."""
+        return self.repository.resolve(self.results_branch)
+
+    @cached_property
+    def data_commit(self) -> str:
+        """The commit of the audited data."""
+        return self.result("dataset").provenance.commit
+
+    def result(self, asset: str) -> Result:
+        """The stored result of another asset of this audit.
+
+        Raises:
+            RaiError: It has no result yet, or one of another data commit.
+        """
+        if asset not in self._loaded:
+            if asset not in results.assets(self.repository, self.results_commit):
+                raise RaiError(
+                    f"{asset} has no result on branch {self.branch!r} yet",
+                    where=self.keys.name,
+                    fix=f"materialize {self.keys.name}/{asset} first, or run `rai run {self.keys.name}`",
+                )
+            self._loaded[asset] = results.load(self.repository, self.results_commit, asset)
+        loaded = self._loaded[asset]
+        if asset != "dataset" and loaded.provenance.commit != self.data_commit:
+            raise RaiError(
+                f"{asset} was computed on data commit {loaded.provenance.commit[:12]}, "
+                f"the dataset now stands at {self.data_commit[:12]}",
+                where=self.keys.name,
+                fix=f"materialize {self.keys.name}/{asset} again",
+            )
+        return loaded
+
+    def provenance(self, *, model: str | None = None, seed: int | None = None) -> Provenance:
+        """What a result of this step is pinned to."""
+        return Provenance(self.keys.name, self.branch, self.data_commit, model, seed)
+
+    def input_digest(self, asset: str, settings: Any, reads: Sequence[str]) -> str:
+        """Digest over everything the asset's result depends on: settings, code version, and the results it reads."""
+        read = {name: self.repository.tree_digest(self.results_commit, f"{name}/") for name in reads}
+        return digest_of({"asset": asset, "settings": settings, "code": __version__, "reads": read})
+
+    def produce(
+        self, asset: str, settings: Any, reads: Sequence[str], compute: Callable[[Stage], Result]
+    ) -> tuple[Result, str, bool]:
+        """The result of `asset`: the stored one where its inputs are the same, else computed and stored.
+
+        Returns:
+            The result, the results commit that holds it, and whether it was reused.
+        """
+        digest = self.input_digest(asset, settings, reads)
+        found = results.find(self.repository, self.results_branch, asset, digest)
+        if found is not None:
+            return results.load(self.repository, found, asset), found, True
+        result = compute(self)
+        return result, self.save(result, digest), False
+
+    def save(self, result: Result, input_digest: str) -> str:
+        """Store a result on the results branch; returns the commit."""
+        return results.save(
+            self.repository,
+            self.results_branch,
+            result,
+            input_digest,
+            message=f"{result.asset} of {self.branch}",
+            metadata={"run_id": self.run_id, "data_commit": result.provenance.commit},
+        ).id

@@ -1,0 +1,144 @@
+"""The declaration of a use case: strict, complete, and free of Dagster."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from rai_assets.analysis.evaluation.settings import EvaluationSettings
+from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.analysis.fairness.settings import FairnessSettings
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.errors import UsageError
+from rai_assets.keys import USE_CASE_PATTERN, UseCaseKeys
+from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.requirements import Requirement
+from rai_assets.model.settings import ModelSettings
+
+_OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _check_owner(text: str) -> str:
+    if not _OWNER.fullmatch(text):
+        raise ValueError(f"{text!r} is neither an e-mail address nor team:name")
+    return text
+
+
+class RequirementSettings(_Strict):
+    """What must hold of one number, and whether the gate depends on it.
+
+    Attributes:
+        id: Short name that people use for it, e.g. `R1`.
+        text: The requirement in words, as agreed.
+        definition: Id of the metric, e.g. `demographic_parity_difference`; without `@n` its newest version.
+        sensitive: Columns whose groups a gap compares.
+        group: One group, {column: value}, for a group's own rate.
+        coordinates: Further coordinates, e.g. {class: cat} or {feature: age}.
+        at_most: The number must not be above this.
+        at_least: The number must not be under this.
+        blocking: False for a requirement that is reported and not part of the gate.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
+    text: Annotated[str, Field(min_length=1, max_length=1000)]
+    definition: Annotated[str, Field(min_length=1, max_length=100)]
+    sensitive: list[str] = []
+    group: dict[str, str] = {}
+    coordinates: dict[str, str] = {}
+    at_most: float | None = None
+    at_least: float | None = None
+    blocking: bool = True
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> RequirementSettings:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("give one of `at_most` and `at_least`")
+        if self.sensitive and self.group:
+            raise ValueError("give `sensitive` (a gap between groups) or `group` (one group's number), not both")
+        return self
+
+    @model_validator(mode="after")
+    def _definition_fits(self) -> RequirementSettings:
+        try:
+            found = definition(self.definition)
+        except UsageError as error:
+            raise ValueError(f"{error.what}; {error.fix}") from error
+        if found.family in ("gap", "named gap") and not self.sensitive and not self.group:
+            raise ValueError(f"{found.name} compares groups: say of which columns, `sensitive: [...]`")
+        return self
+
+    def as_requirement(self) -> Requirement:
+        """The requirement that numbers are judged by."""
+        return Requirement(**self.model_dump())
+
+
+class Analyses(_Strict):
+    """The settings of each question asked of the model; what is left out runs with its defaults."""
+
+    evaluation: EvaluationSettings = EvaluationSettings()
+    fairness: FairnessSettings = FairnessSettings()
+    explanation: ExplanationSettings = ExplanationSettings()
+
+
+class UseCase(_Strict):
+    """One business problem: its data, model, questions, requirements and people.
+
+    Attributes:
+        name: `[a-z][a-z0-9_]{2,40}`; names the asset group and the repository.
+        title: Name for people; the name when left out.
+        description: What is decided, about whom, and what for.
+        owners: E-mail addresses or `team:name`.
+        dataset: Files, format, columns, contract, split.
+        model: How the model is made; None where the data carries logged decisions or scores.
+        analyses: Settings of the analyses.
+        requirements: What must hold before the model may serve.
+    """
+
+    name: Annotated[str, Field(pattern=USE_CASE_PATTERN)]
+    title: Annotated[str, Field(max_length=200)] = ""
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    owners: list[Annotated[str, AfterValidator(_check_owner)]] = []
+    dataset: DatasetSettings
+    model: ModelSettings | None = None
+    analyses: Analyses = Analyses()
+    requirements: list[RequirementSettings] = []
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> UseCase:
+        from rai_assets.data.contract import Contract
+
+        contract = Contract.of(self.dataset)
+        if self.model is None and contract.prediction is None and contract.score is None:
+            raise ValueError(
+                "there is neither a `model` nor a column with role `prediction` or `score`: name an estimator under "
+                "`model`, or declare the column of the logged decisions"
+            )
+        if self.model is not None and contract.target is None:
+            raise ValueError("a model needs a column with role `target`")
+        sensitive = set(contract.sensitive)
+        identifiers = [item.id for item in self.requirements]
+        for requirement in self.requirements:
+            if identifiers.count(requirement.id) > 1:
+                raise ValueError(f"the requirement id {requirement.id!r} stands twice")
+            unknown = (set(requirement.sensitive) | set(requirement.group)) - sensitive
+            if unknown:
+                raise ValueError(
+                    f"requirement {requirement.id}: {sorted(unknown)[0]!r} is not a column with role `sensitive`; "
+                    f"there are: {', '.join(sorted(sensitive)) or 'none'}"
+                )
+        return self
+
+    @property
+    def display_title(self) -> str:
+        """The title, or the name where there is none."""
+        return self.title or self.name
+
+    def keys(self, source: str = "") -> UseCaseKeys:
+        """The names of everything that belongs to this use case."""
+        return UseCaseKeys(self.name, tuple(self.owners), source)

@@ -1,0 +1,59 @@
+"""What this installation is made of, and what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib import metadata
+
+from rai_assets import __version__
+from rai_assets.home import definitions_folder, home
+from rai_assets.use_case.declaration import load_all
+
+_PACKAGES = ("dagster", "pyarrow", "scikit-learn", "onnx", "onnxruntime", "shap", "fairlearn", "dulwich", "lakefs-client")
+_EXTRAS = {
+    "openpyxl": ("reading Excel files", "excel"),
+    "lightgbm": ("LightGBM models", "boosting"),
+    "xgboost-cpu": ("XGBoost models", "boosting"),
+    "alibi": ("anchors and other alibi explainers", "alibi"),
+}
+_LOW_BYTES = 1 << 30
+
+
+def examine() -> tuple[list[str], bool]:
+    """The findings as lines, and whether everything that is needed is there."""
+    problems = []
+    lines = [f"rai_assets {__version__} on Python {sys.version.split()[0]}"]
+    for package in _PACKAGES:
+        try:
+            lines.append(f"  {package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            problems.append(f"{package} is missing: install rai_assets again, e.g. `pip install rai_assets`")
+    for package, (purpose, extra) in _EXTRAS.items():
+        if not _installed(package):
+            lines.append(f"  {package} is not installed ({purpose}): pip install 'rai_assets[{extra}]'")
+
+    state = home()
+    nearest = next(folder for folder in (state, *state.parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    lines += [f"State (RAI_HOME): {state}", f"  free disk: {free / (1 << 30):.1f} GiB"]
+    if not os.access(nearest, os.W_OK):
+        problems.append(f"{nearest} is not writable: set RAI_HOME to a folder that is")
+    if free < _LOW_BYTES:
+        problems.append(f"less than 1 GiB is free at {nearest}: free some, or set RAI_HOME to another disk")
+
+    declared, broken = load_all()
+    lines.append(f"Use cases (RAI_DEFS): {definitions_folder()}")
+    lines += [f"  {item.use_case.name}" for item in declared]
+    problems += [str(item.error) for item in broken]
+    lines += [f"Problem: {problem}" for problem in problems] or ["Nothing is missing."]
+    return lines, not problems
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""Reading what audits left in the store: numbers, reports, overviews, and the path of one number."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.home import home
+from rai_assets.keys import MAIN, repository_name, results_branch
+from rai_assets.metrics.number import Number
+from rai_assets.provenance import Address
+from rai_assets.store import results
+from rai_assets.store.open import open_repository
+from rai_assets.store.protocol import NotFound, VersionedRepository
+from rai_assets.use_case.declaration import Declared
+
+
+def repository_of(name: str) -> VersionedRepository:
+    """The repository of a use case.
+
+    Raises:
+        RaiError: The use case has not been run here.
+    """
+    try:
+        return open_repository(home(), repository_name(name), create=False)
+    except NotFound as error:
+        raise RaiError(f"{name} has not been run in {home()}", fix=f"rai run {name}") from error
+
+
+def results_head(repository: VersionedRepository, name: str, branch: str) -> str:
+    """The newest results commit of a data branch.
+
+    Raises:
+        RaiError: The branch has not been audited.
+    """
+    try:
+        return repository.resolve(results_branch(branch))
+    except NotFound as error:
+        raise RaiError(f"{name} has no results of branch {branch!r}", fix=f"rai run {name} --branch {branch}") from error
+
+
+def all_numbers(name: str, branch: str) -> list[Number]:
+    """Every number of the last audit of a data branch, with its address."""
+    repository = repository_of(name)
+    commit = results_head(repository, name, branch)
+    return [
+        number
+        for asset in results.assets(repository, commit)
+        for number in results.addressed_numbers(repository, commit, asset)
+    ]
+
+
+def select_numbers(
+    declared: Declared,
+    branch: str = MAIN,
+    *,
+    definition: str | None = None,
+    by: Sequence[str] = (),
+    split: str | None = None,
+) -> list[Number]:
+    """The numbers that fit.
+
+    Args:
+        declared: The use case.
+        branch: Data branch.
+        definition: Shell pattern of definition ids; without `@` it is matched against the name.
+        by: Columns; only numbers of their groups and gaps between these.
+        split: Rows; the audited ones (test where there is a model, else all) when None.
+
+    Raises:
+        UsageError: Nothing fits; the message says what there is.
+    """
+    name = declared.use_case.name
+    numbers = all_numbers(name, branch)
+    audited = split or ("test" if declared.use_case.model is not None else "all")
+    fitting = [
+        number
+        for number in numbers
+        if number.split in (None, audited)
+        and (definition is None or _matches(number.definition, definition))
+        and (not by or set(_columns(number)) == set(by))
+    ]
+    if not fitting:
+        raise UsageError(f"no number of {name} fits", fix=_what_there_is(numbers, definition, by))
+    return fitting
+
+
+def _matches(identifier: str, pattern: str) -> bool:
+    return fnmatchcase(identifier if "@" in pattern else identifier.partition("@")[0], pattern)
+
+
+def _columns(number: Number) -> list[str]:
+    gap = number.coordinates.get("sensitive")
+    return list(number.group) or (gap.split(",") if gap else [])
+
+
+def _what_there_is(numbers: Sequence[Number], definition: str | None, by: Sequence[str]) -> str:
+    if definition and not any(_matches(number.definition, definition) for number in numbers):
+        return "definitions: " + ", ".join(sorted({number.definition for number in numbers}))
+    if by:
+        groupings = sorted({",".join(_columns(number)) for number in numbers if _columns(number)})
+        return "--by takes one of: " + "  ".join(groupings)
+    return "splits: " + ", ".join(sorted({number.split for number in numbers if number.split}))
+
+
+def render_numbers(numbers: Sequence[Number], form: str) -> str:
+    """The numbers as text.
+
+    Args:
+        numbers: What to print.
+        form: `table`, `json` (a list of objects) or `csv`.
+    """
+    if form == "json":
+        return json.dumps([number.as_json() for number in numbers], indent=1, allow_nan=False) + "\n"
+    return _as_csv(numbers) if form == "csv" else _as_table(numbers)
+
+
+def _as_csv(numbers: Sequence[Number]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    fields = list(numbers[0].as_json())
+    writer.writerow(fields)
+    for number in numbers:
+        values = number.as_json()
+        writer.writerow([_cell(values[field]) for field in fields])
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+    # A spreadsheet would take such a text for a formula.
+    return "'" + text if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _as_table(numbers: Sequence[Number]) -> str:
+    rows = [("definition", "rows", "value", "interval", "n", "")]
+    rows += [_row(number) for number in numbers]
+    widths = [min(max(len(row[i]) for row in rows), limit) for i, limit in enumerate((44, 60, 12, 20, 10, 80))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _row(number: Number) -> tuple[str, ...]:
+    place = {**number.group, **number.coordinates}
+    where = ", ".join(f"{key}={value}" for key, value in place.items()) or "all rows"
+    if number.reference:
+        where += " against " + ", ".join(f"{key}={value}" for key, value in number.reference.items())
+    value = "-" if number.value is None else f"{number.value:.6g}"
+    bounds = "" if number.low is None or number.high is None else f"{number.low:.4g} to {number.high:.4g}"
+    remark = "; ".join(part for part in ("small" if number.small else "", number.reason or "") if part)
+    cells = (number.definition, where, value, bounds, "" if number.n is None else f"{number.n:,}", remark)
+    return tuple("".join(c if c.isprintable() else "�" for c in cell) for cell in cells)
+
+
+def write_report(declared: Declared, branch: str, output: Path) -> Path:
+    """Write the stored report to a file, whole or not at all; returns its path."""
+    name = declared.use_case.name
+    repository = repository_of(name)
+    page = results.load(repository, results_head(repository, name, branch), "scorecard").files["report.html"]
+    fresh = output.with_name(f".{output.name}.part")
+    try:
+        fresh.write_bytes(page)
+        fresh.replace(output)
+    except OSError as error:
+        raise RaiError(f"the report cannot be written: {error.strerror}", where=str(output)) from error
+    return output
+
+
+def overview(declared: Sequence[Declared]) -> Iterator[str]:
+    """One line per use case: branches, and how the last audit of `main` ended."""
+    for item in declared:
+        name = item.use_case.name
+        try:
+            repository = repository_of(name)
+            scorecard = results.load(repository, results_head(repository, name, MAIN), "scorecard")
+        except RaiError:
+            yield f"{name}  not run yet  ({item.path})"
+            continue
+        champion = "champion set" if "champion" in repository.branches() else "no champion"
+        yield f"{name}  gate: {scorecard.facts['gate']}  {champion}  data {scorecard.provenance.commit[:12]}  ({item.path})"
+
+
+def explain(text: str) -> str:
+    """The path from one number to its data, as text.
+
+    Raises:
+        UsageError: The address is malformed, or no number has it.
+    """
+    from rai_assets.metrics.definitions import definition as definition_of
+
+    address = Address.parse(text)
+    repository = repository_of(address.use_case)
+    try:
+        commit = repository.resolve(address.commit)
+        numbers = results.addressed_numbers(repository, commit, address.asset)
+    except NotFound as error:
+        raise UsageError(f"{address.use_case} has no result {address.asset} at {address.commit}") from error
+    full = str(Address(address.use_case, commit, address.asset, address.definition, address.coordinates))
+    found = [number for number in numbers if number.address == full]
+    if not found:
+        raise UsageError(f"no number has the address {text}", fix="copy one from `rai metrics NAME --format json`")
+    number, formula = found[0], definition_of(address.definition)
+    result = results.load(repository, commit, address.asset)
+    data = repository.get_commit(result.provenance.commit)
+    sources = json.loads(repository.open(data.id, "dataset/sources.json").read())
+    lines = [
+        _as_table(found).splitlines()[1],
+        f"formula     {formula.id}: {formula.formula}" + (f"  ({formula.source})" if formula.source else ""),
+        f"rows        n = {number.n}, split {number.split}, group {dict(number.group) or 'all'}",
+        f"result      {address.asset} in results commit {commit}",
+        f"model       {result.provenance.model or 'none: logged decisions'}",
+        f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
+        f"data        commit {data.id} of branch {result.provenance.branch}: {data.message.splitlines()[0]}",
+        *[f"file        {item['path']}  sha256 {item['sha256']}  {item['rows']:,} rows" for item in sources],
+    ]
+    return "\n".join(lines)

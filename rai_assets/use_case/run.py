@@ -1,0 +1,168 @@
+"""Running an audit in this process, on the same instance that `rai dev` shows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rai_assets.errors import InputRefused, RaiError, UsageError
+from rai_assets.home import prepare
+from rai_assets.keys import MAIN, UseCaseKeys, results_branch
+from rai_assets.use_case.declaration import Declared
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with.
+
+    Attributes:
+        run_id: Dagster's id of the audit run.
+        made: Assets that were materialized, in order.
+        verdicts: One {id, verdict, blocking, sentence, ...} per requirement, from the stored scorecard.
+        gate: `pass`, `fail` or `cannot tell`; None where the run did not make a scorecard.
+        champion: What the promotion said, or None where it was not asked.
+    """
+
+    run_id: str
+    made: list[str]
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+    gate: str | None = None
+    champion: str | None = None
+
+
+def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Outcome:
+    """Audit one data branch of a use case, and ask for the promotion after an audit of `main`.
+
+    Args:
+        declared: The use case.
+        branch: Data branch.
+        only: Names of assets to materialize; all of the audit when empty.
+
+    Raises:
+        InputRefused: The data, the model or the declaration was refused.
+        RaiError: A step failed, or another run of this use case is under way.
+        UsageError: `only` names an asset that does not exist.
+    """
+    from rai_assets.use_case import quiet  # noqa: F401
+
+    home = prepare()
+    keys = declared.use_case.keys()
+    with _one_run_at_a_time(home / "locks", keys, branch):
+        import dagster as dg
+
+        from rai_assets.store.resource import Lake
+        from rai_assets.use_case.graph import build, data_branch_names, location_definitions, partition_changes
+
+        lake = Lake()
+        definitions = dg.Definitions.merge(
+            location_definitions([declared]), build(declared), dg.Definitions(resources={"lake": lake})
+        )
+        repository = lake.repository(keys)
+        with dg.DagsterInstance.get() as instance, _quiet_console():
+            for change in partition_changes(keys, data_branch_names(lake, keys), instance):
+                if isinstance(change, dg.AddDynamicPartitionsRequest):
+                    instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+                else:
+                    for key in change.partition_keys:
+                        instance.delete_dynamic_partition(change.partitions_def_name, key)
+            job = definitions.resolve_job_def(keys.audit_job)
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=branch,
+                raise_on_error=False,
+                asset_selection=_selection(definitions, keys, only) if only else None,
+            )
+            made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
+            if "scorecard" not in made and not result.success:
+                raise _failure(result)
+            outcome = _outcome(repository, branch, result.run_id, made)
+            if branch == MAIN and "scorecard" in made and declared.use_case.model is not None:
+                outcome = _promote(definitions, keys, instance, outcome)
+    return outcome
+
+
+@contextmanager
+def _one_run_at_a_time(folder: Any, keys: UseCaseKeys, branch: str) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / f"{keys.name}.{branch}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RaiError(
+            f"another run of {keys.name} on branch {branch!r} is under way",
+            fix="wait until it ends, then run this again; the results will be reused where nothing changed",
+        ) from error
+
+
+@contextmanager
+def _quiet_console() -> Iterator[None]:
+    """Dagster's event log goes to its storage; the console shows our own lines."""
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list[Any]:
+    import dagster as dg
+
+    known = {key.path[-1]: key for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        raise UsageError(f"{keys.name} has no asset {unknown[0]!r}", fix=f"choose from: {', '.join(sorted(known))}")
+    return [dg.AssetKey(keys.asset(name)) for name in only]
+
+
+def _failure(result: Any) -> RaiError:
+    """The first failed step of a run as an error in the user's words."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        failure = data.user_failure_data
+        if failure is None:
+            error = data.error.cause or data.error
+            return RaiError(
+                f"{event.step_key} failed: {error.message.strip()}",
+                fix=f"the whole trace is in the run {result.run_id[:8]}: `rai dev` shows it",
+            )
+        code = failure.metadata.get("exit_code")
+        kind = InputRefused if code is not None and code.value == InputRefused.exit_code else RaiError
+        return kind(failure.description or "the step failed")
+    failed = [item for item in result.get_asset_check_evaluations() if not item.passed]
+    if failed:
+        return InputRefused(
+            "the data does not keep its contract:\n"
+            + "\n".join(f"  {item.description or item.check_name}" for item in failed),
+            fix="mend the data or the contract in defs.yaml, and run again; nothing was published",
+        )
+    return RaiError("the run failed", fix=f"`rai dev` shows the run {result.run_id[:8]}")
+
+
+def _outcome(repository: Any, branch: str, run_id: str, made: list[str]) -> Outcome:
+    if "scorecard" not in made:
+        return Outcome(run_id, made)
+    from rai_assets.store import results
+
+    facts = results.load(repository, results_branch(branch), "scorecard").facts
+    return Outcome(run_id, made, facts["verdicts"], facts["gate"])
+
+
+def _promote(definitions: Any, keys: UseCaseKeys, instance: Any, outcome: Outcome) -> Outcome:
+    from dataclasses import replace
+
+    job = definitions.resolve_job_def(keys.promotion_job)
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    if not result.success:
+        raise _failure(result)
+    event = result.get_asset_materialization_events()[-1]
+    said = event.step_materialization_data.materialization.metadata["decision"].value
+    return replace(outcome, champion=str(said))

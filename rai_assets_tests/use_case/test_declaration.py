@@ -1,0 +1,128 @@
+"""A declaration is read strictly, and every refusal names its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rai_assets.errors import DeclarationError
+from rai_assets.use_case.declaration import load, load_all, read_yaml
+
+VALID = """\
+type: rai_assets.use_case.component.ResponsibleAIUseCase
+attributes:
+  name: loans
+  owners: ["team:risk"]
+  dataset:
+    files: [{path: loans.csv}]
+    columns:
+      income: {role: feature, dtype: number}
+      sex: {role: sensitive, dtype: category}
+      repaid: {role: target, dtype: category, positive: "yes"}
+  model: {estimator: logistic_regression}
+  requirements:
+    - {id: R1, text: "Few groups are left out", definition: demographic_parity_difference, sensitive: [sex], at_most: 0.1}
+"""
+
+
+def write(folder: Path, text: str, name: str = "loans") -> Path:
+    path = folder / name / "defs.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
+    declared = load(write(tmp_path, VALID))
+    assert declared is not None
+    assert declared.use_case.name == "loans"
+    assert declared.line == 3
+    assert declared.use_case.requirements[0].at_most == 0.1
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "said"),
+    [
+        (VALID.replace("name: loans", "name: Loans!"), 3, "name"),
+        (VALID.replace("role: feature", "role: featur"), 8, "featur"),
+        (VALID.replace("owners:", "owner:"), 4, "owner: is not known here"),
+        (VALID.replace("sensitive: [sex], at_most", "sensitive: [gender], at_most"), 3, "gender"),
+        (VALID.replace("at_most: 0.1", "at_most: 0.1, at_least: 0.2"), 13, "one of"),
+        (VALID.replace("estimator: logistic_regression", "estimator: logistic"), 11, "logistic"),
+        (VALID + "  name: again\n", 14, "stands twice"),
+        (VALID.replace('["team:risk"]', "!!python/name:os.system []"), 4, "tag"),
+        (VALID.replace("team:risk", "Risk office"), 4, "Risk office"),
+        ("attributes: {}\n", 1, "type:"),
+        ("type: [\n", 2, "not valid YAML"),
+    ],
+)
+def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line: int, said: str) -> None:
+    path = write(tmp_path, broken)
+    with pytest.raises(DeclarationError) as refused:
+        load(path)
+    assert said in str(refused.value)
+    assert f"{path}:{line}" in str(refused.value)
+
+
+def test_yaml_is_read_by_the_rules_of_1_2(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("country: NO\ntime: 12:30:00\nversion: 1.10\nquoted: '1.10'\nday: 2024-01-01\nnone: null\nyes: true\n")
+    value, lines = read_yaml(path)
+    assert value == {
+        "country": "NO", "time": "12:30:00", "version": 1.1, "quoted": "1.10", "day": "2024-01-01", "none": None, "yes": True,
+    }  # fmt: skip
+    assert lines[("quoted",)] == 4
+
+
+def test_an_alias_bomb_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    levels = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10))
+    path.write_text(f"a0: &a0 [x]\n{levels}\n")
+    with pytest.raises(DeclarationError, match="aliases"):
+        read_yaml(path)
+
+
+def test_deep_nesting_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text("[" * 100_000)
+    with pytest.raises(DeclarationError, match="levels deep"):
+        read_yaml(path)
+
+
+def test_a_broken_file_leaves_the_others_alone_and_names_must_differ(tmp_path: Path) -> None:
+    write(tmp_path, VALID)
+    write(tmp_path, VALID, "twin")
+    write(tmp_path, "type: [\n", "other")
+    declared, broken = load_all(tmp_path)
+    assert [item.use_case.name for item in declared] == ["loans"]
+    assert [item.name for item in broken] == ["other", "twin"]
+    assert "taken by" in str(broken[1].error)
+
+
+def test_a_declaration_in_python(tmp_path: Path) -> None:
+    (tmp_path / "loans").mkdir()
+    path = tmp_path / "loans" / "use_case.py"
+    path.write_text(
+        "from rai_assets.use_case.config import UseCase\n"
+        "use_case = UseCase.model_validate({'name': 'loans', 'dataset': {'files': [{'path': 'x.csv'}], 'columns': {\n"
+        "  'said': {'role': 'prediction', 'dtype': 'category', 'positive': 'yes'}}}})\n"
+    )
+    declared = load(path)
+    assert declared is not None
+    assert declared.use_case.model is None
+    path.write_text("1 / 0\n")
+    with pytest.raises(DeclarationError, match="use_case.py:1"):
+        load(path)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_value_or_one_clear_refusal(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "x.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    try:
+        read_yaml(path)
+    except DeclarationError as refused:
+        assert str(path) in str(refused)
