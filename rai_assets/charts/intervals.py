@@ -42,7 +42,7 @@ def interval_bars(
     if reference is not None:
         notes.append(f"Dashed line: {reference[0]}, {decimal(reference[1])}")
     spec = theme.frame(title, values, _table("Group", x_title), notes=notes)
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": theme.names_axis()}
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": theme.names_axis(row["label"] for row in values)}
     spec["width"] = theme.PLOT_WIDTH
     spec["height"] = _STEP * max(1, len(values))
     spec["encoding"] = {"y": y}
@@ -93,7 +93,7 @@ def grouped_interval_bars(
     spec["height"] = (14 * max(1, len(kept_series)) + 12) * max(1, len(labels))
     spec["encoding"] = {
         "y": {
-            "field": "label", "type": "nominal", "sort": None, "axis": theme.names_axis(),
+            "field": "label", "type": "nominal", "sort": None, "axis": theme.names_axis(row["label"] for row in values),
             "scale": {"paddingInner": 0.15, "paddingOuter": 0.08},
         },
         "yOffset": {**group, "scale": {"padding": 0.3}},
@@ -158,7 +158,7 @@ def _marks(x_title: str, domain: tuple[float, float] | None, series: dict[str, A
 def _figures() -> dict[str, Any]:
     """The value and n as text, to the right of the plot."""
     return {
-        "mark": {"type": "text", "align": "left", "x": theme.PLOT_WIDTH + 10, "color": theme.QUIET,
+        "mark": {"type": "text", "align": "left", "x": theme.BESIDE, "color": theme.QUIET,
                  "description": "value and number of rows of one group"},
         "encoding": {"text": {"field": "text", "type": "nominal"}, "description": {"field": "says", "type": "nominal"}},
     }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from rai_assets.charts import theme
 from rai_assets.charts.rows import Names, Row, number
-from rai_assets.charts.text import count, decimal
+from rai_assets.charts.text import count, cut, decimal
 
 # Where white text becomes the more legible one on the ramp; both then have 4.5:1 or more.
 _TURN = 0.78
@@ -54,18 +54,18 @@ def heat_map(
     table = [("y", y_title), ("x", x_title), ("value", value_title), *([("share", "Share")] if shares else [])]
     spec = theme.frame(title, values, table, notes=notes)
     _colour(values)
-    cell = max(42, min(110, 440 // width))
+    cell = max(42, min(130, 440 // width))
     says = {"field": "says", "type": "nominal"}
     spec["width"], spec["height"] = cell * width, max(30, min(56, cell)) * height
     spec["encoding"] = {
         "x": {
             "field": "x", "type": "nominal", "sort": None,
-            "axis": {"title": x_title[:70], "orient": "top", "labelAngle": 0 if width <= 4 else -40, "domain": False,
-                     "labelLimit": cell + 20 if width <= 4 else 120, "ticks": False},
+            "axis": {"title": cut(x_title, 70), "orient": "top", "labelAngle": 0 if width <= 4 else -40,
+                     "labelLimit": cell + 20 if width <= 4 else 120, "domain": False, "ticks": False},
         },
         "y": {
             "field": "y", "type": "nominal", "sort": None,
-            "axis": {"title": y_title[:70], "labelLimit": 150, "domain": False, "ticks": False},
+            "axis": {"title": cut(y_title, 70), "labelLimit": 150, "domain": False, "ticks": False},
         },
         "description": says,
     }  # fmt: skip

@@ -41,12 +41,11 @@ def horizontal_bars(
     notes = [note, theme.left_out(len(values), len(every), "names")]
     spec = theme.frame(title, values, table, notes=notes)
     height = 22 * max(1, len(values))
-    width = 210 if second_title else theme.PLOT_WIDTH
-    first = {"width": width, "height": height, **_panel("value", x_title, width, theme.BLUE, named=True)}
+    axis = theme.names_axis(value["label"] for value in values)
     if not second_title:
-        return spec | first
-    second = {"width": 110, "height": height, **_panel("second", second_title, 110, theme.SERIES[1], named=False)}
-    return spec | {"hconcat": [first, second], "spacing": 56}
+        return spec | _panel("value", x_title, theme.PLOT_WIDTH, height, axis)
+    panels = [_panel("value", x_title, 210, height, axis), _panel("second", second_title, 110, height, None)]
+    return spec | {"hconcat": panels, "spacing": 56}
 
 
 def _row(row: Row, label: str) -> dict[str, Any]:
@@ -61,9 +60,12 @@ def _row(row: Row, label: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _panel(field: str, title: str, width: int, colour: str, *, named: bool) -> dict[str, Any]:
-    axis = theme.names_axis() if named else None
-    x = {"field": field, "type": "quantitative", "axis": theme.quantity_axis(title, tickCount=4 if named else 3)}
+def _panel(field: str, title: str, width: int, height: int, axis: dict[str, Any] | None) -> dict[str, Any]:
+    """The bars of one value, their figures to the right; the panel without an axis of names is the second one."""
+    colour = theme.BLUE if axis else theme.SERIES[1]
+    x = {"field": field, "type": "quantitative", "axis": theme.quantity_axis(title, tickCount=4 if axis else 3)}
+    # Several plots have several widths, so only a single one can be made narrower by changing its width alone.
+    beside = theme.BESIDE if width == theme.PLOT_WIDTH else width + 8
     says = {"field": "says", "type": "nominal"}
     layers: list[dict[str, Any]] = [
         {
@@ -72,12 +74,12 @@ def _panel(field: str, title: str, width: int, colour: str, *, named: bool) -> d
             "encoding": {"x": x, "description": says},
         },
         {
-            "mark": {"type": "text", "align": "left", "x": width + 8, "color": theme.QUIET,
+            "mark": {"type": "text", "align": "left", "x": beside, "color": theme.QUIET,
                      "description": cut(f"{title} of one name, as text", 100)},
             "encoding": {"text": {"field": f"{field}_text", "type": "nominal"}, "description": says},
         },
     ]  # fmt: skip
-    if named:
+    if axis:
         layers.insert(
             1,
             {
@@ -91,4 +93,4 @@ def _panel(field: str, title: str, width: int, colour: str, *, named: bool) -> d
             },
         )  # fmt: skip
     y = {"field": "label", "type": "nominal", "sort": None, "axis": axis}
-    return {"encoding": {"y": y}, "layer": layers}
+    return {"width": width, "height": height, "encoding": {"y": y}, "layer": layers}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rai_assets.charts.text import cut
@@ -23,6 +24,8 @@ RAMP = ("#f3f7fb", "#c5d9ea", "#7fb0d6", "#3a7fb8", "#174a78")
 FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 LABEL_WIDTH = 190
 PLOT_WIDTH = 330
+# Where a text stands that is written to the right of the only plot of a chart.
+BESIDE = {"expr": "width + 10"}
 
 CONFIG: dict[str, Any] = {
     "font": FONT,
@@ -35,7 +38,8 @@ CONFIG: dict[str, Any] = {
     },
     "axis": {
         "labelColor": INK, "labelFontSize": 11.5, "titleColor": QUIET, "titleFontSize": 11.5, "titleFontWeight": 400,
-        "titlePadding": 8, "gridColor": "#e4e7eb", "domainColor": RULE, "tickColor": RULE, "tickSize": 4,
+        "titlePadding": 8, "tickCount": 6, "gridColor": "#e4e7eb", "domainColor": RULE,
+        "tickColor": RULE, "tickSize": 4,
     },
     "legend": {
         "orient": "top", "direction": "horizontal", "title": None, "labelColor": INK, "labelFontSize": 11.5,
@@ -69,22 +73,41 @@ def frame(
         "title": heading,
         "description": cut(". ".join([title, *filter(None, notes)]), 300),
         "data": {"values": list(rows)},
-        "config": CONFIG,
+        "config": copy.deepcopy(CONFIG),
         "usermeta": {"table": [[name, cut(text, 60)] for name, text in table]},
     }
 
 
 def quantity_axis(title: str, **more: Any) -> dict[str, Any]:
     """A horizontal axis of a measure."""
-    return {"title": cut(title, 70), "tickCount": 6, "domain": False, **more}
+    return {"title": cut(title, 70), "domain": False, **more}
 
 
-def names_axis(**more: Any) -> dict[str, Any]:
-    """A vertical axis of names: always equally wide, so that charts below each other align."""
+def names_axis(names: Iterable[str], **more: Any) -> dict[str, Any]:
+    """A vertical axis of names, as wide as the longest of them and no wider than `LABEL_WIDTH`."""
+    width = min(LABEL_WIDTH, max((round(6.6 * len(name)) for name in names), default=0))
     return {
-        "title": None, "labelLimit": LABEL_WIDTH, "minExtent": LABEL_WIDTH + 8, "maxExtent": LABEL_WIDTH + 8,
+        "title": None, "labelLimit": width, "minExtent": width + 8, "maxExtent": width + 8,
         "ticks": False, "domain": False, "grid": False, "labelPadding": 8, **more,
     }  # fmt: skip
+
+
+def narrow(spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same chart for the width of a phone (about 360 px), or None where it is as narrow or has several panels."""
+    if not isinstance(spec.get("width"), int) or spec["width"] < PLOT_WIDTH:
+        return None
+    slim = copy.deepcopy(dict(spec))
+    y = slim["encoding"].get("y", {}) if "encoding" in slim else {}
+    if y.get("type") == "nominal" and "minExtent" not in y["axis"]:
+        return None
+    if y.get("type") == "nominal":
+        labels = min(104, y["axis"]["labelLimit"])
+        slim["width"] = 234 - labels
+        y["axis"] |= {"labelLimit": labels, "minExtent": labels + 8, "maxExtent": labels + 8}
+    else:
+        slim |= {"width": 268, "height": min(slim["height"], 240)}
+    slim["config"]["axis"]["tickCount"] = 3
+    return slim
 
 
 def left_out(shown: int, of: int, what: str) -> str:
