@@ -1,0 +1,17 @@
+"""From scores to decisions: the one rule that every caller uses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def decide(scores: NDArray[np.float64], threshold: float) -> NDArray:
+    """Class codes for probabilities of shape (n, k).
+
+    Two classes: int8, 1 where the second class's probability reaches the threshold. More: int32, the most probable
+    class, the first of several equal ones.
+    """
+    if scores.shape[1] == 2:
+        return (scores[:, 1] >= threshold).astype(np.int8)
+    return scores.argmax(axis=1).astype(np.int32)

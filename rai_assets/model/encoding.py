@@ -1,0 +1,295 @@
+"""How source columns become the float32 matrix of the numeric core, straight from Arrow columns.
+
+The rules, in the order of the matrix's columns:
+
+* numbers and booleans (0/1), each in one column; a missing value becomes the training median, or stays NaN where the
+  estimator routes missing values itself; for linear models and networks the column is centred and scaled;
+* categories, for trees one column of codes in the order of the sorted categories, for linear models and networks one
+  0/1 column per category. A missing value is a category of its own where training rows have one. A category that
+  training rows do not have is code -1, or all zeros.
+
+Everything is computed in float32, because the ONNX graph that states the same rules computes in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from rai_assets.errors import InputRefused, UsageError
+
+Kind = Literal["number", "boolean", "category"]
+Style = Literal["codes", "codes_nan", "scaled"]
+
+MISSING = "(missing)"
+# More 0/1 columns than this for one source column cost memory and carry next to no rows each: the most frequent
+# categories keep a column, the others count as unseen.
+ONE_HOT_LIMIT = 256
+UNSEEN = -1
+_CELLS_PER_BATCH = 8_000_000
+_FLOAT32 = pa.float32()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A source column that a model reads: its name and what it holds."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class NumberEncoding:
+    """One column: `(value - offset) * factor`, a missing value replaced by `fill` (None: it stays NaN)."""
+
+    feature: str
+    fill: float | None
+    offset: float = 0.0
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class CategoryEncoding:
+    """One column of codes, or one 0/1 column per category.
+
+    Attributes:
+        feature: The source column.
+        categories: In code order.
+        missing: True where missing is a category of its own, with the code after the last category.
+        one_hot: True for one column per category.
+        unlisted: Categories of the training rows beyond `ONE_HOT_LIMIT`, treated as unseen.
+    """
+
+    feature: str
+    categories: tuple[str, ...]
+    missing: bool
+    one_hot: bool
+    unlisted: int = 0
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """What each code stands for, `(missing)` included."""
+        return (*self.categories, MISSING) if self.missing else self.categories
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix that this source column takes."""
+        return len(self.levels) if self.one_hot else 1
+
+    def codes(self, column: pa.Array) -> NDArray[np.int32]:
+        """Code of every row, shape (n,): an index into `levels`, or -1 where unseen."""
+        column = as_dictionary(column)
+        for_missing = len(self.categories) if self.missing else UNSEEN
+        found = pc.index_in(column.dictionary, value_set=pa.array(self.categories, pa.string()))
+        lookup = np.full(len(column.dictionary) + 1, for_missing, np.int32)
+        lookup[:-1] = pc.fill_null(found, UNSEEN).to_numpy(zero_copy_only=False)
+        # The full ONNX model is fed the empty string for a missing value, so an empty string is one here too.
+        empty = pc.fill_null(pc.equal(column.dictionary, ""), True).to_numpy(zero_copy_only=False)
+        lookup[:-1][empty] = for_missing
+        return lookup[_indices(column, len(column.dictionary))]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The whole rule from source columns to the matrix: numbers first, then categories.
+
+    Attributes:
+        features: Every source column, in declared order.
+        numbers: Encodings of numeric and boolean columns, in matrix order.
+        categories: Encodings of categorical columns, in matrix order.
+    """
+
+    features: tuple[Feature, ...]
+    numbers: tuple[NumberEncoding, ...]
+    categories: tuple[CategoryEncoding, ...]
+
+    @classmethod
+    def fit(cls, table: pa.Table, features: Sequence[Feature], style: Style) -> Encoding:
+        """Learn fills, scales and categories from training rows.
+
+        Args:
+            table: Training rows, n >= 1.
+            features: Source columns to encode.
+            style: `codes` for trees, `codes_nan` for trees that route missing numbers themselves, `scaled` for
+                linear models and networks.
+
+        Raises:
+            InputRefused: A number does not fit into float32, so no model can be exported that reads it.
+        """
+        if table.num_rows == 0:
+            raise InputRefused("there are no rows to train on", fix="check the split and the file of the training rows")
+        numbers = [_fit_number(table, item, style) for item in features if item.kind != "category"]
+        categories = [_fit_category(table, item, style) for item in features if item.kind == "category"]
+        return cls(tuple(features), tuple(numbers), tuple(categories))
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix."""
+        return len(self.numbers) + sum(item.width for item in self.categories)
+
+    @cached_property
+    def players(self) -> NDArray[np.int32]:
+        """Index into `features` of the source column behind every matrix column, shape (m,)."""
+        place = {item.name: index for index, item in enumerate(self.features)}
+        owners = [place[item.feature] for item in self.numbers]
+        for category in self.categories:
+            owners += [place[category.feature]] * category.width
+        return np.array(owners, np.int32)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Name of every matrix column: the source column, or `column=category` for a 0/1 column."""
+        names = [item.feature for item in self.numbers]
+        for category in self.categories:
+            names += [f"{category.feature}={level}" for level in category.levels] if category.one_hot else []
+            names += [] if category.one_hot else [category.feature]
+        return tuple(names)
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows per batch that keep one batch's matrix at a few dozen MiB."""
+        return int(np.clip(_CELLS_PER_BATCH // max(self.width, 1), 256, 65_536))
+
+    def matrix(self, table: pa.Table) -> NDArray[np.float32]:
+        """The encoded rows, shape (n, m), C order.
+
+        Raises:
+            InputRefused: A feature is not a column of the table.
+        """
+        require_columns(table, [item.name for item in self.features])
+        out = np.zeros((table.num_rows, self.width), np.float32)
+        start = 0
+        for batch in table.to_batches():
+            self._encode(batch, out[start : start + batch.num_rows])
+            start += batch.num_rows
+        return out
+
+    def batches(self, table: pa.Table) -> Iterator[NDArray[np.float32]]:
+        """`matrix` in pieces of at most `batch_rows` rows, in the order of the table."""
+        for start in range(0, table.num_rows, self.batch_rows):
+            yield self.matrix(table.slice(start, self.batch_rows))
+
+    def _encode(self, batch: pa.RecordBatch, out: NDArray[np.float32]) -> None:
+        for index, number in enumerate(self.numbers):
+            values = numbers_of(batch.column(number.feature))
+            if number.fill is not None:
+                values = np.where(np.isnan(values), np.float32(number.fill), values)
+            if (number.offset, number.factor) != (0.0, 1.0):
+                values = (values - np.float32(number.offset)) * np.float32(number.factor)
+            out[:, index] = values
+        start = len(self.numbers)
+        for category in self.categories:
+            codes = category.codes(batch.column(category.feature))
+            if category.one_hot:
+                hit = np.flatnonzero(codes != UNSEEN)
+                out[hit, start + codes[hit]] = 1.0
+            else:
+                out[:, start] = codes
+            start += category.width
+
+    def as_json(self) -> dict[str, Any]:
+        """The encoding as a JSON object."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Encoding:
+        """The encoding that `as_json` wrote."""
+        return cls(
+            tuple(Feature(**item) for item in value["features"]),
+            tuple(NumberEncoding(**item) for item in value["numbers"]),
+            tuple(
+                CategoryEncoding(**{**item, "categories": tuple(item["categories"])}) for item in value["categories"]
+            ),
+        )
+
+
+def require_columns(table: pa.Table, names: Sequence[str]) -> None:
+    """Refuse a table that lacks one of the named columns.
+
+    Raises:
+        InputRefused: With the columns that are missing.
+    """
+    absent = [name for name in names if name not in table.column_names]
+    if absent:
+        raise InputRefused(
+            f"the model needs the columns {', '.join(absent)}, which the table does not have",
+            fix="score rows that follow the use case's contract",
+        )
+
+
+def numbers_of(column: pa.Array, kind: pa.DataType = _FLOAT32) -> NDArray:
+    """A numeric or boolean column as floats (float32 unless told), shape (n,), missing values NaN.
+
+    Raises:
+        UsageError: The column holds something else.
+    """
+    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
+        raise UsageError(f"a number was expected and the column holds {column.type}")
+    if pa.types.is_boolean(column.type):
+        column = pc.cast(column, pa.uint8())
+    if pa.types.is_decimal(column.type):
+        column = pc.cast(column, pa.float64())
+    return pc.cast(column, kind, safe=False).to_numpy(zero_copy_only=False)
+
+
+def as_dictionary(column: pa.Array) -> pa.DictionaryArray:
+    """The column dictionary-encoded with string values."""
+    if not pa.types.is_dictionary(column.type):
+        column = pc.cast(column, pa.string()).dictionary_encode()
+    if column.dictionary.type != pa.string():
+        column = pa.DictionaryArray.from_arrays(column.indices, pc.cast(column.dictionary, pa.string()))
+    return column
+
+
+def strings_of(column: pa.Array) -> NDArray[np.object_]:
+    """A categorical column as Python strings, shape (n,), missing values the empty string."""
+    column = as_dictionary(column)
+    values = [*("" if value is None else value for value in column.dictionary.to_pylist()), ""]
+    return np.array(values, object)[_indices(column, len(column.dictionary))]
+
+
+def _indices(column: pa.DictionaryArray, for_null: int) -> NDArray[np.int32]:
+    return pc.fill_null(pc.cast(column.indices, pa.int32()), for_null).to_numpy(zero_copy_only=False)
+
+
+def _fit_number(table: pa.Table, feature: Feature, style: Style) -> NumberEncoding:
+    values = np.concatenate([numbers_of(chunk) for chunk in table.column(feature.name).chunks])
+    too_large = int(np.isinf(values).sum())
+    if too_large:
+        raise InputRefused(
+            f"{too_large} training values of column {feature.name!r} are infinite or beyond 3.4e38",
+            fix="declare a range for the column, or leave it out of the features",
+        )
+    if style == "codes_nan":
+        return NumberEncoding(feature.name, fill=None)
+    known = values[~np.isnan(values)]
+    fill = float(np.median(known)) if len(known) else 0.0
+    fill = float(np.float32(fill))
+    if style == "codes":
+        return NumberEncoding(feature.name, fill)
+    filled = np.where(np.isnan(values), np.float32(fill), values).astype(np.float64)
+    centre, spread = float(filled.mean()), float(filled.std())
+    # A constant column has a spread of rounding errors only: scaled by it, noise would look like a signal.
+    varies = spread > max(float(np.finfo(np.float32).eps) * abs(centre), float(np.finfo(np.float32).tiny))
+    factor = float(np.float32(1.0 / spread)) if varies else 1.0
+    return NumberEncoding(feature.name, fill, offset=float(np.float32(centre)), factor=factor)
+
+
+def _fit_category(table: pa.Table, feature: Feature, style: Style) -> CategoryEncoding:
+    column = pa.chunked_array([as_dictionary(chunk) for chunk in table.column(feature.name).chunks])
+    counts: Counter[str] = Counter()
+    for item in pc.value_counts(column).to_pylist():
+        counts[item["values"] or ""] += item["counts"]
+    missing = counts.pop("", 0) > 0
+    one_hot = style == "scaled"
+    kept = sorted(counts, key=lambda value: (-counts[value], value))[: ONE_HOT_LIMIT if one_hot else None]
+    return CategoryEncoding(feature.name, tuple(sorted(kept)), missing, one_hot, unlisted=len(counts) - len(kept))

@@ -1,0 +1,184 @@
+"""`ScoringSession`: the one way that anything here gets a score out of a model."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rai_assets.errors import InputRefused
+from rai_assets.model.decision import decide
+from rai_assets.model.encoding import Encoding, require_columns
+from rai_assets.model.runtime import BATCH_ROWS, open_session
+from rai_assets.model.tell import Tell, silent
+
+if TYPE_CHECKING:
+    import onnx
+
+    from rai_assets.model.sandbox import Limits
+    from rai_assets.model.version import ModelVersion
+
+_SUM_TOLERANCE = 1e-4
+
+
+class ScoringSession:
+    """A model version, ready to score tables; a context manager.
+
+    Our own exports run in this process: dictionary codes become the core's matrix and no string is touched per row. A
+    supplied file runs in its worker.
+
+    Args:
+        version: The model.
+        limits: What a supplied file may take; the default where None.
+
+    Raises:
+        InputRefused: A supplied file cannot be loaded within its limits.
+    """
+
+    def __init__(self, version: ModelVersion, limits: Limits | None = None) -> None:
+        from rai_assets.model.sandbox import Sandbox
+
+        self.version = version
+        self._order = [version.output_classes.index(item) for item in version.classes]
+        self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
+        self._core_model: onnx.ModelProto | None = None
+        if not version.supplied:
+            self._core_model = _own_core(version.onnx)
+            self._core = open_session(self._core_model.SerializeToString())
+            self._matrix_name = self._core.get_inputs()[0].name
+
+    @property
+    def task(self) -> str:
+        """`binary`, `multiclass` or `regression`."""
+        return self.version.task
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The source columns that the model reads, in declared order."""
+        return tuple(item.name for item in self.version.features)
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """How source columns become the core's matrix; None for a supplied file."""
+        return self.version.encoding
+
+    @property
+    def core_model(self) -> onnx.ModelProto | None:
+        """The numeric core, matrix -> scores, for analyses that read it; None for a supplied file. Do not change it."""
+        return self._core_model
+
+    def scores(self, table: pa.Table, tell: Tell = silent) -> NDArray[np.float64]:
+        """Score every row.
+
+        Args:
+            table: Rows with the feature columns, in any column order.
+            tell: Told how many rows are scored.
+
+        Returns:
+            Probabilities (n, k) in the order of the version's classes, or predicted values (n,).
+
+        Raises:
+            InputRefused: The model answers NaN or infinity, or something else than probabilities.
+        """
+        require_columns(table, self.features)
+        rows = table.select(list(self.features))
+        size = BATCH_ROWS if self.encoding is None else self.encoding.batch_rows
+        parts = []
+        for start in range(0, rows.num_rows, size):
+            batch = rows.slice(start, size)
+            parts.append(self._sandbox.scores(batch) if self._sandbox else self._run(self._encoded(batch)))
+            tell("scoring rows", start + batch.num_rows, rows.num_rows)
+        width = len(self.version.classes) or 1
+        values = np.concatenate(parts) if parts else np.empty((0, width))
+        return self._checked(values.astype(np.float64, copy=False))
+
+    def core_scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores of encoded rows (n, m): probabilities (n, k), or values (n,). Only where there is an `encoding`.
+
+        Raises:
+            InputRefused: The model answers NaN or infinity.
+        """
+        size = self._encoding().batch_rows
+        parts = [self._run(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        values = np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1))
+        return self._checked(values.astype(np.float64))
+
+    def decisions(self, scores: NDArray[np.float64]) -> NDArray | None:
+        """Class codes for `scores`: binary int8 {0, 1} by the threshold, multiclass int32; None for regression."""
+        return None if self.task == "regression" else decide(scores, self.version.threshold)
+
+    def close(self) -> None:
+        """End the worker, if there is one."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+
+    def __enter__(self) -> ScoringSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _encoding(self) -> Encoding:
+        if self.encoding is None:
+            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
+        return self.encoding
+
+    def _encoded(self, batch: pa.Table) -> NDArray[np.float32]:
+        return self._encoding().matrix(batch)
+
+    def _run(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._core.run([self.version.output], {self._matrix_name: matrix})[0]
+
+    def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        broken = ~np.isfinite(values).all(axis=1)
+        if broken.any():
+            raise InputRefused(
+                f"the model answers NaN or infinity on {int(broken.sum())} of {len(values)} rows; "
+                f"the first is row {int(broken.argmax())}"
+            )
+        if self.task == "regression":
+            if values.shape[1] != 1:
+                raise InputRefused(f"the model answers {values.shape[1]} values per row where one is predicted")
+            return values[:, 0]
+        return _probabilities(values, len(self.version.classes))[:, self._order]
+
+
+def _own_core(model: bytes) -> onnx.ModelProto:
+    """The core of our own export; a stored file that holds more than that is not run in this process."""
+    import onnx
+
+    from rai_assets.model.graph import core_of
+    from rai_assets.model.supplied import refuse_unsafe
+
+    parsed = onnx.load_model_from_string(model)
+    refuse_unsafe(parsed, "the stored model")
+    return core_of(parsed)
+
+
+def _probabilities(values: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """The values, if they are probabilities of the classes.
+
+    Raises:
+        InputRefused: Wrong number of columns, values outside [0, 1], or rows that do not sum to 1.
+    """
+    fix = "name the output with probabilities; nothing is turned into one silently"
+    if values.shape[1] != classes:
+        raise InputRefused(
+            f"the model's output has {values.shape[1]} columns and the target has {classes} classes", fix=fix
+        )
+    outside = int(((values < -_SUM_TOLERANCE) | (values > 1 + _SUM_TOLERANCE)).any(axis=1).sum())
+    sums = values.sum(axis=1)
+    off = int((np.abs(sums - 1) > _SUM_TOLERANCE).sum())
+    if outside or off:
+        raise InputRefused(
+            f"the model's output is no probability: {outside} of {len(values)} rows have a value outside [0, 1] and "
+            f"{off} do not sum to 1 (smallest value {values.min():.4g}, largest {values.max():.4g})",
+            fix=fix,
+        )
+    # Sums of many float32 leaves may pass 1 by a rounding error.
+    return np.clip(values, 0.0, 1.0)
