@@ -69,7 +69,7 @@ def interval(low: float | None, high: float | None, *, counted: bool = False) ->
 
 def markdown(text: object, limit: int = 80) -> str:
     """A foreign string as literal text for Markdown: no image, link, code, table cell or HTML comes out of it."""
-    string = " ".join(str(text)[:10_000].split())
+    string = " ".join(str(text)[:2_000].split())
     string = _MARKDOWN_TARGET.sub(r"\1", string)
     string = _ADDRESS.sub(lambda match: f"{match[1]}: " if match[1] else f"{match[2]} ", string)
     return _MARKDOWN_SYNTAX.sub(r"\\\1", cut(string.replace("`", "'").replace("|", "¦"), limit))

@@ -42,7 +42,7 @@ def _template() -> Template:
 
 
 def _literal(value: Any) -> Any:
-    """What an expression of the template puts on the page: a foreign string in its visible form, and not without end."""
+    """What an expression of the template puts on the page: a foreign string is visible, and ends somewhere."""
     if value is None:
         return ""
     return cut(value, _TEXT_LIMIT) if type(value) is str else value

@@ -68,6 +68,7 @@ class Figure:
     narrow: Markup | None
     width: int
     height: int
+    square: bool
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left_out: str
@@ -246,6 +247,7 @@ def _figure(spec: Mapping[str, Any], name: str) -> Figure:
         narrow=narrow,
         width=round(width),
         height=round(height),
+        square=height > 0.5 * width,
         headings=headings,
         rows=rows,
         left_out=f"{count(len(rows))} of {count(total)} rows shown, at equal steps" if len(rows) < total else "",
