@@ -1,0 +1,42 @@
+"""The one place where a declared path becomes a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rai_assets.errors import InputRefused
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def resolve(base: Path, path: str) -> Path:
+    """The regular file that a declaration names.
+
+    Args:
+        base: The folder relative paths start from: the declaration's own.
+        path: Relative or absolute; never an address on a network.
+
+    Raises:
+        InputRefused: It is no path, or there is no such file.
+    """
+    if _URI.match(path):
+        raise InputRefused(
+            "addresses are not read, only files",
+            where=path[:200],
+            fix="fetch the file and name its path",
+        )
+    if "\0" in path or len(path) > 4096:
+        raise InputRefused("this is not the name of a file", where=repr(path[:80]))
+    try:
+        found = (base / path).resolve(strict=True)
+    except FileNotFoundError as error:
+        place = (base / path).absolute()
+        raise InputRefused(
+            "there is no such file", where=str(place), fix=f"relative paths start at {base.absolute()}"
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise InputRefused(f"the file cannot be reached: {error}", where=path[:200]) from error
+    if not found.is_file():
+        raise InputRefused("this is not a regular file", where=str(found), fix="name the files one by one")
+    return found
