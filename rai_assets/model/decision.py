@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def decide(scores: NDArray[np.float64], threshold: float) -> NDArray:
+def decide(scores: NDArray[np.float64], threshold: float | None) -> NDArray:
     """Class codes for probabilities of shape (n, k).
 
-    Two classes: int8, 1 where the second class's probability reaches the threshold. More: int32, the most probable
-    class, the first of several equal ones.
+    With a threshold (a binary target): int8, 1 where the second class's probability reaches it. Without: int32, the
+    most probable class, the first of several equal ones.
     """
-    if scores.shape[1] == 2:
+    if threshold is not None:
         return (scores[:, 1] >= threshold).astype(np.int8)
     return scores.argmax(axis=1).astype(np.int32)

@@ -132,6 +132,11 @@ class Encoding:
         return cls(tuple(features), tuple(numbers), tuple(categories))
 
     @property
+    def names(self) -> list[str]:
+        """Names of the source columns, in declared order."""
+        return [item.name for item in self.features]
+
+    @property
     def width(self) -> int:
         """Columns of the matrix."""
         return len(self.numbers) + sum(item.width for item in self.categories)
@@ -165,7 +170,7 @@ class Encoding:
         Raises:
             InputRefused: A feature is not a column of the table.
         """
-        require_columns(table, [item.name for item in self.features])
+        require_columns(table, self.names)
         out = np.zeros((table.num_rows, self.width), np.float32)
         start = 0
         for batch in table.to_batches():

@@ -30,7 +30,7 @@ def fit_and_export(
     probes: tuple[NDArray[np.float32], ...],
     *,
     seconds: float = EXPORT_SECONDS,
-    progress: Tell = silent,
+    tell: Tell = silent,
 ) -> Core:
     """`fitting.fit_core` in a process of its own.
 
@@ -41,7 +41,7 @@ def fit_and_export(
         weight: Row weights or None.
         probes: Matrices to answer on for the parity gate.
         seconds: Longest time the export may take; the fit takes as long as it takes.
-        progress: Told what happens.
+        tell: Told what happens.
 
     Raises:
         DeclarationError: The estimator does not exist, or refuses its parameters.
@@ -56,7 +56,7 @@ def fit_and_export(
             np.save(folder / f"{key}.npy", values)
         request = {"recipe": asdict(recipe), "weighted": weight is not None, "probes": len(probes)}
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
-        _run(folder, seconds, progress)
+        _run(folder, seconds, tell)
         outcome = json.loads((folder / "outcome.json").read_text("utf-8"))
         if "error" in outcome:
             kind = DeclarationError if outcome["error"] == "declaration" else InputRefused
@@ -69,7 +69,7 @@ def fit_and_export(
         )
 
 
-def _run(folder: Path, seconds: float, progress: Tell) -> None:
+def _run(folder: Path, seconds: float, tell: Tell) -> None:
     """Run the worker; kill it when the export takes longer than `seconds`."""
     errors = folder / "stderr.txt"
     # One thread: runs beside each other do not fight for cores, and sums have one order, so one digest.
@@ -90,7 +90,7 @@ def _run(folder: Path, seconds: float, progress: Tell) -> None:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
             if line.strip() == b"fitted":
-                progress("exporting the model to ONNX", 1, 3)
+                tell("exporting the model to ONNX", 1, 3)
                 timer.start()
         code = process.wait()
     finally:

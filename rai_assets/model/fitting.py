@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rai_assets.errors import DeclarationError, InputRefused
 from rai_assets.metrics.rows import Task
 from rai_assets.model.estimators import build_estimator, build_from_factory
-from rai_assets.model.graph import OPSETS
+from rai_assets.model.graph import CORE_INPUT, OPSETS
 
 _CHUNK = 65_536
 
@@ -45,7 +45,7 @@ class Core:
     """A fitted and exported core.
 
     Attributes:
-        onnx: From one float32 matrix (n, m) to `probabilities` (n, k), or to a predicted value (n, 1).
+        onnx: From one float or double matrix (n, m) to `probabilities` (n, k), or to a predicted value (n, 1).
         native: What the estimator itself says on each of the probe matrices, in the target's unit: (n, k) or (n,).
         target_scale: (offset, factor) from the core's value to the target's unit, or None where they are the same.
         notes: What the training warned of.
@@ -160,12 +160,15 @@ def _floor(thresholds: NDArray[np.float64]) -> None:
 
 def _export(estimator: Any, recipe: Recipe, width: int) -> bytes:
     from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
     name = type(estimator).__name__
     if recipe.task != "regression" and not hasattr(estimator, "predict_proba"):
         raise InputRefused(f"{name} has no probabilities", fix="choose a classifier with `predict_proba`")
+    # Sums of large terms that cancel need double; trees only compare, and their operator has float32 alone.
+    exact = recipe.estimator in ("logistic_regression", "linear_regression", "mlp")
+    source = ("double", DoubleTensorType([None, width])) if exact else (CORE_INPUT, FloatTensorType([None, width]))
     with warnings.catch_warnings():
         # Deprecations inside the converters: nothing that a user or this package could change.
         warnings.simplefilter("ignore")
@@ -173,7 +176,7 @@ def _export(estimator: Any, recipe: Recipe, width: int) -> bytes:
             model = convert_sklearn(
                 estimator,
                 name="core",
-                initial_types=[("matrix", FloatTensorType([None, width]))],
+                initial_types=[source],
                 target_opset=OPSETS,
                 options=None if recipe.task == "regression" else {"zipmap": False},
             )

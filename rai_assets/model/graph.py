@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Opset 18 and IR 8 are read by every runtime of the last years, and hold every operator used here.
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
+# The name of an exported core's float32 input; a core that reads another name, or double, gets it by a cast.
+CORE_INPUT = "matrix"
 _METADATA = "rai_assets"
 
 
@@ -55,7 +57,7 @@ class Names:
     @property
     def matrix(self) -> str:
         """Name of the core's input."""
-        return f"{self.core}matrix"
+        return self.core + CORE_INPUT
 
 
 def assemble(
@@ -63,16 +65,18 @@ def assemble(
     encoding: Encoding,
     *,
     classes: Sequence[str],
-    threshold: float,
+    threshold: float | None,
     target_scale: tuple[float, float] | None = None,
 ) -> bytes:
     """Join an exported core with the encoding before it and the decision behind it.
 
     Args:
-        core: ONNX model from one float32 matrix (n, m) to `probabilities` (n, k), or to one predicted value (n, 1).
+        core: ONNX model from one matrix (n, m) to `probabilities` (n, k), or to one predicted value (n, 1); both float
+            or both double.
         encoding: How source columns become the matrix.
         classes: Class labels in the order of the probabilities' columns; empty for regression.
-        threshold: Binary: the second class is decided where its probability reaches this.
+        threshold: Binary: the second class is decided where its probability reaches this; None: the most probable
+            class is decided.
         target_scale: Regression: (offset, factor) that turns the core's value into the target's unit.
 
     Returns:
@@ -102,7 +106,7 @@ def core_of(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnx import TensorProto, helper
 
     facts = facts_of(model)
-    prefix = facts["matrix"].removesuffix("matrix")
+    prefix = facts["matrix"].removesuffix(CORE_INPUT)
     graph = onnx.GraphProto(name="core")
     graph.node.extend(node for node in model.graph.node if node.name.startswith(prefix))
     used = {name for node in graph.node for name in _reads(node)}
@@ -202,9 +206,14 @@ def _add_core(
     graph: onnx.GraphProto, core: onnx.ModelProto, names: Names, target_scale: tuple[float, float] | None
 ) -> None:
     """Copy the nodes that lead to the scores, under the core's prefix; the core's own label is left out."""
-    from onnx import compose
+    from onnx import TensorProto, compose
 
     core = compose.add_prefix(core, names.core)
+    to = _Writer(graph, names.core)
+    source = core.graph.input[0]
+    kind = source.type.tensor_type.elem_type
+    if source.name != names.matrix:
+        to.node("Cast", [names.matrix], source.name, to=kind)
     results = [item.name for item in core.graph.output]
     result = next((name for name in results if name.endswith("probabilities")), results[-1])
     wanted, nodes = {result}, []
@@ -214,12 +223,12 @@ def _add_core(
             wanted |= _reads(node)
     graph.node.extend(reversed(nodes))
     graph.initializer.extend(item for item in core.graph.initializer if item.name in wanted)
-    to = _Writer(graph, names.core)
-    if target_scale is None:
-        to.node("Identity", [result], names.scores)
-        return
-    offset, factor = (to.constant(f"target{k}", np.float32(value)) for k, value in enumerate(target_scale))
-    to.node("Add", [to.node("Mul", [result, factor], f"{names.core}grown"), offset], names.scores)
+    if target_scale is not None:
+        number = np.float64 if kind == TensorProto.DOUBLE else np.float32
+        offset, factor = (to.constant(f"target{k}", number(value)) for k, value in enumerate(target_scale))
+        grown = to.node("Mul", [result, factor], f"{names.core}grown")
+        result = to.node("Add", [grown, offset], f"{names.core}in_unit")
+    to.node("Cast", [result], names.scores, to=TensorProto.FLOAT)
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:
@@ -232,12 +241,12 @@ def _reads(node: onnx.NodeProto) -> set[str]:
     return names
 
 
-def _add_decision(graph: onnx.GraphProto, classes: Sequence[str], threshold: float, names: Names) -> None:
+def _add_decision(graph: onnx.GraphProto, classes: Sequence[str], threshold: float | None, names: Names) -> None:
     from onnx import TensorProto
 
     to = _Writer(graph, f"{names.root}decide/")
     labels = to.constant("classes", np.array(classes, object))
-    if len(classes) == 2:
+    if threshold is not None:
         positive = to.node("Gather", [names.scores, to.constant("positive", np.int64(1))], to.prefix + "score", axis=1)
         # In double, so that a tie is decided here as it is everywhere else: score >= threshold.
         exact = to.node("Cast", [positive], to.prefix + "exact", to=TensorProto.DOUBLE)

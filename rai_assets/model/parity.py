@@ -96,14 +96,14 @@ def generated_rows(table: pa.Table, features: Sequence[Feature], seed: int) -> p
 
 
 def check(
-    probes: Sequence[Probe], *, task: Task, threshold: float, spread: float, tolerance: float = TOLERANCE
+    probes: Sequence[Probe], *, task: Task, threshold: float | None, spread: float, tolerance: float = TOLERANCE
 ) -> dict[str, Any]:
     """Compare the answers.
 
     Args:
         probes: Answers on sets of rows, each of one row or more.
         task: Kind of target.
-        threshold: Binary: decide for the second class from this probability on.
+        threshold: Binary: decide for the second class from this probability on; else None.
         spread: Regression: standard deviation of the target. A difference is relative to the predicted value, or to
             `spread` where that is larger: a prediction near 0 has no relative error to speak of.
         tolerance: Largest difference allowed.
@@ -161,7 +161,7 @@ def _flips(probe: Probe, task: Task, threshold: float, tolerance: float) -> tupl
         return nothing, nothing
     labels = decide(probe.native, threshold)
     flips = (probe.labels != labels) | (decide(probe.core, threshold) != labels)
-    if task == "binary":
+    if threshold is not None:
         return flips, np.abs(probe.native[:, 1] - threshold) <= tolerance
     first, second = np.sort(probe.native, axis=1)[:, -1], np.sort(probe.native, axis=1)[:, -2]
     return flips, first - second <= 2 * tolerance
@@ -205,10 +205,11 @@ def _disturbed(
         return pa.DictionaryArray.from_arrays(pa.array(codes.tolist(), pa.int32()), words)
     values = np.array(column.to_pylist(), dtype=object)
     if feature.kind == "number":
-        # Beyond the range of the training rows: what a number's "unseen" is.
-        known = np.array([value for value in values if value is not None], dtype=float)
-        reach = float(np.nanmax(np.abs(known))) if len(known) and not np.isnan(known).all() else 1.0
-        values[unseen] = (random.uniform(-3, 3, int(unseen.sum())) * (reach or 1.0)).tolist()
+        # A number's "unseen": beyond the training rows on either side, by up to half their range.
+        known = np.array([value for value in values if value is not None and value == value], dtype=float)
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+        reach = (high - low or 1.0) / 2
+        values[unseen] = random.uniform(low - reach, high + reach, int(unseen.sum())).tolist()
     values[absent] = None
     kind = pa.bool_() if feature.kind == "boolean" else pa.float64()
     return pa.array(values.tolist(), kind)

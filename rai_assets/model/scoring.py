@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rai_assets.errors import InputRefused
 from rai_assets.model.decision import decide
 from rai_assets.model.encoding import Encoding, require_columns
+from rai_assets.model.linear import LINEAR_ESTIMATORS, LinearCore, linear_core
 from rai_assets.model.runtime import BATCH_ROWS, open_session
 from rai_assets.model.tell import Tell, silent
 
@@ -69,6 +70,13 @@ class ScoringSession:
     def core_model(self) -> onnx.ModelProto | None:
         """The numeric core, matrix -> scores, for analyses that read it; None for a supplied file. Do not change it."""
         return self._core_model
+
+    @property
+    def linear(self) -> LinearCore | None:
+        """The closed form of a linear or logistic regression by name; None for every other model."""
+        if self._core_model is None or self.version.estimator not in LINEAR_ESTIMATORS:
+            return None
+        return linear_core(self._core_model, len(self.version.classes))
 
     def scores(self, table: pa.Table, tell: Tell = silent) -> NDArray[np.float64]:
         """Score every row.

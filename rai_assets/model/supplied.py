@@ -87,9 +87,8 @@ def parse_model(data: bytes, where: str) -> onnx.ModelProto:
 
 def _not_onnx(data: bytes, otherwise: str, where: str) -> InputRefused:
     guess = next((name for start, name in _NOT_ONNX.items() if data.startswith(start)), otherwise)
-    return InputRefused(
-        f"the file is not an ONNX model: it is {guess}", where=where, fix="export the model to ONNX and supply that file"
-    )
+    fix = "export the model to ONNX and supply that file"
+    return InputRefused(f"the file is not an ONNX model: it is {guess}", where=where, fix=fix)
 
 
 def refuse_unsafe(model: onnx.ModelProto, where: str) -> None:

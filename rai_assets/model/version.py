@@ -27,7 +27,7 @@ class ModelVersion:
         task: Kind of target.
         classes: Class labels in the order of the probabilities' columns; for binary the second is the positive one;
             empty for regression.
-        threshold: Binary: decide for the positive class from this probability on.
+        threshold: Binary: decide for the positive class from this probability on; None for other tasks.
         features: The source columns that the model reads.
         encoding: How they become the core's matrix; None for a supplied file, which has no core that we know of and
             is run in the worker only.
@@ -45,7 +45,7 @@ class ModelVersion:
     onnx: bytes = field(repr=False)
     task: Task
     classes: tuple[str, ...]
-    threshold: float
+    threshold: float | None
     features: tuple[Feature, ...]
     encoding: Encoding | None
     output: str

@@ -1,0 +1,212 @@
+"""From training rows and settings to a model version: encode, fit, export, gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rai_assets.data.contract import Contract
+from rai_assets.errors import DeclarationError, InputRefused
+from rai_assets.model.encoding import Encoding, Feature, Kind, Style
+from rai_assets.model.estimators import ESTIMATORS, check_parameters
+from rai_assets.model.export import fit_and_export
+from rai_assets.model.fitting import Core, Recipe
+from rai_assets.model.graph import Names, assemble, core_of
+from rai_assets.model.parity import Probe, check, generated_rows
+from rai_assets.model.rows import scored_rows, values_of, weights_of
+from rai_assets.model.runtime import open_session, run_full
+from rai_assets.model.scoring import ScoringSession
+from rai_assets.model.settings import ModelSettings
+from rai_assets.model.tell import Tell, silent
+from rai_assets.model.version import ModelVersion, library_versions
+
+_KINDS: Mapping[str, Kind] = {"number": "number", "integer": "number", "boolean": "boolean", "category": "category"}
+
+
+def train(
+    table: pa.Table,
+    contract: Contract,
+    settings: ModelSettings,
+    tell: Tell = silent,
+    *,
+    folder: Path = Path(),
+    commit: str | None = None,
+) -> ModelVersion:
+    """Make a model version: train it, or take the supplied file in.
+
+    Args:
+        table: The training rows, all columns of the contract.
+        contract: Roles, types and classes.
+        settings: The declared model.
+        tell: Told what happens.
+        folder: The use case's folder, for factories and supplied files.
+        commit: Data commit of the rows.
+
+    Raises:
+        DeclarationError: The declared model does not fit the contract.
+        InputRefused: It cannot be trained on these rows, has no ONNX form, or a supplied file is not acceptable.
+        ParityFailed: The export does not say what the estimator says.
+        RaiError: The export took too long.
+    """
+    task = contract.task
+    threshold = settings.threshold if task == "binary" else None
+    if contract.target is None or task is None:
+        raise DeclarationError("a model needs a column with the role target", fix="give one column `role: target`")
+    features = features_of(contract)
+    if settings.onnx is not None:
+        from rai_assets.model.adoption import adopt
+
+        version = adopt(contract, settings, features, folder=folder, commit=commit)
+        return _with_numbers(version, contract, table, (), tell)
+    if settings.estimator is not None:
+        check_parameters(settings.estimator, task, settings.parameters)
+    rows, target, weight, notes = _training_rows(table, contract)
+    tell("encoding the training rows", 0, 3)
+    encoding = Encoding.fit(rows, features, _style(settings))
+    notes += _unlisted(encoding)
+    generated = generated_rows(rows, features, settings.seed)
+    probes = (encoding.matrix(rows), encoding.matrix(generated))
+    tell("fitting the estimator", 0, 3)
+    recipe = Recipe(
+        task, settings.estimator, settings.factory, str(folder.absolute()), settings.parameters, settings.seed
+    )
+    core = fit_and_export(recipe, probes[0], target, weight, probes, tell=tell)
+    file = assemble(
+        core.onnx,
+        encoding,
+        classes=contract.classes,
+        threshold=threshold,
+        target_scale=core.target_scale,
+    )
+    tell("comparing the export with the estimator", 2, 3)
+    parity = _gate(file, encoding, contract, threshold, core, (rows, generated), probes, target)
+    version = ModelVersion(
+        onnx=file,
+        task=task,
+        classes=contract.classes,
+        threshold=threshold,
+        features=features,
+        encoding=encoding,
+        output=Names.free(encoding, contract.classes).scores,
+        output_classes=contract.classes,
+        estimator=str(settings.estimator or settings.factory),
+        parameters=settings.parameters,
+        seed=settings.seed,
+        libraries=library_versions(),
+        commit=commit,
+        training={},
+        parity=parity,
+    )
+    return _with_numbers(version, contract, rows, (*notes, *core.notes), tell)
+
+
+def features_of(contract: Contract) -> tuple[Feature, ...]:
+    """The columns that a model may read, with what they hold.
+
+    Raises:
+        DeclarationError: There is none, or one holds text or a time.
+    """
+    if not contract.features:
+        raise DeclarationError("no column has the role feature: the model has nothing to read")
+    for name in contract.features:
+        dtype = contract[name].dtype
+        if dtype not in _KINDS:
+            raise DeclarationError(
+                f"the column {name!r} holds {dtype}, which no model here can read",
+                fix="give it dtype category or number, or another role",
+            )
+    return tuple(Feature(name, _KINDS[contract[name].dtype]) for name in contract.features)
+
+
+def _style(settings: ModelSettings) -> Style:
+    """The encoding of the declared estimator; a factory's can be anything, so it gets what fits everything."""
+    return "scaled" if settings.estimator is None else ESTIMATORS[settings.estimator].style
+
+
+def _training_rows(
+    table: pa.Table, contract: Contract
+) -> tuple[pa.Table, NDArray, NDArray[np.float64] | None, list[str]]:
+    """Rows that can be learned from: table, target, weight, and notes on what was left out."""
+    target, keep = values_of(contract, table, str(contract.target))
+    notes = [] if keep.all() else [f"{int((~keep).sum())} rows without a target were left out of the training"]
+    weight = None
+    if contract.weight is not None:
+        weight, known = weights_of(table, contract.weight)
+        if not known.all():
+            notes.append(f"{int((~known).sum())} rows without a weight were left out of the training")
+        keep &= known
+        weight = weight[keep]
+    rows, target = table.filter(pa.array(keep)), target[keep]
+    if contract.task == "regression":
+        return rows, target, weight, notes
+    counts = np.bincount(target, minlength=len(contract.classes))
+    absent = [label for label, count in zip(contract.classes, counts, strict=True) if not count]
+    if absent:
+        raise InputRefused(
+            f"no training row has the target {' or '.join(map(repr, absent))}: it cannot be learned",
+            where=f"column {contract.target!r}",
+            fix="check the split, the declared values and `positive`",
+        )
+    return rows, target.astype(np.int64), weight, notes
+
+
+def _unlisted(encoding: Encoding) -> list[str]:
+    return [
+        f"{item.feature}: its {item.unlisted} rarest values have no column of their own and count as unseen"
+        for item in encoding.categories
+        if item.unlisted
+    ]
+
+
+def _gate(
+    file: bytes,
+    encoding: Encoding,
+    contract: Contract,
+    threshold: float | None,
+    core: Core,
+    tables: Sequence[pa.Table],
+    matrices: Sequence[NDArray[np.float32]],
+    target: NDArray,
+) -> dict[str, Any]:
+    """The report of the parity gate on the training rows and the generated ones."""
+    import onnx
+
+    names = Names.free(encoding, contract.classes)
+    full = open_session(file)
+    inner = open_session(core_of(onnx.load_model_from_string(file)).SerializeToString())
+    probes = []
+    for name, table, matrix, native in zip(("training", "generated"), tables, matrices, core.native, strict=True):
+        size = encoding.batch_rows
+        parts = [
+            inner.run([names.scores], {names.matrix: matrix[start : start + size]})[0]
+            for start in range(0, len(matrix), size)
+        ]
+        said = run_full(full, names.scores, table, encoding.features).astype(np.float64).reshape(native.shape)
+        inner_said = np.concatenate(parts).astype(np.float64).reshape(native.shape)
+        labels = None
+        if contract.classes:
+            codes = {label: code for code, label in enumerate(contract.classes)}
+            labels = np.array([codes[label] for label in run_full(full, names.label, table, encoding.features)])
+        probes.append(Probe(name, table.select(encoding.names), native, said, inner_said, labels))
+    spread = float(target.std()) if contract.task == "regression" else 1.0
+    return check(probes, task=contract.task or "binary", threshold=threshold, spread=spread)
+
+
+def _with_numbers(
+    version: ModelVersion, contract: Contract, table: pa.Table, notes: Sequence[str], tell: Tell
+) -> ModelVersion:
+    """The version with its numbers on the training rows."""
+    from dataclasses import replace
+
+    from rai_assets.metrics.table import measure_groups
+
+    with ScoringSession(version) as session:
+        scored = scored_rows(contract, table, "train", session.scores(table, tell), version.threshold)
+    numbers = [number.as_json() for number in measure_groups(scored.rows, split="train")]
+    facts = {"rows": scored.rows.n, "excluded": scored.excluded, "notes": list(notes), "numbers": numbers}
+    return replace(version, training=facts)
