@@ -111,6 +111,7 @@ def view_of(audit: Audit) -> dict[str, Any]:
         "parts": parts,
         "definitions": definitions_used(shown),
         "address": _example_address(audit),
+        "level": _level(audit),
     }
 
 
@@ -299,7 +300,16 @@ def _more(total: int, shown: int, things: str) -> str:
     return f"{count(shown)} of {count(total)} {things} shown" if total > shown else ""
 
 
+def _numbers(audit: Audit) -> list[Number]:
+    judged = [item.verdict.number for item in audit.judged if item.verdict.number]
+    return judged + [number for section in audit.sections for number in section.numbers]
+
+
 def _example_address(audit: Audit) -> str:
-    numbers = [item.verdict.number for item in audit.judged if item.verdict.number]
-    numbers += [number for section in audit.sections for number in section.numbers]
-    return next((number.address for number in numbers if number.address), "")
+    return next((number.address for number in _numbers(audit) if number.address), "")
+
+
+def _level(audit: Audit) -> str:
+    """The level of the intervals in words; empty where there is none."""
+    levels = sorted({number.level for number in _numbers(audit) if number.level is not None})
+    return " and ".join(f"{100 * level:.4g} %" for level in levels)

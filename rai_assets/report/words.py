@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from rai_assets.metrics.definitions import DEFINITIONS, Definition
 
+_HEADINGS = {"count@1": "Rows"}
+
 
 def definition_name(definition: str) -> str:
     """The name of a definition for people; an id that is not registered is spelled out."""
     known = DEFINITIONS.get(definition)
-    name = known.name if known else definition.partition("@")[0].replace("_", " ")
+    spelled = definition.partition("@")[0].replace("_", " ")
+    name = _HEADINGS.get(definition) or (known.name if known else spelled)
     return name[:1].upper() + name[1:]
 
 

@@ -41,15 +41,15 @@ def group_numbers(columns: tuple[str, ...], rng: random.Random) -> list[Number]:
     for values in itertools.product(*(COLUMNS[column] for column in columns)):
         group = dict(zip(columns, values, strict=True))
         n = round(ROWS * math.prod(COLUMNS[column][value] for column, value in group.items()))
-        lift = 0.1 * (group.get("sex") == "Male") + 0.04 * (group.get("race") == "White") + rng.uniform(-0.02, 0.02)
+        lift = 0.19 * (group.get("sex") == "Male") + 0.03 * (group.get("race") == "White") + rng.uniform(-0.01, 0.01)
         positives = max(1, round(n * (0.14 + lift)))
         numbers += [
             Number("count@1", n, unit="count", n=n, group=group, split="test"),
-            rate("selection_rate", 0.1 + lift, n, group=group),
+            rate("selection_rate", 0.09 + lift, n, group=group),
             rate("base_rate", 0.14 + lift, n, group=group),
-            rate("true_positive_rate", 0.52 + lift, positives, group=group),
+            rate("true_positive_rate", 0.52 + lift / 2, positives, group=group),
             rate("false_positive_rate", 0.02 + lift / 3, n - positives, group=group),
-            rate("precision", 0.7 + lift / 2, max(1, round(n * (0.1 + lift))), group=group),
+            rate("precision", 0.7 + lift / 2, max(1, round(n * (0.09 + lift))), group=group),
             rate("accuracy", 0.9 - lift / 2, n, group=group),
             rate("false_omission_rate", 0.08 + lift / 4, n, group=group),
             rate("true_negative_rate", 0.98 - lift / 3, n - positives, group=group),
@@ -128,7 +128,7 @@ def fairness() -> Section:
         groups = [n for n in numbers if tuple(n.group) == (column,)]
         charts[f"selection_rate_by_{column}"] = interval_bars(
             [chart_row(n, column) for n in groups if n.definition == "selection_rate@1"],
-            title=f"Selection rate by {column}", x_title="Selection rate", reference=("all rows", 0.196),
+            title=f"Selection rate by {column}", x_title="Selection rate", reference=("all rows", 0.217),
         )  # fmt: skip
     charts["errors_by_sex"] = grouped_interval_bars(
         [
@@ -156,7 +156,7 @@ def explanations() -> Section:
                 "relationship", "workclass", "capital_loss", "native_country"]  # fmt: skip
     numbers, rows = [], []
     for index, feature in enumerate(features):
-        importance, association = 0.92 * 0.72**index, abs(math.sin(index * 2.1)) * 0.5
+        importance, association = 0.92 * 0.72**index, abs(math.cos(index * 2.1)) * 0.5
         numbers.append(Number("mean_absolute_shap_value@1", importance, n=ROWS, split="test", unit="log-odds",
                               coordinates={"feature": feature}))  # fmt: skip
         for column, factor in (("sex", 1.0), ("race", 0.3), ("age_band", 0.6)):
@@ -205,7 +205,7 @@ def judged(numbers: list[Number]) -> tuple[Judged, ...]:
         (Requirement(id="R6", text="At least 60 % of qualified applicants aged 65 or more are found",
                      group={"age_band": "[65, inf)"}, definition="true_positive_rate@1", at_least=0.6),
          "cannot tell", find("true_positive_rate", group={"age_band": "[65, inf)"}),
-         "The rate is 0.53 on 99 rows; its interval reaches from 0.43 to 0.62."),
+         "The interval reaches above and below 0.6: these rows do not settle it."),
     ]  # fmt: skip
     return tuple(
         Judged(requirement, Verdict(requirement.id, verdict, number, sentence))

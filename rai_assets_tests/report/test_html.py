@@ -155,6 +155,13 @@ def test_a_suppressed_cell_gives_its_reason_and_no_number(page: Element) -> None
     assert all(re.fullmatch(r"– \d rows, fewer than the minimum of 5", cell.text) for cell in cells)
 
 
+def test_the_level_of_the_intervals_and_the_mark_of_few_rows_are_explained(page: Element) -> None:
+    assert "the bar its 95 % interval" in page.one("section", id="verdict").text
+    limits = page.one("section", id="notes").text
+    assert "Intervals are at 95 %." in limits
+    assert "small rests on fewer than 30 rows" in limits
+
+
 def test_definitions_and_provenance_close_the_report(page: Element) -> None:
     rows = page.one("section", id="definitions").one("tbody").all("tr")
     (row,) = (row for row in rows if row.attributes["id"] == "false_positive_rate@1")
