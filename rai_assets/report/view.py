@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
-from rai_assets.charts import theme
-from rai_assets.charts.svg import to_svg
-from rai_assets.charts.text import count, cut, decimal, interval, measure
-from rai_assets.errors import InputRefused
+from rai_assets.charts.text import count, cut, interval, measure
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.report.audit import Audit, Column, Judged, Section, Table
+from rai_assets.report.figures import Figure, cell_text, figure_of
 from rai_assets.report.summary import headline
 from rai_assets.report.tables import NAME_LIMIT, Grid, grids
 from rai_assets.report.words import definition_name, definitions_used
 
-_CHARTS, _COLUMNS, _CHART_ROWS, _TABLE_ROWS, _NOTES = 8, 30, 40, 20, 30
+_CHARTS, _COLUMNS, _TABLE_ROWS, _NOTES = 8, 30, 20, 30
 _WORDS = {"pass": "Pass", "fail": "Fail", "cannot tell": "Cannot tell", "none": "No verdict"}
 _LONG_WORD = 400
 
@@ -55,23 +50,6 @@ class Ruling:
     interval: str
     threshold: str
     line: Line | None
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart as an image, with a narrow form for phones, and its numbers as a table."""
-
-    title: str
-    notes: str
-    alt: str
-    image: Markup
-    narrow: Markup | None
-    width: int
-    height: int
-    square: bool
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left_out: str
 
 
 @dataclass(frozen=True)
@@ -210,7 +188,7 @@ def _columns_first(columns: Sequence[Column]) -> list[Column]:
 def _part(section: Section, audit: Audit) -> Part:
     wanted = [item.requirement.definition for item in audit.judged]
     wanted += [name.partition("@")[0].removesuffix("_difference").removesuffix("_ratio") for name in wanted]
-    figures = [_figure(spec, name) for name, spec in list(section.charts.items())[:_CHARTS]]
+    figures = [figure_of(spec, name) for name, spec in list(section.charts.items())[:_CHARTS]]
     rest = [_more(len(section.charts), _CHARTS, "charts"), _more(len(section.notes), _NOTES, "notes")]
     return Part(
         anchor=re.sub(r"[^a-z0-9]+", "-", section.asset.lower()).strip("-") or "section",
@@ -228,68 +206,9 @@ def _heads(grid: Grid) -> list[Any]:
     return [*grid.columns, *(head for head, _ in grid.rows)]
 
 
-def _figure(spec: Mapping[str, Any], name: str) -> Figure:
-    """The chart drawn without its title, which becomes text beside it."""
-    title, notes = _title(spec, name)
-    bare = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
-    slim = theme.narrow(bare)
-    try:
-        svg = to_svg(bare)
-        narrow = _image(to_svg(slim)) if slim else None
-    except InputRefused as error:
-        raise InputRefused(error.what, where=f"chart {cut(name, NAME_LIMIT)}", fix=error.fix) from error
-    width, height = (float(size) for size in re.findall(r'\b(?:width|height)="([\d.]+)"', svg[:400])[:2])
-    headings, rows, total = _chart_table(spec)
-    return Figure(
-        title=title,
-        notes=notes,
-        alt=cut(f"Chart: {'. '.join(part for part in (title, notes) if part)}", _LONG_WORD),
-        image=_image(svg),
-        narrow=narrow,
-        width=round(width),
-        height=round(height),
-        square=height > 0.5 * width,
-        headings=headings,
-        rows=rows,
-        left_out=f"{count(len(rows))} of {count(total)} rows shown, at equal steps" if len(rows) < total else "",
-    )
-
-
-def _image(svg: str) -> Markup:
-    return Markup("data:image/svg+xml;base64,") + base64.b64encode(svg.encode()).decode()
-
-
-def _title(spec: Mapping[str, Any], name: str) -> tuple[str, str]:
-    title = spec.get("title") or name
-    if not isinstance(title, Mapping):
-        return cut(title, 120), ""
-    under = title.get("subtitle") or ""
-    return cut(title.get("text", name), 120), under if isinstance(under, str) else " ".join(under)
-
-
-def _chart_table(spec: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
-    """Headings and rows of the chart's own values, at most 40 of them at equal steps, and how many there are."""
-    values = spec.get("data", {}).get("values", [])
-    columns = [(name, text) for name, text in spec.get("usermeta", {}).get("table", [])]
-    used = [(name, text) for name, text in columns if any(row.get(name) not in (None, "") for row in values)]
-    step = max(1, -(-len(values) // _CHART_ROWS))
-    rows = tuple(tuple(_text(row.get(name), name) for name, _ in used) for row in values[::step])
-    return tuple(text for _, text in used), rows, len(values)
-
-
 def _table(table: Table) -> Table:
-    rows = tuple(tuple(_text(value) for value in row) for row in table.rows[:_TABLE_ROWS])
+    rows = tuple(tuple(cell_text(value) for value in row) for row in table.rows[:_TABLE_ROWS])
     return Table(table.title, table.columns, rows, table.total or len(table.rows))
-
-
-def _text(value: Any, name: str = "") -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) or name == "n":
-        return count(value)
-    return decimal(value) if isinstance(value, float) else cut(value, _LONG_WORD)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

@@ -41,7 +41,11 @@ def group_numbers(columns: tuple[str, ...], rng: random.Random) -> list[Number]:
     for values in itertools.product(*(COLUMNS[column] for column in columns)):
         group = dict(zip(columns, values, strict=True))
         n = round(ROWS * math.prod(COLUMNS[column][value] for column, value in group.items()))
-        lift = 0.19 * (group["sex"] == "Male" if "sex" in group else 0.67) + 0.03 * (group.get("race") == "White") + rng.uniform(-0.01, 0.01)
+        lift = (
+            0.19 * (group["sex"] == "Male" if "sex" in group else 0.67)
+            + 0.03 * (group.get("race") == "White")
+            + rng.uniform(-0.01, 0.01)
+        )
         positives = max(1, round(n * (0.14 + lift)))
         numbers += [
             Number("count@1", n, unit="count", n=n, group=group, split="test"),
