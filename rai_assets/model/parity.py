@@ -154,7 +154,9 @@ def _difference(probe: Probe, task: Task, spread: float) -> NDArray[np.float64]:
     return np.where(np.isfinite(gap), gap, np.inf)
 
 
-def _flips(probe: Probe, task: Task, threshold: float, tolerance: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _flips(
+    probe: Probe, task: Task, threshold: float | None, tolerance: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Rows decided differently, and rows whose decision is a tie within the tolerance; both of shape (n,)."""
     if task == "regression":
         nothing = np.zeros(len(probe.native), bool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from rai_assets.errors import DeclarationError, InputRefused
 from rai_assets.model.encoding import Encoding, Feature, Kind, Style
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
 from rai_assets.model.export import fit_and_export
-from rai_assets.model.fitting import Core, Recipe
+from rai_assets.model.fitting import Recipe
 from rai_assets.model.graph import Names, assemble, core_of
 from rai_assets.model.parity import Probe, check, generated_rows
 from rai_assets.model.rows import scored_rows, values_of, weights_of
@@ -84,7 +83,9 @@ def train(
         target_scale=core.target_scale,
     )
     tell("comparing the export with the estimator", 2, 3)
-    parity = _gate(file, encoding, contract, threshold, core, (rows, generated), probes, target)
+    answers = ask(file, encoding, contract.classes, (rows, generated), probes, core.native)
+    spread = float(target.std()) if task == "regression" else 1.0
+    parity = check(answers, task=task, threshold=threshold, spread=spread)
     version = ModelVersion(
         onnx=file,
         task=task,
@@ -163,38 +164,43 @@ def _unlisted(encoding: Encoding) -> list[str]:
     ]
 
 
-def _gate(
+def ask(
     file: bytes,
     encoding: Encoding,
-    contract: Contract,
-    threshold: float | None,
-    core: Core,
+    classes: Sequence[str],
     tables: Sequence[pa.Table],
     matrices: Sequence[NDArray[np.float32]],
-    target: NDArray,
-) -> dict[str, Any]:
-    """The report of the parity gate on the training rows and the generated ones."""
+    native: Sequence[NDArray[np.float64]],
+) -> list[Probe]:
+    """The answers of the file and of its core on the training rows and the generated ones, for the parity gate.
+
+    Args:
+        file: The ONNX file that `assemble` wrote.
+        encoding: How source columns become the matrix.
+        classes: Class labels, empty for regression.
+        tables: Training rows, generated rows.
+        matrices: The same rows, encoded.
+        native: The estimator's answers on them.
+    """
     import onnx
 
-    names = Names.free(encoding, contract.classes)
+    names = Names.free(encoding, classes)
     full = open_session(file)
-    inner = open_session(core_of(onnx.load_model_from_string(file)).SerializeToString())
+    core = open_session(core_of(onnx.load_model_from_string(file)).SerializeToString())
+    codes = {label: code for code, label in enumerate(classes)}
     probes = []
-    for name, table, matrix, native in zip(("training", "generated"), tables, matrices, core.native, strict=True):
-        size = encoding.batch_rows
+    for name, table, matrix, expected in zip(("training", "generated"), tables, matrices, native, strict=True):
+        rows, size = table.select(encoding.names), encoding.batch_rows
         parts = [
-            inner.run([names.scores], {names.matrix: matrix[start : start + size]})[0]
+            core.run([names.scores], {names.matrix: matrix[start : start + size]})[0]
             for start in range(0, len(matrix), size)
         ]
-        said = run_full(full, names.scores, table, encoding.features).astype(np.float64).reshape(native.shape)
-        inner_said = np.concatenate(parts).astype(np.float64).reshape(native.shape)
-        labels = None
-        if contract.classes:
-            codes = {label: code for code, label in enumerate(contract.classes)}
-            labels = np.array([codes[label] for label in run_full(full, names.label, table, encoding.features)])
-        probes.append(Probe(name, table.select(encoding.names), native, said, inner_said, labels))
-    spread = float(target.std()) if contract.task == "regression" else 1.0
-    return check(probes, task=contract.task or "binary", threshold=threshold, spread=spread)
+        answers = (run_full(full, names.scores, rows, encoding.features), np.concatenate(parts))
+        said, said_by_core = (values.astype(np.float64).reshape(expected.shape) for values in answers)
+        labels = run_full(full, names.label, rows, encoding.features) if classes else None
+        decided = None if labels is None else np.array([codes[label] for label in labels])
+        probes.append(Probe(name, rows, expected, said, said_by_core, decided))
+    return probes
 
 
 def _with_numbers(
