@@ -45,9 +45,7 @@ def test_the_roc_curve_is_scikit_learns(levels, weighted):
 def test_precision_and_recall_are_scikit_learns(levels, weighted):
     target, score, weight = rows(500, 2, levels=levels)
     swept = sweep(target, score, weight if weighted else None)
-    precision, recall, thresholds = precision_recall_curve(
-        target, score, sample_weight=weight if weighted else None
-    )
+    precision, recall, thresholds = precision_recall_curve(target, score, sample_weight=weight if weighted else None)
     # scikit-learn rises from the lowest threshold and appends a last point; ours falls and begins with infinity.
     assert rate(swept, "precision")[:0:-1] == pytest.approx(precision[:-1], abs=1e-12)
     assert rate(swept, "true_positive_rate")[:0:-1] == pytest.approx(recall[:-1], abs=1e-12)
@@ -74,7 +72,9 @@ def test_few_points_are_shown_with_both_ends_and_what_must_be_there():
     index = shown(swept, [777, 778])
     assert len(index) <= POINTS
     assert {0, 777, 778, len(swept.thresholds) - 1} <= set(index.tolist())
-    gaps = np.hypot(np.diff(rate(swept, "false_positive_rate")[index]), np.diff(rate(swept, "true_positive_rate")[index]))
+    gaps = np.hypot(
+        np.diff(rate(swept, "false_positive_rate")[index]), np.diff(rate(swept, "true_positive_rate")[index])
+    )
     assert gaps.max() < 0.03
     few = sweep(target[:30], score[:30])
     assert (shown(few, []) == np.arange(31)).all()
@@ -86,8 +86,7 @@ def test_the_best_threshold_is_that_of_a_search_over_all(maximise):
     swept = sweep(target, score)
     index = best(swept, EvaluationSettings(maximise=maximise))
     value = [
-        rate_estimates(confusion_cells(target, score >= threshold), maximise).value[0]
-        for threshold in swept.thresholds
+        rate_estimates(confusion_cells(target, score >= threshold), maximise).value[0] for threshold in swept.thresholds
     ]
     assert np.nanmax(value) == value[index]
     if maximise == "f1":
