@@ -47,12 +47,23 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
 
 
+def _has_text(kind: pa.DataType) -> bool:
+    """Whether every value of a type can be written as one text."""
+    if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
+        return False
+    try:
+        pa.nulls(0, kind).cast(pa.string())
+    except pa.ArrowException:
+        return False
+    return True
+
+
 def _check_schema(schema: pa.Schema, where: str) -> None:
     check_names(schema.names, where)
     if not schema.names:
         raise InputRefused("the file has no columns", where=where)
     for field in schema:
-        if pa.types.is_nested(field.type) or isinstance(field.type, pa.BaseExtensionType):
+        if not _has_text(field.type):
             raise InputRefused(
                 f"the column holds {str(field.type)[:80]}, not single values",
                 where=f"{where}, column {field.name!r}",
@@ -69,8 +80,9 @@ def _decoded_bytes(batch: pa.RecordBatch, where: str, done: int) -> int:
             continue
         if not len(column.dictionary):
             continue
-        lengths = pc.binary_length(column.dictionary)
         rows = f"{where}, rows {done + 1:,} to {done + batch.num_rows:,}"
+        _check_texts(column.dictionary, name, rows)
+        lengths = pc.binary_length(column.dictionary)
         check_field(rows, name, pc.max(lengths).as_py())
         size += pc.sum(lengths.cast(pa.int64()).take(column.indices)).as_py() or 0
     if size > MAX_BATCH_BYTES:
@@ -80,3 +92,15 @@ def _decoded_bytes(batch: pa.RecordBatch, where: str, done: int) -> int:
             fix="leave long texts out of the file",
         )
     return size
+
+
+def _check_texts(values: pa.Array, name: str, rows: str) -> None:
+    try:
+        texts = values.cast(pa.string())
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputRefused(
+            "a value is not UTF-8 text", where=f"{rows}, column {name!r}", fix="write the column as strings"
+        ) from error
+    if pc.any(pc.match_substring(texts, "\0")).as_py():
+        raise InputRefused("a value holds a NUL byte", where=f"{rows}, column {name!r}", fix="remove it")
