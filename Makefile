@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test nightly lint bench lock clean
+.PHONY: help demo dev test nightly lint bench docs lock clean
 
 BIN := .venv/bin
 # Some machines switch byte code off, and then every process compiles every library again.
@@ -35,6 +35,9 @@ bench: .venv/.ready ## Speed and memory beside the peers, one JSON line each
 
 .venv/.ready: requirements/dev.txt requirements/tools.txt pyproject.toml
 	@requirements/make-environment
+
+docs: .venv/.ready ## Write the reference pages from the code
+	@$(BIN)/python docs/generate.py
 
 lock: ## Renew the hash-pinned requirements from pyproject.toml
 	@requirements/make-lock

@@ -25,7 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Responsible AI from one declaration: audited data, an audited model, and a gate before production.\n\n"
     "Start with `rai demo`, or with your own data: `rai init NAME --data FILE --target COLUMN`, then `rai run NAME`.",
-    epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, 4 fault.",
+    epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, "
+    "4 fault.",
 )
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
@@ -180,7 +181,18 @@ def dev(
 
     folder = prepare()
     print(f"State: {folder}   Pages: http://{host}:{port}   Stop with Ctrl-C")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(shipped("workspace.yaml")), "-h", host, "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        str(shipped("workspace.yaml")),
+        "-h",
+        host,
+        "-p",
+        str(port),
+    ]
     os.execv(sys.executable, command)  # noqa: S606  the process becomes Dagster's
 
 
@@ -242,9 +254,9 @@ def _declared(name: str) -> Any:
     for item in declared:
         if item.use_case.name == name:
             return item
-    for item in broken:
-        if item.name == name:
-            raise item.error
+    for refused in broken:
+        if refused.name == name:
+            raise refused.error
     raise _no_use_case(name, [item.use_case.name for item in declared])
 
 

@@ -53,6 +53,6 @@ def prepare() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """`dagster.yaml` or `workspace.yaml` as it ships with the package; in a checkout it stands at the project's root."""
+    """`dagster.yaml` or `workspace.yaml` as it ships; in a checkout it stands at the project's root."""
     packaged = Path(__file__).parent / name
     return packaged if packaged.exists() else Path(__file__).parents[1] / name

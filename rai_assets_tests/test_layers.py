@@ -83,7 +83,9 @@ def test_only_the_graph_floor_imports_dagster(path: Path) -> None:
     module = dotted(path)
     allowed = (
         on_the_graph_floor(path)
-        or (module.startswith("rai_assets.use_case") and path.name not in {"config.py", "declaration.py", "__init__.py"})
+        or (
+            module.startswith("rai_assets.use_case") and path.name not in {"config.py", "declaration.py", "__init__.py"}
+        )
         or module in {"rai_assets.definitions", "rai_assets.cli"}
     )
     if not allowed:

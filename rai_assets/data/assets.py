@@ -1,6 +1,6 @@
 """The assets `dataset` (written, audited, and only then published) and `splits`."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
         settings: The declared files and contract.
         folder: Where the declared paths start from.
     """
-    from rai_assets.data.validation import rules_of
+    from rai_assets.data.rules import rules_of
 
     rules = rules_of(settings)
     specs = [
@@ -81,7 +81,7 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
     return dataset
 
 
-def _rule_checks(ingested: Ingested) -> Iterator[dg.AssetCheckResult]:
+def _rule_checks(ingested: "Ingested") -> Iterator[dg.AssetCheckResult]:
     for rule in ingested.rules:
         yield dg.AssetCheckResult(
             check_name=rule.rule,
@@ -91,7 +91,7 @@ def _rule_checks(ingested: Ingested) -> Iterator[dg.AssetCheckResult]:
         )
 
 
-def _publish(stage: Stage, ingested: Ingested) -> tuple[Result, str, bool]:
+def _publish(stage: "Stage", ingested: "Ingested") -> "tuple[Result, str, bool]":
     """Store what is known of the published data as the result of `dataset`."""
     from rai_assets.data.dataset import Dataset
     from rai_assets.data.summary import summarize
@@ -101,21 +101,21 @@ def _publish(stage: Stage, ingested: Ingested) -> tuple[Result, str, bool]:
     digest = digest_of({"asset": "dataset", "commit": ingested.commit})
     found = results.find(stage.repository, stage.results_branch, "dataset", digest)
     if found is not None:
-        return results.load(stage.repository, found, "dataset"), found, True
+        return results.load(stage.repository, found.id, "dataset"), found.id, True
     announce("dataset: counting")
     provenance = Provenance(stage.keys.name, stage.branch, ingested.commit)
-    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules, stage.progress)
+    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules)
     return result, stage.save(result, digest), False
 
 
-def _present(result: Result) -> dict[str, Any]:
+def _present(result: "Result") -> dict[str, Any]:
     facts = result.facts
     columns = [
         dg.TableColumn(
             column["name"],
             column["dtype"],
             description=column["description"] or None,
-            tags={role: "" for role in column["roles"]},
+            tags=dict.fromkeys(column["roles"], ""),
             constraints=dg.TableColumnConstraints(nullable=column["missing"] != 0),
         )
         for column in facts["columns"]
@@ -131,10 +131,10 @@ def _present(result: Result) -> dict[str, Any]:
 def splits(settings: DatasetSettings) -> ResultAsset:
     """The asset that assigns every row to train, calibration or test."""
 
-    def compute(stage: Stage) -> Result:
-        from rai_assets.data.splits import split_result
+    def compute(stage: "Stage") -> "Result":
+        from rai_assets.data.summary import summarize_splits
 
-        return split_result(stage)
+        return summarize_splits(stage)
 
     return ResultAsset(
         thing="splits",

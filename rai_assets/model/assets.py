@@ -1,6 +1,6 @@
 """The assets `model`, `predictions` and `champion`."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ the same held-out rows; each move is one commit, and the reason is kept either w
 def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:
     """The asset that makes a model version."""
 
-    def compute(stage: Stage) -> Result:
+    def compute(stage: "Stage") -> "Result":
         from rai_assets.model.making import make_version
 
         return make_version(stage, settings, folder)
@@ -51,7 +51,7 @@ def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:
     )
 
 
-def _present_model(result: Result) -> dict[str, Any]:
+def _present_model(result: "Result") -> dict[str, Any]:
     facts = result.facts
     return {
         "estimator": facts["version"]["estimator"],
@@ -64,7 +64,7 @@ def _present_model(result: Result) -> dict[str, Any]:
 def predictions(settings: ModelSettings) -> ResultAsset:
     """The asset that scores every row once."""
 
-    def compute(stage: Stage) -> Result:
+    def compute(stage: "Stage") -> "Result":
         from rai_assets.model.making import make_predictions
 
         return make_predictions(stage)

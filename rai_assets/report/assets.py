@@ -1,6 +1,6 @@
 """The asset `scorecard`: the verdict of every requirement, the gate, and the report for people."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ DESCRIPTION = """\
 The audit for people: whether each requirement holds, what was measured, and a report as one HTML file
 (`rai report {name} --open`).
 
-The check `gate` passes when every blocking requirement passes. A requirement that *cannot be told* (its interval lies on
-both sides of the limit) is not good enough for the gate. Without the gate no model becomes champion."""
+The check `gate` passes when every blocking requirement passes. A requirement that *cannot be told* (its interval lies
+on both sides of the limit) is not good enough for the gate. Without the gate no model becomes champion."""
 
 
 def scorecard_asset(
@@ -57,7 +57,7 @@ def scorecard_asset(
     def scorecard(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
         with open_stage(context, lake, keys, "scorecard") as stage:
 
-            def compute(stage: Stage) -> Result:
+            def compute(stage: "Stage") -> "Result":
                 return _score(stage, keys, title, purpose, requirements, reads)
 
             result, commit, reused = stage.produce("scorecard", settings, ["dataset", *reads], compute)
@@ -67,13 +67,13 @@ def scorecard_asset(
 
 
 def _score(
-    stage: Stage,
+    stage: "Stage",
     keys: UseCaseKeys,
     title: str,
     purpose: str,
     requirements: Sequence[Requirement],
     reads: Sequence[str],
-) -> Result:
+) -> "Result":
     from rai_assets.report.assemble import audit_of
     from rai_assets.report.html import render
     from rai_assets.store.results import Result
@@ -127,7 +127,7 @@ def _gate(facts: dict[str, Any]) -> dg.AssetCheckResult:
 _VERDICTS = ("pass", "fail", "cannot tell")
 
 
-def _present(result: Result) -> dict[str, Any]:
+def _present(result: "Result") -> dict[str, Any]:
     from rai_assets.charts.text import markdown
 
     lines = [
@@ -135,9 +135,9 @@ def _present(result: Result) -> dict[str, Any]:
         for item in result.facts["verdicts"]
     ]
     table = "| requirement | verdict | |\n|:--|:--|:--|\n"
-    shown = []
+    shown: list[str] = []
     for line in lines:
-        if len(table) + sum(map(len, shown)) + len(shown) + len(line) > 940:
+        if len(table) + sum(len(item) for item in shown) + len(shown) + len(line) > 940:
             shown.append(f"| {len(lines) - len(shown)} more | | see the report |")
             break
         shown.append(line)

@@ -1,6 +1,6 @@
 """The shape that every audited asset shares: one stored result per data branch, re-emitted while its inputs stand."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,8 +47,8 @@ class ResultAsset:
     kinds: frozenset[str]
     reads: tuple[str, ...]
     settings: Any
-    compute: Callable[[Stage], Result]
-    present: Callable[[Result], Mapping[str, Any]]
+    compute: "Callable[[Stage], Result]"
+    present: "Callable[[Result], Mapping[str, Any]]"
     requirements: Sequence[Requirement] = ()
 
     def build(self, keys: UseCaseKeys) -> dg.AssetsDefinition:
@@ -102,7 +102,7 @@ def code_reference(keys: UseCaseKeys) -> dict[str, Any]:
 
 def open_stage(
     context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys, thing: str
-) -> AbstractContextManager[Stage]:
+) -> "AbstractContextManager[Stage]":
     """The step of the running asset on the branch of its partition."""
     return open_stage_on(context.partition_key, context, lake, keys, thing)
 
@@ -110,7 +110,7 @@ def open_stage(
 @contextmanager
 def open_stage_on(
     branch: str, context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys, thing: str
-) -> Iterator[Stage]:
+) -> "Iterator[Stage]":
     """A step on a data branch; a refusal in it ends the asset with a Dagster failure in the same words.
 
     Args:
@@ -135,13 +135,13 @@ def open_stage_on(
         yield Stage(keys, branch, repository, context.run.run_id, Progress(context.log.info))
         announce(f"{thing} done in {time.monotonic() - began:.1f} s")
     except RaiError as error:
-        metadata = {"exit_code": error.exit_code, **({"fix": error.fix} if error.fix else {})}
+        metadata: dict[str, Any] = {"exit_code": error.exit_code, **({"fix": error.fix} if error.fix else {})}
         raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
 
 
 def materialization(
-    stage: Stage,
-    result: Result,
+    stage: "Stage",
+    result: "Result",
     commit: str,
     reused: bool,
     present: Mapping[str, Any],
@@ -175,7 +175,7 @@ def requirement_spec(
     )
 
 
-def requirement_results(result: Result, requirements: Sequence[Requirement]) -> list[dg.AssetCheckResult]:
+def requirement_results(result: "Result", requirements: Sequence[Requirement]) -> list[dg.AssetCheckResult]:
     """One check result per requirement: pass, fail (error) or cannot tell (warning)."""
     return [verdict_check(requirement, judge(requirement, result.numbers)) for requirement in requirements]
 

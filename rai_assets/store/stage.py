@@ -95,7 +95,7 @@ class Stage:
         digest = self.input_digest(asset, settings, reads)
         found = results.find(self.repository, self.results_branch, asset, digest)
         if found is not None:
-            return results.load(self.repository, found, asset), found, True
+            return results.load(self.repository, found.id, asset), found.id, True
         result = compute(self)
         return result, self.save(result, digest), False
 

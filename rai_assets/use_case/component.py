@@ -43,5 +43,3 @@ class ResponsibleAIUseCase(Component):
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         """The asset graph of the use case."""
         return build(Declared(self.use_case, Path(context.path) / "defs.yaml"))
-
-

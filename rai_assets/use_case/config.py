@@ -6,6 +6,7 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from rai_assets.analysis.evaluation.settings import EvaluationSettings
 from rai_assets.analysis.explanation.settings import ExplanationSettings
@@ -28,6 +29,11 @@ def _check_owner(text: str) -> str:
     if not _OWNER.fullmatch(text):
         raise ValueError(f"{text!r} is neither an e-mail address nor team:name")
     return text
+
+
+def _refused(place: tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """An error of the whole that belongs to one place in it."""
+    return PydanticCustomError("declaration", "{message}", {"message": message, "place": place})
 
 
 class RequirementSettings(_Strict):
@@ -122,15 +128,17 @@ class UseCase(_Strict):
         if self.model is not None and contract.target is None:
             raise ValueError("a model needs a column with role `target`")
         sensitive = set(contract.sensitive)
-        identifiers = [item.id for item in self.requirements]
-        for requirement in self.requirements:
-            if identifiers.count(requirement.id) > 1:
-                raise ValueError(f"the requirement id {requirement.id!r} stands twice")
-            unknown = (set(requirement.sensitive) | set(requirement.group)) - sensitive
+        seen: set[str] = set()
+        for index, requirement in enumerate(self.requirements):
+            if requirement.id in seen:
+                raise _refused(("requirements", index, "id"), f"the requirement id {requirement.id!r} stands twice")
+            seen.add(requirement.id)
+            unknown = sorted((set(requirement.sensitive) | set(requirement.group)) - sensitive)
             if unknown:
-                raise ValueError(
-                    f"requirement {requirement.id}: {sorted(unknown)[0]!r} is not a column with role `sensitive`; "
-                    f"there are: {', '.join(sorted(sensitive)) or 'none'}"
+                there = ", ".join(sorted(sensitive)) or "none"
+                raise _refused(
+                    ("requirements", index, "sensitive" if requirement.sensitive else "group"),
+                    f"{unknown[0]!r} is not a column with role `sensitive`; there are: {there}",
                 )
         return self
 

@@ -112,7 +112,9 @@ def load(path: Path) -> Declared | None:
         return Declared(_from_python(path), path)
     value, lines = read_yaml(path)
     if not isinstance(value, dict) or "type" not in value:
-        raise DeclarationError("a declaration starts with `type:`", where=f"{path}:1", fix=f"begin with\n  type: {COMPONENT_TYPE}")
+        raise DeclarationError(
+            "a declaration starts with `type:`", where=f"{path}:1", fix=f"begin with\n  type: {COMPONENT_TYPE}"
+        )
     if value["type"] != COMPONENT_TYPE:
         return None
     unknown = sorted(set(value) - {"type", "attributes"})
@@ -140,7 +142,9 @@ def read_yaml(path: Path) -> tuple[Any, dict[Path_, int]]:
     except OSError as error:
         raise DeclarationError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
     if len(data) > _MAX_BYTES:
-        raise DeclarationError(f"the file has {len(data):,} bytes; a declaration has at most {_MAX_BYTES:,}", where=str(path))
+        raise DeclarationError(
+            f"the file has {len(data):,} bytes; a declaration has at most {_MAX_BYTES:,}", where=str(path)
+        )
     try:
         text = data.decode("utf-8-sig")
         _refuse_aliases_and_depth(text, path)
@@ -151,7 +155,9 @@ def read_yaml(path: Path) -> tuple[Any, dict[Path_, int]]:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise DeclarationError(f"not valid YAML: {problem}", where=place, fix="check indentation and quotes there") from error
+        raise DeclarationError(
+            f"not valid YAML: {problem}", where=place, fix="check indentation and quotes there"
+        ) from error
     lines: dict[Path_, int] = {}
     return (None if node is None else _value(node, (), lines, path)), lines
 
@@ -195,7 +201,7 @@ def _pairs(node: yaml.Node, path: Path) -> Iterator[tuple[yaml.ScalarNode, yaml.
 
 
 def _scalar(node: yaml.ScalarNode, path: Path) -> Any:
-    plain = node.style is None
+    plain = not node.style
     if node.tag not in _SCALAR_TAGS or (not plain and node.tag != "tag:yaml.org,2002:str"):
         raise _tag_refused(node, path)
     text = node.value
@@ -218,7 +224,7 @@ def _tag_refused(node: yaml.Node, path: Path) -> DeclarationError:
 def _describe(error: ValidationError, path: Path, lines: dict[Path_, int]) -> str:
     sentences = []
     for item in error.errors(include_url=False)[:10]:
-        location = tuple(part for part in item["loc"] if isinstance(part, str | int))
+        location = (*item["loc"], *item.get("ctx", {}).get("place", ()))
         place: Path_ = ("attributes", *location)
         while place not in lines and place:
             place = place[:-1]

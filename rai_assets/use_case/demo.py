@@ -36,7 +36,9 @@ def run_demo() -> Shown:
 
     declared = load(_DEFINITION)
     if declared is None:
-        raise RaiError("the demo's declaration is not a use case", where=str(_DEFINITION), fix="install rai_assets again")
+        raise RaiError(
+            "the demo's declaration is not a use case", where=str(_DEFINITION), fix="install rai_assets again"
+        )
     announce("20,000 loan applications with four planted faults are drawn and audited")
     outcome = run(declared)
     planted = findings([number.as_json() for number in select_numbers(declared)])

@@ -11,7 +11,17 @@ from rai_assets import __version__
 from rai_assets.home import definitions_folder, home
 from rai_assets.use_case.declaration import load_all
 
-_PACKAGES = ("dagster", "pyarrow", "scikit-learn", "onnx", "onnxruntime", "shap", "fairlearn", "dulwich", "lakefs-client")
+_PACKAGES = (
+    "dagster",
+    "pyarrow",
+    "scikit-learn",
+    "onnx",
+    "onnxruntime",
+    "shap",
+    "fairlearn",
+    "dulwich",
+    "lakefs-client",
+)
 _EXTRAS = {
     "openpyxl": ("reading Excel files", "excel"),
     "lightgbm": ("LightGBM models", "boosting"),

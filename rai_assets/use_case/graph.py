@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -16,7 +17,6 @@ from rai_assets.model.assets import champion_asset, model_version, predictions
 from rai_assets.report.assets import scorecard_asset
 from rai_assets.store.assets import ResultAsset, branch_partitions
 from rai_assets.store.resource import Lake
-from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.declaration import Broken, Declared
 
 _SENSOR_SECONDS = 30
@@ -60,7 +60,7 @@ def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> li
 
 def _jobs(
     keys: UseCaseKeys, audited: Sequence[dg.AssetsDefinition], promotion: Sequence[dg.AssetsDefinition]
-) -> list[dg.JobDefinition]:
+) -> list[Any]:
     jobs = [
         dg.define_asset_job(
             keys.audit_job,

@@ -41,7 +41,9 @@ def results_head(repository: VersionedRepository, name: str, branch: str) -> str
     try:
         return repository.resolve(results_branch(branch))
     except NotFound as error:
-        raise RaiError(f"{name} has no results of branch {branch!r}", fix=f"rai run {name} --branch {branch}") from error
+        raise RaiError(
+            f"{name} has no results of branch {branch!r}", fix=f"rai run {name} --branch {branch}"
+        ) from error
 
 
 def all_numbers(name: str, branch: str) -> list[Number]:
@@ -138,8 +140,7 @@ def _cell(value: object) -> object:
 
 
 def _as_table(numbers: Sequence[Number]) -> str:
-    rows = [("definition", "rows", "value", "interval", "n", "")]
-    rows += [_row(number) for number in numbers]
+    rows = [("definition", "rows", "value", "interval", "n", ""), *(_row(number) for number in numbers)]
     widths = [min(max(len(row[i]) for row in rows), limit) for i, limit in enumerate((44, 60, 12, 20, 10, 80))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines) + "\n"
@@ -182,7 +183,8 @@ def overview(declared: Sequence[Declared]) -> Iterator[str]:
             yield f"{name}  not run yet  ({item.path})"
             continue
         champion = "champion set" if "champion" in repository.branches() else "no champion"
-        yield f"{name}  gate: {scorecard.facts['gate']}  {champion}  data {scorecard.provenance.commit[:12]}  ({item.path})"
+        data = scorecard.provenance.commit[:12]
+        yield f"{name}  gate: {scorecard.facts['gate']}  {champion}  data {data}  ({item.path})"
 
 
 def explain(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,9 @@ from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
 from rai_assets.use_case.declaration import Declared
+
+# Dagster's event log goes to its storage; the console shows our own lines.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
             location_definitions([declared]), build(declared), dg.Definitions(resources={"lake": lake})
         )
         repository = lake.repository(keys)
-        with dg.DagsterInstance.get() as instance, _quiet_console():
+        with dg.DagsterInstance.get() as instance:
             for change in partition_changes(keys, data_branch_names(lake, keys), instance):
                 if isinstance(change, dg.AddDynamicPartitionsRequest):
                     instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
@@ -75,6 +77,7 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
                 instance=instance,
                 partition_key=branch,
                 raise_on_error=False,
+                run_config=_QUIET,
                 asset_selection=_selection(definitions, keys, only) if only else None,
             )
             made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
@@ -97,18 +100,6 @@ def _one_run_at_a_time(folder: Any, keys: UseCaseKeys, branch: str) -> Iterator[
             f"another run of {keys.name} on branch {branch!r} is under way",
             fix="wait until it ends, then run this again; the results will be reused where nothing changed",
         ) from error
-
-
-@contextmanager
-def _quiet_console() -> Iterator[None]:
-    """Dagster's event log goes to its storage; the console shows our own lines."""
-    logger = logging.getLogger("dagster")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list[Any]:
@@ -160,7 +151,7 @@ def _promote(definitions: Any, keys: UseCaseKeys, instance: Any, outcome: Outcom
     from dataclasses import replace
 
     job = definitions.resolve_job_def(keys.promotion_job)
-    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=_QUIET)
     if not result.success:
         raise _failure(result)
     event = result.get_asset_materialization_events()[-1]

@@ -24,7 +24,7 @@ attributes:
       repaid: {role: target, dtype: category, positive: "yes"}
   model: {estimator: logistic_regression}
   requirements:
-    - {id: R1, text: "Few groups are left out", definition: demographic_parity_difference, sensitive: [sex], at_most: 0.1}
+    - {id: R1, text: "No gap", definition: demographic_parity_difference, sensitive: [sex], at_most: 0.1}
 """
 
 
@@ -49,8 +49,14 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
         (VALID.replace("name: loans", "name: Loans!"), 3, "name"),
         (VALID.replace("role: feature", "role: featur"), 8, "featur"),
         (VALID.replace("owners:", "owner:"), 4, "owner: is not known here"),
-        (VALID.replace("sensitive: [sex], at_most", "sensitive: [gender], at_most"), 3, "gender"),
+        (VALID.replace("sensitive: [sex], at_most", "sensitive: [gender], at_most"), 13, "gender"),
         (VALID.replace("at_most: 0.1", "at_most: 0.1, at_least: 0.2"), 13, "one of"),
+        (
+            VALID.replace("demographic_parity_difference", "demographic_parity_diference"),
+            13,
+            "demographic_parity_difference",
+        ),
+        (VALID.replace("sensitive: [sex], at_most", "at_most"), 13, "compares groups"),
         (VALID.replace("estimator: logistic_regression", "estimator: logistic"), 11, "logistic"),
         (VALID + "  name: again\n", 14, "stands twice"),
         (VALID.replace('["team:risk"]', "!!python/name:os.system []"), 4, "tag"),
@@ -69,10 +75,13 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
 
 def test_yaml_is_read_by_the_rules_of_1_2(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text("country: NO\ntime: 12:30:00\nversion: 1.10\nquoted: '1.10'\nday: 2024-01-01\nnone: null\nyes: true\n")
+    path.write_text(
+        "country: NO\ntime: 12:30:00\nversion: 1.10\nquoted: '1.10'\nday: 2024-01-01\nnone: null\nyes: true\n"
+    )
     value, lines = read_yaml(path)
     assert value == {
-        "country": "NO", "time": "12:30:00", "version": 1.1, "quoted": "1.10", "day": "2024-01-01", "none": None, "yes": True,
+        "country": "NO", "time": "12:30:00", "version": 1.1, "quoted": "1.10", "day": "2024-01-01", "none": None,
+        "yes": True,
     }  # fmt: skip
     assert lines[("quoted",)] == 4
 

@@ -1,0 +1,63 @@
+"""A small use case in a folder of its own, with its own state."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from rai_assets.use_case.declaration import Declared, load
+
+DECLARATION = """\
+type: rai_assets.use_case.component.ResponsibleAIUseCase
+attributes:
+  name: loans
+  title: Small loans
+  description: Who gets a small loan.
+  owners: ["team:risk", "ada@example.com"]
+  dataset:
+    files: [{path: loans.csv}]
+    split: {by: fraction, test: 0.5}
+    columns:
+      weekday: {role: feature, dtype: category}
+      income: {role: feature, dtype: number, minimum: 0}
+      sex: {role: sensitive, dtype: category, allowed: [F, M]}
+      repaid: {role: target, dtype: category, allowed: ["no", "yes"], positive: "yes"}
+  model: {estimator: logistic_regression}
+  requirements:
+    - {id: R1, text: Mostly right, definition: accuracy, at_least: 0.6}
+    - {id: R2, text: No gap, definition: demographic_parity_difference, sensitive: [sex], at_most: 0.9}
+    - {id: R3, text: Never wrong, definition: accuracy, at_least: 0.999, blocking: false}
+"""
+
+
+def loan_rows(n: int = 400, seed: int = 0) -> str:
+    draw = random.Random(seed)
+    lines = ["weekday,income,sex,repaid"]
+    for _ in range(n):
+        income = draw.gauss(50, 15)
+        repaid = "yes" if income + draw.gauss(0, 8) > 48 else "no"
+        lines.append(f"{draw.choice(['mon', 'tue', 'sat'])},{max(income, 0):.2f},{draw.choice('FM')},{repaid}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with one use case in `defs/`; state goes to `.rai` beside it."""
+    folder = tmp_path / "defs" / "loans"
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").write_text(DECLARATION)
+    (folder / "loans.csv").write_text(loan_rows())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
+    monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def loans(workplace: Path) -> Declared:
+    declared = load(workplace / "defs" / "loans" / "defs.yaml")
+    assert declared is not None
+    return declared
