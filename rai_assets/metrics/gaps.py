@@ -170,7 +170,7 @@ class Comparison:
         return Number(definition(name).id, None, reason=reason, unit=unit, **self._places(group, reference))
 
     def _places(self, group: Mapping[str, str] | None, reference: Mapping[str, str] | None) -> dict:
-        coordinates = {**self.coordinates, "sensitive": self.grouping.name}
+        coordinates = {"sensitive": self.grouping.name, **self.coordinates}
         return {"group": group or {}, "coordinates": coordinates, "reference": reference, "split": self.split}
 
 

@@ -33,7 +33,12 @@ def effective_size(weight_sum: ArrayLike, square_sum: ArrayLike) -> Floats:
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Bounds:
     """Wilson's score interval of a proportion (Wilson 1927, JASA 22:209). `trials` > 0; both may be fractions."""
-    x, n, z = np.asarray(successes, float), np.asarray(trials, float), normal_quantile(level)
+    return wilson_at(successes, trials, normal_quantile(level))
+
+
+def wilson_at(successes: ArrayLike, trials: ArrayLike, quantile: ArrayLike) -> Bounds:
+    """Wilson's interval at a quantile, which may differ between entries."""
+    x, n, z = np.asarray(successes, float), np.asarray(trials, float), np.asarray(quantile, float)
     centre = x + z * z / 2
     half = z * np.sqrt(np.maximum(x * (n - x) / n, 0) + z * z / 4)
     return np.clip((centre - half) / (n + z * z), 0, 1), np.clip((centre + half) / (n + z * z), 0, 1)

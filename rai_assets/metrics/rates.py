@@ -68,6 +68,7 @@ RATES: dict[str, Rate] = {
 }
 COMPOSITES = ("balanced_accuracy", "matthews_correlation")
 BINARY_METRICS = (*RATES, *COMPOSITES)
+MATTHEWS_SMOOTHING = (0.05, 0.5)
 
 
 def readable(cells: Cells, name: str) -> bool:
@@ -153,19 +154,28 @@ def matthews_values(tn: Floats, fp: Floats, fn: Floats, tp: Floats) -> Floats:
 
 
 def _matthews_correlation(cells: Cells) -> Estimates:
-    """Matthews' correlation with the delta-method interval of Fisher's z on cells smoothed by a quarter."""
+    """Matthews' correlation with the delta-method interval of Fisher's z, valid where cells are empty.
+
+    The interval is the hull of those on cells smoothed by 0.05 and by 0.5: the first reaches far enough up from a
+    table almost without errors, the second far enough down.
+    """
     value = matthews_values(cells.tn, cells.fp, cells.fn, cells.tp)
     total = cells.weight_sum
-    effective = cells.effective(ALL)
-    scale = np.divide(effective, total, out=np.zeros(len(value)), where=total > 0)
-    smoothed = cells.weights * scale[:, None] + 0.25
-    shares = smoothed / smoothed.sum(axis=1, keepdims=True)
-    centre = matthews_values(*shares.T)
-    spread = _matthews_deviation(shares, centre)
+    scale = np.divide(cells.effective(ALL), total, out=np.zeros(len(value)), where=total > 0)
+    tables = [cells.weights * scale[:, None] + smoothing for smoothing in MATTHEWS_SMOOTHING]
+    shares = [table / table.sum(axis=1, keepdims=True) for table in tables]
+    centres = [matthews_values(*share.T) for share in shares]
+    deviations = [
+        _matthews_deviation(share, centre) / np.sqrt(table.sum(axis=1)) / (1 - centre**2)
+        for share, centre, table in zip(shares, centres, tables, strict=True)
+    ]
 
     def limits(level: float) -> Bounds:
-        half = normal_quantile(level) * spread / np.sqrt(smoothed.sum(axis=1)) / (1 - centre**2)
-        return np.tanh(np.arctanh(centre) - half), np.tanh(np.arctanh(centre) + half)
+        z = normal_quantile(level)
+        pairs = list(zip(np.arctanh(centres), deviations, strict=True))
+        low = np.min([centre - z * deviation for centre, deviation in pairs], axis=0)
+        high = np.max([centre + z * deviation for centre, deviation in pairs], axis=0)
+        return np.tanh(low), np.tanh(high)
 
     counts = cells.counts
     margins = [counts[:, [a, b]].sum(axis=1) for a, b in ((FN, TP), (TN, FP), (FP, TP), (TN, FN))]

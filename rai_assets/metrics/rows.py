@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_assets.errors import InputRefused
+
 Task = Literal["binary", "multiclass", "regression"]
 
 
@@ -26,6 +28,9 @@ class Rows:
         probability: True where `score` is a probability.
         weight: float64 (n,), non-negative, or None for equal weights.
         split: Name of the split the rows come from.
+
+    Raises:
+        InputRefused: The columns differ in length, or hold a value that their kind does not have.
     """
 
     task: Task
@@ -36,6 +41,21 @@ class Rows:
     probability: bool = False
     weight: NDArray[np.float64] | None = None
     split: str = "all"
+
+    def __post_init__(self) -> None:
+        lengths = {
+            len(values) for values in (self.target, self.decision, self.score, self.weight) if values is not None
+        }
+        if len(lengths) > 1:
+            raise InputRefused(f"target, decision, score and weight differ in length: {sorted(lengths)}")
+        if self.task != "regression":
+            codes = 2 if self.task == "binary" else len(self.classes)
+            _check("target", self.target, 0, codes - 1)
+            _check("decision", self.decision, 0, codes - 1)
+        elif self.target is not None:
+            _check("target", self.target)
+        _check("score", self.score, *((0, 1) if self.probability else ()))
+        _check("weight", self.weight, 0)
 
     @property
     def n(self) -> int:
@@ -52,13 +72,40 @@ class Grouping:
         columns: Sensitive columns, in declared order.
         codes: int32 (n,), index into `groups`.
         groups: One {column: value} per code; a missing value reads `(missing)`.
+
+    Raises:
+        InputRefused: A code has no group.
     """
 
     columns: tuple[str, ...]
     codes: NDArray[np.int32]
     groups: tuple[Mapping[str, str], ...]
 
+    def __post_init__(self) -> None:
+        _check("group code", self.codes, 0, len(self.groups) - 1)
+
     @property
     def name(self) -> str:
         """The columns joined by commas: the coordinate `sensitive` of a gap."""
         return ",".join(self.columns)
+
+
+def _check(what: str, values: NDArray | None, least: float = -np.inf, most: float = np.inf) -> None:
+    """Refuse values that are missing, infinite or out of range.
+
+    Raises:
+        InputRefused: Names the first such row, counted from 0.
+    """
+    if values is None or not len(values):
+        return
+    # Two quick passes: the extremes of an array with a NaN are NaN, which fails every comparison.
+    low, high = values.min(), values.max()
+    if least <= low and high <= most and np.isfinite(low) and np.isfinite(high):
+        return
+    bad = ~((values >= least) & (values <= most) & np.isfinite(values))
+    row = int(np.argmax(bad.reshape(len(values), -1).any(axis=1)))
+    limits = "" if np.isinf(least) else f" from {least:g} on" if np.isinf(most) else f" from {least:g} to {most:g}"
+    raise InputRefused(
+        f"the {what} of row {row} is {values[row]}, not a finite number{limits}",
+        fix="rows without a value have to be left out or filled in first",
+    )

@@ -12,10 +12,14 @@ from rai_assets.metrics.counts import Cells, confusion_cells
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
 from rai_assets.metrics.gaps import Comparison, too_small
+from rai_assets.metrics.means import Groups
+from rai_assets.metrics.multiclass import multiclass_estimates
 from rai_assets.metrics.named import named_gaps
 from rai_assets.metrics.number import Number, measured
 from rai_assets.metrics.rates import BINARY_METRICS, rate_estimates, readable
+from rai_assets.metrics.regression import regression_estimates
 from rai_assets.metrics.rows import Grouping, Rows
+from rai_assets.metrics.scores import score_estimates
 
 Places = Mapping[str, str]
 
@@ -48,11 +52,21 @@ def estimate(rows: Rows, grouping: Grouping | None = None) -> Measurement:
     """Measure every metric that the rows allow in every group, in one pass over the rows per kind of metric."""
     codes = None if grouping is None else grouping.codes
     n_groups = 1 if grouping is None else len(grouping.groups)
+    groups = Groups(n_groups, codes, rows.weight)
     estimates: list[tuple[Estimates, Places]] = []
     cells = None
     if rows.task == "binary" and (rows.target is not None or rows.decision is not None):
         cells = confusion_cells(rows.target, rows.decision, codes, n_groups, rows.weight)
         estimates += [(rate_estimates(cells, name), {}) for name in BINARY_METRICS if readable(cells, name)]
+    if rows.task == "binary" and rows.score is not None:
+        scored = score_estimates(rows.target, rows.score, groups, probability=rows.probability)
+        estimates += [(item, {}) for item in scored]
+    if rows.task == "multiclass":
+        estimates += multiclass_estimates(
+            rows.target, rows.decision, rows.score, rows.classes, groups, probability=rows.probability
+        )
+    if rows.task == "regression":
+        estimates += [(item, {}) for item in regression_estimates(rows.target, rows.score, groups)]
     sizes = np.array([rows.n]) if codes is None else np.bincount(codes, minlength=n_groups)
     return Measurement(grouping, sizes, _weight_sum(rows.weight, codes, n_groups), estimates, cells)
 

@@ -1,0 +1,198 @@
+"""Gaps between groups at equal values of something else: rates standardised over the strata of a declared column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.metrics.class_table import ClassTable, class_cells
+from rai_assets.metrics.counts import Cells, confusion_cells
+from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.gaps import Comparison
+from rai_assets.metrics.intervals import Bounds, Floats, Limits, proportion_interval, t_interval
+from rai_assets.metrics.means import Groups, Moments
+from rai_assets.metrics.number import Number
+from rai_assets.metrics.rates import RATES, rate_values, readable
+from rai_assets.metrics.rows import Grouping, Rows
+
+CONDITIONAL_RATES = tuple(name for name in RATES if name != "f1")
+"""Proportions: their mean over strata is one too."""
+
+
+@dataclass(frozen=True)
+class _Strata:
+    """One metric in every group and stratum; arrays of shape (G, S).
+
+    Attributes:
+        metric: Name of the metric.
+        value: NaN where undefined.
+        effective: Effective rows in the denominator.
+        rows: Unweighted rows in the denominator.
+        variance: Variance of one row's value; None for a proportion.
+        undefined: What is missing where there is no value.
+    """
+
+    metric: str
+    value: Floats
+    effective: Floats
+    rows: NDArray[np.int64]
+    variance: Floats | None
+    undefined: str
+
+
+def measure_conditional(
+    rows: Rows,
+    grouping: Grouping,
+    strata: Grouping,
+    *,
+    level: float = 0.95,
+    minimum_size: int = 5,
+    split: str | None = None,
+) -> list[Number]:
+    """`R_conditional_difference`: largest less smallest rate of the groups, each standardised over the same strata.
+
+    The standardised rate of a group is sum over strata s of w_s * (its rate in s), w_s the share of s among all rows.
+    Only strata in which every compared group has a value enter; how many rows that leaves out is said in the reason.
+
+    Args:
+        rows: The rows. Binary and several classes: every rate that is a proportion, and the mean score of a binary one;
+            regression: mean prediction, target, error and absolute error.
+        grouping: The groups that are compared.
+        strata: The column, or columns, held equal.
+        level: Confidence level of the intervals.
+        minimum_size: Groups with fewer rows do not enter.
+        split: Name of the split; None takes it from the rows.
+    """
+    shape = (len(grouping.groups), len(strata.groups))
+    cell = grouping.codes.astype(np.int64) * shape[1] + strata.codes
+    cells = Groups(shape[0] * shape[1], cell, rows.weight)
+    sizes = np.bincount(cell, minlength=cells.n).reshape(shape)
+    mass = sizes if rows.weight is None else np.bincount(cell, rows.weight, minlength=cells.n).reshape(shape)
+    comparison = Comparison(grouping, sizes.sum(axis=1), level, minimum_size, split or rows.split)
+    numbers = []
+    for metric, places in _per_stratum(rows, cells, shape):
+        placed = replace(comparison, coordinates={**places, "stratifier": strata.name})
+        numbers.append(_gap(metric, mass.sum(axis=0), sizes.sum(axis=0), placed))
+    return numbers
+
+
+def _gap(metric: _Strata, mass: Floats, sizes: NDArray, comparison: Comparison) -> Number:
+    """One conditional gap.
+
+    Args:
+        metric: The metric in every group and stratum.
+        mass: Weight of every stratum, (S,).
+        sizes: Rows of every stratum, (S,).
+        comparison: How the groups are compared.
+    """
+    name = f"{metric.metric}_conditional_difference"
+    compared = comparison.sizes >= comparison.minimum_size
+    usable = ~np.isnan(metric.value[compared]).any(axis=0) & (mass > 0)
+    if not usable.any():
+        return comparison.undefined(name, "no stratum holds rows of every compared group")
+    estimates = _standardised(metric, mass * usable / (mass * usable).sum(), usable)
+    left_out = int(sizes[~usable].sum())
+    if left_out:
+        which = f"{left_out} of {int(sizes.sum())} rows left out, in strata where a group has {metric.undefined}"
+        estimates = replace(estimates, note=which)
+    return comparison.difference(estimates, name)
+
+
+def _standardised(metric: _Strata, shares: Floats, usable: NDArray[np.bool_]) -> Estimates:
+    """The metric of every group, averaged over the strata with given shares, (S,), that sum to 1."""
+    value = np.where(usable, metric.value, 0.0) @ shares
+    rows = metric.rows[:, usable].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_row = np.where(usable, shares**2 / metric.effective, 0.0)
+    value = np.where(np.isnan(per_row).any(axis=1) | np.isinf(per_row).any(axis=1), np.nan, value)
+    limits = _mean_limits if metric.variance is not None else _proportion_limits
+    return Estimates(metric.metric, value, rows, limits(metric, value, per_row, shares), undefined=metric.undefined)
+
+
+def _proportion_limits(metric: _Strata, value: Floats, per_row: Floats, shares: Floats) -> Limits:
+    """A standardised proportion as a proportion of as many trials as give it the same variance.
+
+    The variance, sum over strata of share^2 p (1 - p) / n, is taken at rates moved by half a row towards 1/2, so that a
+    stratum without a case is not certain.
+    """
+    moved = (np.nan_to_num(metric.value) * metric.effective + 0.5) / (metric.effective + 1)
+    centre = moved @ shares
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trials = centre * (1 - centre) / (per_row * moved * (1 - moved)).sum(axis=1)
+    trials = np.where(np.isfinite(trials), trials, 0.0)
+
+    def limits(level: float) -> Bounds:
+        return proportion_interval(np.nan_to_num(value) * trials, trials, level)
+
+    return limits
+
+
+def _mean_limits(metric: _Strata, value: Floats, per_row: Floats, shares: Floats) -> Limits:
+    """Student's interval of a standardised mean, with the variance pooled over the strata of a group."""
+    assert metric.variance is not None  # noqa: S101 - narrows the type
+    degrees = np.where(shares > 0, np.maximum(metric.effective - 1, 0), 0.0)
+    squares = (np.where(degrees > 0, metric.variance, 0.0) * degrees).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(squares / degrees.sum(axis=1) * per_row.sum(axis=1))
+    return lambda level: t_interval(value, error, degrees.sum(axis=1), level)
+
+
+def _per_stratum(rows: Rows, cells: Groups, shape: tuple[int, int]) -> list[tuple[_Strata, Mapping[str, str]]]:
+    """Every metric that can be standardised, with the coordinates beside the group."""
+    found: list[tuple[_Strata, Mapping[str, str]]] = []
+    if rows.task == "binary" and (rows.target is not None or rows.decision is not None):
+        table = confusion_cells(rows.target, rows.decision, cells.codes, cells.n, cells.weight)
+        found += [(item, {}) for item in _rates(table, shape)]
+    if rows.task == "multiclass":
+        for label, table in zip(rows.classes, _class_tables(rows, cells), strict=True):
+            found += [(item, {"class": label}) for item in _rates(table, shape)]
+    return found + [(item, {}) for item in _means(rows, cells, shape)]
+
+
+def _rates(table: Cells, shape: tuple[int, int]) -> list[_Strata]:
+    return [
+        _Strata(
+            name,
+            rate_values(table, name)[0].reshape(shape),
+            table.effective(RATES[name].denominator).reshape(shape),
+            table.counts[:, list(RATES[name].denominator)].sum(axis=1).reshape(shape),
+            None,
+            RATES[name].undefined,
+        )
+        for name in CONDITIONAL_RATES
+        if readable(table, name)
+    ]
+
+
+def _class_tables(rows: Rows, cells: Groups) -> Sequence[Cells]:
+    k = len(rows.classes)
+    if rows.target is not None and rows.decision is not None:
+        table = ClassTable.of(rows.target, rows.decision, k, cells)
+        return [table.cells(of_class) for of_class in range(k)]
+    if rows.target is not None:
+        return class_cells(rows.target, k, cells, is_target=True)
+    return class_cells(rows.decision, k, cells, is_target=False) if rows.decision is not None else []
+
+
+def _means(rows: Rows, cells: Groups, shape: tuple[int, int]) -> list[_Strata]:
+    values: dict[str, NDArray] = {}
+    if rows.task == "binary" and rows.score is not None:
+        values["mean_score"] = rows.score
+    if rows.task == "regression":
+        if rows.score is not None:
+            values["mean_prediction"] = rows.score
+        if rows.target is not None:
+            values["mean_target"] = rows.target
+        if rows.score is not None and rows.target is not None:
+            error = rows.score - rows.target
+            values.update(mean_error=error, mean_absolute_error=np.abs(error))
+    found = []
+    for name, value in values.items():
+        moments = Moments.of(value, cells)
+        mean, effective = moments.mean.reshape(shape), moments.effective.reshape(shape)
+        spread = moments.variance.reshape(shape)
+        found.append(_Strata(name, mean, effective, moments.rows.reshape(shape), spread, "no row"))
+    return found

@@ -1,0 +1,159 @@
+"""Means over the rows of every group, with intervals that allow for skewed and for bounded values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.intervals import Bounds, Floats, effective_size
+
+NO_SPREAD = "no interval, because all rows have the same value"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The rows of one measurement, by group.
+
+    Attributes:
+        n: Number of groups G.
+        codes: Group of every row, (rows,); None where there is one group.
+        weight: Weights of the rows, (rows,); None for equal weights.
+    """
+
+    n: int = 1
+    codes: NDArray | None = None
+    weight: Floats | None = None
+
+    def total(self, values: Floats) -> Floats:
+        """Unweighted sum of a value per group, (G,)."""
+        if self.codes is None:
+            return np.array([values.sum()])
+        return np.asarray(np.bincount(self.codes, values, minlength=self.n), float)
+
+    def rows(self, like: NDArray) -> NDArray[np.int64]:
+        """Rows per group, (G,); `like` is any array with one entry per row."""
+        if self.codes is None:
+            return np.array([len(like)])
+        return np.bincount(self.codes, minlength=self.n).astype(np.int64)
+
+    def spread(self, per_group: Floats) -> Floats:
+        """A value per group, repeated for its rows."""
+        return per_group[0] if self.codes is None else per_group[self.codes]
+
+    def sums(self, values: NDArray) -> Floats:
+        """Weighted sum of a value per group, (G,)."""
+        return self.total(values if self.weight is None else values * self.weight)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean of one value per row and group, and what its interval needs; arrays of shape (G,).
+
+    Attributes:
+        rows: Unweighted rows.
+        effective: Effective rows.
+        mean: Weighted mean, NaN in a group without weight.
+        variance: Variance of the value of one row.
+        third: Third central moment of the value of one row.
+    """
+
+    rows: NDArray[np.int64]
+    effective: Floats
+    mean: Floats
+    variance: Floats
+    third: Floats
+
+    @classmethod
+    def of(cls, values: NDArray, groups: Groups) -> Moments:
+        """The moments of a value, (rows,), in every group."""
+        values = np.asarray(values, float)
+        rows = groups.rows(values)
+        weight = groups.weight
+        weight_sum = rows.astype(float) if weight is None else groups.total(weight)
+        square_sum = weight_sum if weight is None else groups.total(weight * weight)
+        n = effective_size(weight_sum, square_sum)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = groups.sums(values) / weight_sum
+            rest = values - groups.spread(mean)
+            rest = rest if weight is None else rest * weight
+            power = rest * rest
+            # Of the mean, sum w^2 r^2 / W^2 and sum w^3 r^3 / W^3; per row these times n and n^2, less their bias.
+            variance = groups.total(power) / weight_sum**2 * n * n / (n - 1)
+            third = groups.total(power * rest) / weight_sum**3 * n**4 / ((n - 1) * (n - 2))
+        return cls(rows, n, mean, variance, third)
+
+    def at_least(self, variance: Floats, third: Floats) -> Moments:
+        """The moments with a spread and a skew towards high values that are not below those given."""
+        return replace(self, variance=np.fmax(self.variance, variance), third=np.fmax(self.third, third))
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Groups with any spread: more than one effective row and values that differ beyond rounding."""
+        with np.errstate(invalid="ignore"):
+            return (self.effective > 1.5) & (self.variance > (1e-12 * self.mean) ** 2)
+
+
+def skewed_interval(moments: Moments, level: float) -> Bounds:
+    """Hall's interval of a mean, Student's t corrected for skewness by a monotone cubic.
+
+    Hall (1992), J. R. Statist. Soc. B 54:221. NaN where all values are equal or there are fewer than two rows.
+    """
+    from scipy.special import stdtrit
+
+    usable, n = moments.usable, moments.effective
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quantile = stdtrit(np.where(usable, n - 1, 1.0), (1 + level) / 2) / np.sqrt(n)
+        deviation = np.sqrt(moments.variance)
+        skew = np.where(n > 2, moments.third / deviation**3, 0.0)
+        skew = np.where(np.abs(skew) < 1e-6, 1e-6, skew)
+
+        def corrected(t: Floats) -> Floats:
+            return (np.cbrt(1 + skew * (t - skew / (6 * n))) - 1) * 3 / skew
+
+        low = moments.mean - deviation * corrected(quantile)
+        high = moments.mean - deviation * corrected(-quantile)
+    return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
+
+
+def bounded_interval(moments: Moments, level: float) -> Bounds:
+    """Interval of a mean of values in [0, 1]: Wilson's, with the values' own dispersion in place of a proportion's.
+
+    The variance of such a mean m is phi m (1 - m) / n with phi in [0, 1], which is 1 when every value is 0 or 1. phi is
+    estimated with half a row spread over both ends of the scale, so that equal values do not give an empty interval,
+    and the normal quantile is Student's.
+    """
+    from scipy.special import stdtrit
+
+    n, m = moments.effective, moments.mean
+    usable = n > 1.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = stdtrit(np.where(usable, n - 1, 1.0), (1 + level) / 2)
+        largest = m * (1 - m)
+        ends = (m**2 + (1 - m) ** 2) / 4
+        phi = np.minimum((moments.variance * (n - 1) + ends) / ((n - 1) * largest + ends), 1.0)
+        square = z * z * phi / n
+        half = z * np.sqrt(np.maximum(largest * phi / n + square * phi / n / 4, 0))
+        low, high = (m + square / 2 - half) / (1 + square), (m + square / 2 + half) / (1 + square)
+    return np.where(usable, np.clip(low, 0, 1), np.nan), np.where(usable, np.clip(high, 0, 1), np.nan)
+
+
+def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, least: float = -np.inf) -> Estimates:
+    """The mean of a value in every group.
+
+    Args:
+        metric: Name of the metric.
+        moments: Of the value.
+        bounded: The value lies in [0, 1].
+        least: The least value there can be, e.g. 0 for a loss; bounds do not go under it.
+    """
+
+    def limits(level: float) -> Bounds:
+        if bounded:
+            return bounded_interval(moments, level)
+        low, high = skewed_interval(moments, level)
+        return np.maximum(low, least), high
+
+    return Estimates(metric, moments.mean, moments.rows, limits, undefined="no row", no_interval=NO_SPREAD)
