@@ -11,6 +11,7 @@ from rai_assets.data.contract import Contract
 from rai_assets.metrics.rows import Rows
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.tell import Tell, silent
+from rai_assets.store.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,47 @@ class AuditInputs:
     def model_digest(self) -> str | None:
         """SHA-256 of the ONNX file, or None for logged decisions."""
         return None if self.session is None else self.session.version.digest
+
+
+def read_inputs(stage: Stage, *, has_model: bool) -> AuditInputs:
+    """The inputs of one analysis from what earlier steps of the audit stored.
+
+    Without a model all rows are audited, with one the test split; the others are there for comparison.
+    """
+    from rai_assets.data.dataset import Dataset
+    from rai_assets.data.splits import code_of, counts
+    from rai_assets.model.predictions import scores_of
+    from rai_assets.model.rows import scored_rows
+    from rai_assets.model.version import ModelVersion
+
+    dataset = Dataset(stage.repository, stage.data_commit)
+    contract = dataset.contract
+    if not has_model:
+        logged = scored_rows(contract, dataset.table(), "all")
+        notes = excluded_notes(logged.excluded)
+        return AuditInputs(logged.table, logged.rows, contract, progress=stage.progress, notes=notes)
+    version = ModelVersion.from_files(stage.result("model").files)
+    scores = scores_of(stage.result("predictions").tables["predictions"])
+    scored = {
+        name: scored_rows(
+            contract, dataset.table(split=name), name, scores[dataset.split_codes == code_of(name)], version.threshold
+        )
+        for name in counts(dataset.split_codes)
+    }
+    audited = scored.pop("test")
+    return AuditInputs(
+        audited.table,
+        audited.rows,
+        contract,
+        session=ScoringSession(version),
+        background=scored["train"].table,
+        other_rows={name: value.rows for name, value in scored.items()},
+        seed=version.seed,
+        progress=stage.progress,
+        notes=excluded_notes(audited.excluded),
+    )
+
+
+def excluded_notes(excluded: Mapping[str, int]) -> tuple[str, ...]:
+    """One sentence per reason for which rows could not be measured."""
+    return tuple(f"{count:,} rows are left out: {reason}." for reason, count in excluded.items())

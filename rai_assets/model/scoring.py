@@ -118,6 +118,11 @@ class ScoringSession:
         """Class codes for `scores`: binary int8 {0, 1} by the threshold, multiclass int32; None for regression."""
         return None if self.task == "regression" else decide(scores, self.version.threshold)
 
+    @property
+    def isolated(self) -> bool | None:
+        """Whether a supplied file's process has no network; None for our own exports."""
+        return None if self._sandbox is None else self._sandbox.isolated
+
     def close(self) -> None:
         """End the worker, if there is one."""
         if self._sandbox is not None:

@@ -43,21 +43,25 @@ def read_model_file(path: Path) -> bytes:
             where=where,
             fix="copy the file itself into the use case's folder",
         ) from error
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise InputRefused("the model is no regular file", where=where)
-        if facts.st_nlink != 1:
-            raise InputRefused(
-                "the model file is a hard link: the same bytes have another name, and can change under it",
-                where=where,
-                fix="copy the file itself into the use case's folder",
-            )
-        if facts.st_size > MAX_BYTES:
-            raise InputRefused(
-                f"the model has {facts.st_size >> 20} MiB; the limit is {MAX_BYTES >> 20} MiB", where=where
-            )
-        return file.read()
+    try:
+        _refuse_special(os.fstat(handle), where)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
+
+
+def _refuse_special(facts: os.stat_result, where: str) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise InputRefused("the model is no regular file", where=where)
+    if facts.st_nlink != 1:
+        raise InputRefused(
+            "the model file is a hard link: the same bytes have another name, and can change under it",
+            where=where,
+            fix="copy the file itself into the use case's folder",
+        )
+    if facts.st_size > MAX_BYTES:
+        raise InputRefused(f"the model has {facts.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read", where=where)
 
 
 def parse_model(data: bytes, where: str) -> onnx.ModelProto:

@@ -212,6 +212,8 @@ def _with_numbers(
     from rai_assets.metrics.table import measure_groups
 
     with ScoringSession(version) as session:
+        if session.isolated is False:
+            notes = (*notes, "this system did not let the supplied model's process be cut off from the network")
         scored = scored_rows(contract, table, "train", session.scores(table, tell), version.threshold)
     numbers = [number.as_json() for number in measure_groups(scored.rows, split="train")]
     facts = {"rows": scored.rows.n, "excluded": scored.excluded, "notes": list(notes), "numbers": numbers}

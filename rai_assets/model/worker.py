@@ -29,7 +29,7 @@ def main() -> None:
     inputs, outputs = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not land among the frames
     # Before any import starts a thread: a process with threads cannot leave its namespaces.
-    isolated = _leave_network()
+    isolated = leave_network()
     first = _read(inputs)
     if first is None:
         return
@@ -119,7 +119,7 @@ def _allow_seconds(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime + seconds) + 1, hard))
 
 
-def _leave_network() -> bool:
+def leave_network() -> bool:
     """Move into an empty network namespace; False where the system has none, or does not let us."""
     unshare = getattr(ctypes.CDLL(None, use_errno=True), "unshare", None)
     return unshare is not None and (unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0 or unshare(_CLONE_NEWNET) == 0)
