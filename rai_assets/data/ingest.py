@@ -12,6 +12,7 @@ from pathlib import Path
 from rai_assets.data.contract import Contract
 from rai_assets.data.conversion import Conversion
 from rai_assets.data.dataset import CONTRACT, PREFIX, SOURCES, TABLE, Source
+from rai_assets.data.factories import materialized
 from rai_assets.data.paths import resolve
 from rai_assets.data.readers import read_batches
 from rai_assets.data.rules import RuleResult
@@ -110,6 +111,8 @@ class _Staged:
 
 def _stage(settings: DatasetSettings, base: Path, folder: Path, progress: Progress) -> _Staged:
     """Read, convert, check and write the rows, once through, in memory that does not grow with them."""
+    names = [file.name for file in settings.files]
+    settings = materialized(settings, base, folder)
     before = [_fingerprint(resolve(base, file.path)) for file in settings.files]
     conversion = Conversion(settings, Contract.of(settings))
     table = folder / "table.parquet"
@@ -124,15 +127,15 @@ def _stage(settings: DatasetSettings, base: Path, folder: Path, progress: Progre
             writer = writer or stack.enter_context(TableWriter(table, converted.data.schema))
             writer.write(converted.data)
         if not any(rows):
-            raise InputRefused("the files have no rows", where=", ".join(file.path for file in settings.files)[:500])
+            raise InputRefused("the files have no rows", where=", ".join(names)[:500])
         contract = conversion.finished_contract().with_labels(validator.labels)
         rules = tuple(validator.results())
     sources = []
-    for file, count, fingerprint in zip(settings.files, rows, before, strict=True):
+    for name, file, count, fingerprint in zip(names, settings.files, rows, before, strict=True):
         path = resolve(base, file.path)
-        sources.append(Source(file.path, _sha256(path, progress), count, file.split))
+        sources.append(Source(name, _sha256(path, progress), count, file.split))
         if _fingerprint(path) != fingerprint:
-            raise InputRefused("the file changed while it was read", where=file.path, fix="run again")
+            raise InputRefused("the file changed while it was read", where=name, fix="run again")
     return _Staged(table, contract, tuple(sources), rules)
 
 

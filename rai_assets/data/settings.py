@@ -6,13 +6,15 @@ import codecs
 import math
 import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 SplitName = Literal["train", "calibration", "test"]
 Format = Literal["csv", "parquet", "jsonl", "excel"]
-Role = Literal["target", "feature", "sensitive", "identifier", "timestamp", "weight", "prediction", "score", "ignored"]
+Role = Literal[
+    "target", "feature", "sensitive", "identifier", "timestamp", "weight", "prediction", "score", "context", "ignored"
+]
 DType = Literal["number", "integer", "category", "boolean", "text", "timestamp"]
 
 MAX_NAME = 200  # characters of a column name
@@ -78,22 +80,43 @@ ColumnName = Annotated[str, AfterValidator(check_column_name)]
 
 
 class FileSettings(_Strict):
-    """One source file.
+    """One source: a file, or a function that makes a table.
 
     Attributes:
-        path: Where it lies, relative to the declaration's folder or absolute.
+        path: Where the file lies, relative to the declaration's folder or absolute.
+        factory: `module:function` in the declaration's folder or an installed package, instead of a path. The function
+            returns an Arrow table, the same one every time for the same parameters.
+        parameters: Keyword arguments of the factory.
         split: The split that all its rows belong to.
     """
 
-    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    path: Annotated[str, Field(max_length=4096)] = ""
+    factory: Annotated[str, Field(max_length=400)] = ""
+    parameters: dict[str, Any] = {}
     split: SplitName | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FileSettings:
+        if bool(self.path) == bool(self.factory):
+            raise ValueError("a source has either `path` or `factory`")
+        if self.factory and self.factory.count(":") != 1:
+            raise ValueError(f"`factory` reads `module:function`, not {self.factory!r}")
+        if self.parameters and not self.factory:
+            raise ValueError("`parameters` are those of a `factory`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The path or the factory, for people."""
+        return self.path or self.factory
 
 
 class ColumnSettings(_Strict):
     """What one column is, and what it may hold.
 
     Attributes:
-        role: One role or several; a sensitive column is no feature unless it says so: `[feature, sensitive]`.
+        role: One role or several; a sensitive column is no feature unless it says so: `[feature, sensitive]`. A
+            `context` column is kept for comparisons and not seen by a model; an `ignored` one is not read.
         dtype: How its values are read; nothing is guessed from the values. Only an ignored column has none.
         allowed: The values of a category, in the order they are shown.
         minimum: Least value of a number.
@@ -281,6 +304,8 @@ class DatasetSettings(_Strict):
                 raise ValueError(f"{', '.join(having)}: only one column has role `{role}`")
         if all(column.roles == ("ignored",) for column in self.columns.values()):
             raise ValueError("every column is `ignored`")
+        if self.format is not None and any(file.factory for file in self.files):
+            raise ValueError("`format` is said of files; a factory returns a table")
         self._check_split()
         self._check_decisions()
         return self
