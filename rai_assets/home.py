@@ -16,11 +16,13 @@ def home() -> Path:
 
 def definitions_folder() -> Path:
     """Where use cases are found: `RAI_DEFS`, default `./defs`, else the package's own (the demo)."""
-    chosen = os.environ.get("RAI_DEFS")
-    if chosen:
-        return Path(chosen).absolute()
-    local = Path("defs").absolute()
-    return local if local.is_dir() else Path(__file__).parent / "defs"
+    local = new_definitions_folder()
+    return local if local.is_dir() or "RAI_DEFS" in os.environ else Path(__file__).parent / "defs"
+
+
+def new_definitions_folder() -> Path:
+    """Where a new use case is written: `RAI_DEFS`, default `./defs`."""
+    return Path(os.environ.get("RAI_DEFS", "defs")).absolute()
 
 
 def prepare() -> Path:

@@ -1,0 +1,159 @@
+"""Writing declarations: from data files for `rai init`, and the example that `dg scaffold defs` starts with."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.home import new_definitions_folder
+from rai_assets.keys import USE_CASE_PATTERN
+from rai_assets.use_case.declaration import COMPONENT_TYPE
+
+_MODEL = """
+
+  # Also: logistic_regression, linear_regression, decision_tree, random_forest, mlp; or a factory, or an ONNX file.
+  model:
+    estimator: hist_gradient_boosting
+"""
+
+_REQUIREMENTS = """\
+
+  # What must hold before the model may serve. `rai metrics {name}` prints what can be required.
+  # requirements:
+  #   - id: R1
+  #     text: Groups are selected about as often.
+  #     definition: demographic_parity_difference
+  #     sensitive: [{sensitive}]
+  #     at_most: 0.1
+  #   - id: R2
+  #     text: Most decisions are right.
+  #     definition: accuracy
+  #     at_least: 0.8
+  #     blocking: false        # reported, not part of the gate
+"""
+
+
+def write_inferred(
+    name: str,
+    data: Sequence[Path],
+    test: Sequence[Path],
+    *,
+    columns: str | None,
+    separator: str | None,
+    missing: Sequence[str],
+    target: str,
+    positive: str | None,
+    sensitive: Sequence[str],
+    prediction: str | None,
+    score: str | None,
+    threshold: float | None,
+    progress: Callable[[str], None],
+) -> tuple[Path, list[str]]:
+    """Infer a contract from data files and write a commented `defs.yaml`.
+
+    Returns:
+        The file, and what was guessed, a sentence each.
+
+    Raises:
+        UsageError: The name does not fit or is taken, or the options do not go together.
+        InputRefused: A file cannot be read.
+    """
+    from rai_assets.data.inference import infer
+    from rai_assets.data.template import dataset_yaml
+    from rai_assets.progress import Progress
+
+    if not re.fullmatch(USE_CASE_PATTERN, name):
+        raise UsageError(f"{name!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first")
+    folder = new_definitions_folder() / name
+    path = folder / "defs.yaml"
+    if path.exists():
+        raise UsageError(f"{path} exists", fix="edit it, or choose another name")
+    settings, guesses = infer(
+        name,
+        [os.path.relpath(file, folder) for file in data],
+        [os.path.relpath(file, folder) for file in test],
+        base=folder,
+        columns=columns,
+        separator=separator,
+        missing=list(missing),
+        target=target,
+        positive=positive,
+        sensitive=list(sensitive),
+        prediction=prediction,
+        score=score,
+        threshold=threshold,
+        progress=Progress(progress),
+    )
+    made = prediction is None and score is None
+    text = "".join(
+        [
+            f"# Written by `rai init {name}`. What was guessed:\n",
+            *(f"#   {line}\n" for guess in guesses for line in guess.splitlines()),
+            f"type: {COMPONENT_TYPE}\nattributes:\n  name: {name}\n",
+            "  # title: A name for people\n  # description: What is decided, about whom, and what for.\n",
+            '  # owners: ["team:name", "person@example.com"]\n\n  dataset:\n',
+            dataset_yaml(settings, 4),
+            _MODEL if made else "",
+            _REQUIREMENTS.format(name=name, sensitive=sensitive[0] if sensitive else "COLUMN"),
+        ]
+    )
+    _write(path, text)
+    return path, guesses
+
+
+_EXAMPLE = """\
+# A use case: data, model, questions, requirements. This example runs as it stands: `rai run NAME`.
+type: COMPONENT
+attributes:
+  name: NAME
+  title: An example to be replaced
+  description: What is decided, about whom, and what for.
+  owners: ["team:example"]
+
+  dataset:
+    files: [{path: example.csv}]
+    split: {by: fraction, test: 0.3}
+    columns:
+      income: {role: feature, dtype: number, minimum: 0}
+      employed: {role: feature, dtype: category, allowed: ["no", "yes"]}
+      sex: {role: sensitive, dtype: category, allowed: [F, M]}
+      repaid: {role: target, dtype: category, allowed: ["no", "yes"], positive: "yes"}
+
+  # One of: estimator, factory (module:function), onnx; or no model where a column has the role prediction or score.
+  model:
+    estimator: logistic_regression
+
+  requirements:
+    - id: R1
+      text: Women and men are selected about as often.
+      definition: demographic_parity_difference
+      sensitive: [sex]
+      at_most: 0.2
+"""
+
+
+def write_example(folder: Path) -> None:
+    """A declaration that runs as it stands, with its small made table, named after its folder."""
+    draw = random.Random(0)  # noqa: S311  an example, not a secret
+    rows = ["income,employed,sex,repaid"]
+    for _ in range(600):
+        income, employed = max(draw.gauss(40, 12), 0), draw.random() < 0.8
+        repaid = income + 8 * employed + draw.gauss(0, 8) > 44
+        rows.append(f"{income:.1f},{'yes' if employed else 'no'},{draw.choice('FM')},{'yes' if repaid else 'no'}")
+    name = re.sub(r"[^a-z0-9_]", "_", folder.name.lower())
+    _write(folder / "example.csv", "\n".join(rows) + "\n")
+    _write(folder / "defs.yaml", _EXAMPLE.replace("NAME", name).replace("COMPONENT", COMPONENT_TYPE))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.part")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise RaiError(f"the file cannot be written: {error.strerror}", where=str(path)) from error
