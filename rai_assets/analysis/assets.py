@@ -67,6 +67,7 @@ def analysis_asset(
         stage="analysis",
         kinds=kinds,
         reads=MODEL_READS if has_model else LOG_READS,
+        follows=("predictions",) if has_model else LOG_READS,
         settings=settings.model_dump(mode="json") if settings is not None else {},
         compute=body,
         present=present or (lambda result: {}),

@@ -142,6 +142,7 @@ def splits(settings: DatasetSettings) -> ResultAsset:
         stage="data",
         kinds=frozenset({"parquet"}),
         reads=("dataset",),
+        follows=("dataset",),
         settings=settings.split.model_dump(mode="json") if settings.split is not None else None,
         compute=compute,
         present=lambda result: {f"rows {name}": count for name, count in result.facts["splits"].items()},

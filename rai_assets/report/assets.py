@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rai_assets.store.results import Result
     from rai_assets.store.stage import Stage
 
-_ANALYSES = ("evaluation", "fairness_audit", "explanations")
-
 DESCRIPTION = """\
 The audit for people: whether each requirement holds, what was measured, and a report as one HTML file
 (`rai report {name} --open`).
@@ -27,7 +25,13 @@ on both sides of the limit) is not good enough for the gate. Without the gate no
 
 
 def scorecard_asset(
-    keys: UseCaseKeys, title: str, purpose: str, requirements: Sequence[Requirement], reads: Sequence[str]
+    keys: UseCaseKeys,
+    title: str,
+    purpose: str,
+    requirements: Sequence[Requirement],
+    analyses: Sequence[str],
+    *,
+    has_model: bool,
 ) -> dg.AssetsDefinition:
     """The scorecard of one use case.
 
@@ -36,13 +40,15 @@ def scorecard_asset(
         title: Its name for people.
         purpose: What is decided, about whom, and what for.
         requirements: What must hold.
-        reads: The assets whose results it reads, in the order in which they are made.
+        analyses: The analyses it sums up, in reading order.
+        has_model: False where the data carries logged decisions.
     """
+    reads = ["dataset", *(["model"] if has_model else []), *analyses]
     settings = {"title": title, "purpose": purpose, "requirements": [repr(item) for item in requirements]}
 
     @dg.asset(
         key=keys.asset("scorecard"),
-        deps=[dg.AssetKey(keys.asset(name)) for name in ("dataset", *reads)],
+        deps=[dg.AssetKey(keys.asset(name)) for name in analyses],
         check_specs=[
             dg.AssetCheckSpec(
                 "gate",
@@ -58,9 +64,9 @@ def scorecard_asset(
         with open_stage(context, lake, keys, "scorecard") as stage:
 
             def compute(stage: "Stage") -> "Result":
-                return _score(stage, keys, title, purpose, requirements, reads)
+                return _score(stage, keys, title, purpose, requirements, analyses, has_model)
 
-            result, commit, reused = stage.produce("scorecard", settings, ["dataset", *reads], compute)
+            result, commit, reused = stage.produce("scorecard", settings, reads, compute)
             return materialization(stage, result, commit, reused, _present(result), [_gate(result.facts)])
 
     return scorecard
@@ -72,13 +78,14 @@ def _score(
     title: str,
     purpose: str,
     requirements: Sequence[Requirement],
-    reads: Sequence[str],
+    analyses: Sequence[str],
+    has_model: bool,
 ) -> "Result":
     from rai_assets.report.assemble import audit_of
     from rai_assets.report.html import render
     from rai_assets.store.results import Result
 
-    model = stage.result("model") if "model" in reads else None
+    model = stage.result("model") if has_model else None
     provenance = stage.provenance(model=model.provenance.model if model else None)
     audit = audit_of(
         title=title,
@@ -89,7 +96,7 @@ def _score(
         requirements=requirements,
         dataset=stage.result("dataset"),
         model=model,
-        analyses=[stage.result(name) for name in _ANALYSES if name in reads],
+        analyses=[stage.result(name) for name in analyses],
     )
     verdicts = [
         {

@@ -35,6 +35,7 @@ class ResultAsset:
         stage: One of `STAGES`.
         kinds: Labels of the engines at work, at most three.
         reads: Assets of the same use case whose results the body reads.
+        follows: Those of `reads` that the graph draws it after; the others stand before these already.
         settings: JSON value of every setting the result depends on.
         compute: The body: a stage in, a result out.
         present: Dagster metadata from a result: headline floats, short markdown, tables.
@@ -46,6 +47,7 @@ class ResultAsset:
     stage: str
     kinds: frozenset[str]
     reads: tuple[str, ...]
+    follows: tuple[str, ...]
     settings: Any
     compute: "Callable[[Stage], Result]"
     present: "Callable[[Result], Mapping[str, Any]]"
@@ -58,7 +60,7 @@ class ResultAsset:
 
         @dg.asset(
             key=keys.asset(self.thing),
-            deps=[dg.AssetKey(keys.asset(name)) for name in self.reads],
+            deps=[dg.AssetKey(keys.asset(name)) for name in self.follows],
             check_specs=specs,
             **common_attributes(keys, self.stage, self.kinds, self.description),
         )

@@ -31,7 +31,14 @@ def build(declared: Declared) -> dg.Definitions:
     audited = [
         dataset_asset(keys, use_case.dataset, declared.folder),
         *[stage.build(keys) for stage in stages],
-        scorecard_asset(keys, use_case.display_title, use_case.description, requirements, [s.thing for s in stages]),
+        scorecard_asset(
+            keys,
+            use_case.display_title,
+            use_case.description,
+            requirements,
+            [stage.thing for stage in stages if stage.stage == "analysis"],
+            has_model=use_case.model is not None,
+        ),
     ]
     promotion = [] if use_case.model is None else [champion_asset(keys)]
     return dg.Definitions(assets=[*audited, *promotion], jobs=_jobs(keys, audited, promotion))
