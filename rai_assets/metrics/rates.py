@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rai_assets.errors import UsageError
+from rai_assets.metrics.class_statistics import table_statistic
 from rai_assets.metrics.counts import FALSE_NEGATIVE as FN
 from rai_assets.metrics.counts import FALSE_POSITIVE as FP
 from rai_assets.metrics.counts import TRUE_NEGATIVE as TN
 from rai_assets.metrics.counts import TRUE_POSITIVE as TP
 from rai_assets.metrics.counts import Cells
 from rai_assets.metrics.estimates import Estimates
-from rai_assets.metrics.intervals import Bounds, Floats, normal_quantile, proportion_interval
+from rai_assets.metrics.intervals import Bounds, Floats, proportion_interval
 
 ALL = (TN, FP, FN, TP)
 
@@ -68,7 +69,6 @@ RATES: dict[str, Rate] = {
 }
 COMPOSITES = ("balanced_accuracy", "matthews_correlation")
 BINARY_METRICS = (*RATES, *COMPOSITES)
-MATTHEWS_SMOOTHING = (0.05, 0.5)
 
 
 def readable(cells: Cells, name: str) -> bool:
@@ -147,52 +147,8 @@ def _balanced_accuracy(cells: Cells) -> Estimates:
     return Estimates("balanced_accuracy", value, cells.rows, limits, undefined=reason, support=rarer)
 
 
-def matthews_values(tn: Floats, fp: Floats, fn: Floats, tp: Floats) -> Floats:
-    """Matthews' correlation (1975, Biochim. Biophys. Acta 405:442) of count tables; NaN where a margin is empty."""
-    margins = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
-    return np.divide(tp * tn - fp * fn, margins, out=np.full(np.shape(margins), np.nan), where=margins > 0)
-
-
 def _matthews_correlation(cells: Cells) -> Estimates:
-    """Matthews' correlation with the delta-method interval of Fisher's z, valid where cells are empty.
-
-    The interval is the hull of those on cells smoothed by 0.05 and by 0.5: the first reaches far enough up from a
-    table almost without errors, the second far enough down.
-    """
-    value = matthews_values(cells.tn, cells.fp, cells.fn, cells.tp)
-    total = cells.weight_sum
-    scale = np.divide(cells.effective(ALL), total, out=np.zeros(len(value)), where=total > 0)
-    tables = [cells.weights * scale[:, None] + smoothing for smoothing in MATTHEWS_SMOOTHING]
-    shares = [table / table.sum(axis=1, keepdims=True) for table in tables]
-    centres = [matthews_values(*share.T) for share in shares]
-    deviations = [
-        _matthews_deviation(share, centre) / np.sqrt(table.sum(axis=1)) / (1 - centre**2)
-        for share, centre, table in zip(shares, centres, tables, strict=True)
-    ]
-
-    def limits(level: float) -> Bounds:
-        z = normal_quantile(level)
-        pairs = list(zip(np.arctanh(centres), deviations, strict=True))
-        low = np.min([centre - z * deviation for centre, deviation in pairs], axis=0)
-        high = np.max([centre + z * deviation for centre, deviation in pairs], axis=0)
-        return np.tanh(low), np.tanh(high)
-
-    counts = cells.counts
-    margins = [counts[:, [a, b]].sum(axis=1) for a, b in ((FN, TP), (TN, FP), (FP, TP), (TN, FN))]
-    reason = "all rows have the same target or the same decision"
-    support = np.minimum.reduce(margins)
-    return Estimates("matthews_correlation", value, cells.rows, limits, undefined=reason, support=support)
-
-
-def _matthews_deviation(shares: Floats, centre: Floats) -> Floats:
-    """Standard deviation of one row's influence on Matthews' correlation, from cell shares (G, 4) in column order.
-
-    The correlation of two binaries is sum z_y z_d p over the cells, z standardised; the influence of a cell on a
-    correlation r is z_y z_d - r (z_y^2 + z_d^2) / 2.
-    """
-    positive = shares[:, FN] + shares[:, TP]
-    selected = shares[:, FP] + shares[:, TP]
-    z_target = (np.array([0, 0, 1, 1]) - positive[:, None]) / np.sqrt(positive * (1 - positive))[:, None]
-    z_decision = (np.array([0, 1, 0, 1]) - selected[:, None]) / np.sqrt(selected * (1 - selected))[:, None]
-    influence = z_target * z_decision - centre[:, None] * (z_target**2 + z_decision**2) / 2
-    return np.sqrt((shares * influence**2).sum(axis=1))
+    """Matthews' correlation, which is Gorodkin's of two classes."""
+    shape = (len(cells.counts), 2, 2)
+    counts, weights, squares = cells.counts.reshape(shape), cells.weights.reshape(shape), cells.squares.reshape(shape)
+    return table_statistic("matthews_correlation", counts, weights, squares)
