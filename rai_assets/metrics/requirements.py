@@ -12,6 +12,7 @@ from rai_assets.metrics.definitions import Definition, definition
 from rai_assets.metrics.number import Number
 
 Outcome = Literal["pass", "fail", "cannot tell"]
+_AUDITED = (None, "all", "test")
 _WORST_FIRST: tuple[Outcome, ...] = ("fail", "cannot tell", "pass")
 
 
@@ -57,7 +58,7 @@ class Requirement:
         return float(limit) if limit is not None else math.nan
 
     def concerns(self, number: Number) -> bool:
-        """Whether a number is one that this requirement speaks of."""
+        """Whether a number is one that this requirement speaks of; those of rows kept for training are not."""
         others = dict(number.coordinates)
         compared = [column for column in others.pop("sensitive", "").split(",") if column]
         same_groups = (
@@ -68,6 +69,7 @@ class Requirement:
         columns = set(compared or number.group)
         return (
             number.definition == definition(self.definition).id
+            and number.split in _AUDITED
             and same_groups
             and (not self.sensitive or columns == set(self.sensitive))
             and (bool(self.sensitive) or bool(self.group) or not compared)
