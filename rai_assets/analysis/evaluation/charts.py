@@ -84,9 +84,12 @@ def distribution(values: NDArray[np.float64], *, title: str, x_title: str, mark:
 
 def predicted_against_target(table: pa.Table) -> Chart:
     """Mean target against mean prediction of groups of rows by prediction."""
+    rows = _with_interval(table, "mean_target")
+    ends = [value for row in rows for value in row.values() if value is not None]
+    room = 0.02 * (max(ends) - min(ends)) or 1.0
     return lines(
-        _with_interval(table, "mean_target"), title="Prediction against target", x_title="Mean prediction",
-        y_title="Mean target", diagonal=True, points=True, domain=None,
+        rows, title="Prediction against target", x_title="Mean prediction", y_title="Mean target",
+        diagonal=True, points=True, domain=(min(ends) - room, max(ends) + room),
     )  # fmt: skip
 
 

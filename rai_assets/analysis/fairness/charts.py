@@ -79,7 +79,7 @@ def of_gaps(compared: Sequence[Sequence[Number]], rows: Rows) -> Charts:
     ]
     series = [(_within(number), number) for number in gaps]
     return {
-        "00_gaps": _series(
+        "gaps": _series(
             series,
             title=f"Largest gap in {_words(leading).lower()} between groups",
             x_title="largest less smallest",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pyarrow as pa
 
 from rai_assets.data.contract import Contract
-from rai_assets.data.groups import grouping
+from rai_assets.data.groups import MISSING, bin_labels, grouping
 from rai_assets.errors import DeclarationError
 from rai_assets.metrics.rows import Grouping
 
 BINS = 5
-MISSING = "(missing)"
 
 
 def strata(table: pa.Table, contract: Contract, column: str) -> tuple[Grouping, str]:
@@ -44,24 +41,19 @@ def strata(table: pa.Table, contract: Contract, column: str) -> tuple[Grouping, 
 
 def _binned(values: pa.ChunkedArray, column: str) -> tuple[Grouping, str]:
     numbers = values.to_numpy().astype(float)
-    known = numbers[~np.isnan(numbers)]
-    distinct = np.unique(known)
-    binned = len(distinct) > BINS
-    # The inner bounds are values of the data: no bin is empty.
-    wanted = np.quantile(known, np.arange(1, BINS) / BINS, method="higher") if binned else distinct[1:]
-    edges = np.unique(wanted)
-    edges = edges[edges > distinct[0]] if len(distinct) else edges
-    codes = np.searchsorted(edges, numbers, side="right")
-    labels = _bin_labels(edges) if binned else [f"{value:.10g}" for value in distinct]
-    if len(known) < len(numbers):
-        codes[np.isnan(numbers)] = len(labels)
+    missing = np.isnan(numbers)
+    distinct = np.unique(numbers[~missing])
+    labels = [f"{value:.15g}" for value in distinct]
+    edges, how = distinct[1:], "one per value"
+    if len(distinct) > BINS:
+        # Bounds are values of the data, so no bin is empty.
+        bounds = np.quantile(numbers[~missing], np.arange(1, BINS) / BINS, method="higher")
+        edges = np.unique(bounds[bounds > distinct[0]])
+        labels = list(bin_labels(edges.tolist()))
+        how = f"cut at the quintiles: {', '.join(labels)}"
+    codes = np.searchsorted(edges, numbers, side="right").astype(np.int32)
+    if missing.any():
+        codes[missing] = len(labels)
         labels.append(MISSING)
-    how = f"cut at its quintiles: {', '.join(labels)}" if binned else "one per value"
     groups = tuple({column: label} for label in labels)
-    return Grouping((column,), codes.astype(np.int32), groups), f"Gaps within {column}: {len(labels)} strata, {how}."
-
-
-def _bin_labels(edges: np.ndarray) -> list[str]:
-    written = [f"{edge:.6g}" for edge in edges]
-    inner = [f"{low} to under {high}" for low, high in pairwise(written)]
-    return [f"under {written[0]}", *inner, f"{written[-1]} and more"]
+    return Grouping((column,), codes, groups), f"Gaps within {column}: {len(labels)} strata, {how}."

@@ -1,0 +1,53 @@
+"""Real and made rows for the fairness audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv
+
+from rai_assets.data.contract import Column, Contract
+from rai_assets.data.settings import ColumnSettings
+from rai_assets.metrics.rows import Rows
+from rai_assets.model.inputs import AuditInputs
+
+
+def made(rows: Rows, columns: dict[str, list | np.ndarray | pa.Array], **declared: dict) -> AuditInputs:
+    """Rows with sensitive category columns; `declared` replaces the settings of a column."""
+    arrays, contract = {}, []
+    for name, values in columns.items():
+        settings = ColumnSettings(**declared.get(name, {"role": "sensitive", "dtype": "category"}))
+        column = Column(name, settings)
+        arrays[name] = pa.array(values).cast(column.arrow_type)
+        contract.append(column)
+    return AuditInputs(pa.table(arrays), rows, Contract(tuple(contract)))
+
+
+@pytest.fixture(scope="session")
+def adult(shared_data: Path) -> AuditInputs:
+    """Adult's test rows with a plain score of education, hours and marriage; sex, race and age are sensitive."""
+    folder = shared_data / "adult"
+    names = (folder / "columns.txt").read_text().split()
+    table = csv.read_csv(
+        folder / "adult.test.gz",
+        csv.ReadOptions(column_names=names, skip_rows=1),
+        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(("sex", "race"), pa.string())),
+    )
+    words = {
+        name: np.char.strip(table[name].to_numpy().astype(str)) for name in ("sex", "race", "income", "marital-status")
+    }
+    education, hours = table["education-num"].to_numpy(), table["hours-per-week"].to_numpy()
+    married = words["marital-status"] == "Married-civ-spouse"
+    score = 1 / (1 + np.exp(-(-4.5 + 0.3 * (education - 5) + 0.03 * (hours - 20) + 1.6 * married)))
+    target = np.char.startswith(words["income"], ">50K").astype(np.int8)
+    rows = Rows("binary", ("<=50K", ">50K"), target, (score >= 0.5).astype(np.int8), score, True, split="test")
+    return made(
+        rows,
+        {"sex": words["sex"], "race": words["race"], "age": table["age"], "hours": hours, "married": married},
+        age={"role": "sensitive", "dtype": "integer", "edges": [25.0, 45.0]},
+        hours={"dtype": "integer"},
+        married={"dtype": "boolean"},
+    )
