@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rai_assets.data.contract import Column, Contract
@@ -113,3 +114,12 @@ def shown(value: object) -> str:
     """A value as people see it in a message: quoted, escaped, and cut."""
     text = str(value)
     return repr(text[:SHOWN_CHARACTERS]) + ("…" if len(text) > SHOWN_CHARACTERS else "")
+
+
+def label_order(label: str) -> tuple[float, str]:
+    """Sorts labels as people expect: numbers by size, then texts by letter."""
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.inf
+    return (number if math.isfinite(number) else math.inf), label

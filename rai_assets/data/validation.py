@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rai_assets.data.contract import Column, Contract
 from rai_assets.data.conversion import Converted
-from rai_assets.data.rules import SHOWN, Rule, RuleResult, Violation, rules_of, shown
+from rai_assets.data.rules import SHOWN, Rule, RuleResult, Violation, label_order, rules_of, shown
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.data.uniqueness import KeyFile
 
@@ -181,11 +181,7 @@ def _collect(values: pa.Array, labels: set[str]) -> None:
 
 
 def _ordered(labels: set[str]) -> tuple[str, ...]:
-    """Labels in the order people expect: numbers by size."""
-    try:
-        return tuple(sorted(labels, key=float))
-    except ValueError:
-        return tuple(sorted(labels))
+    return tuple(sorted(labels, key=label_order))
 
 
 def _outside(values: pa.Array, column: Column) -> Mask:

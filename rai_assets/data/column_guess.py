@@ -1,0 +1,386 @@
+"""What every column probably is, from the evidence of its values and what the user said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rai_assets.data.profiling import Profile
+from rai_assets.data.rules import label_order, shown
+from rai_assets.data.settings import ColumnSettings
+from rai_assets.errors import UsageError
+
+ALLOWED_LISTED = 50  # values of a category that are written out
+_FEW = 10  # distinct numbers that are groups rather than a quantity
+_SURE_CATEGORY = 30  # distinct texts that are a category, however few the rows
+_POSITIVE = ("1", "1.0", "true", "yes", "y", "t")
+
+Kind = Literal["integer", "number", "boolean", "timestamp", "text"]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said about the columns.
+
+    Attributes:
+        target: Column that is predicted.
+        positive: Its value that a decision of 1 predicts.
+        sensitive: Columns whose groups are compared.
+        prediction: Column of logged decisions.
+        score: Column of logged scores.
+        threshold: Score from which a decision is positive.
+        missing: Spellings that mean a missing value, besides the empty text.
+    """
+
+    target: str | None = None
+    positive: str | None = None
+    sensitive: tuple[str, ...] = ()
+    prediction: str | None = None
+    score: str | None = None
+    threshold: float | None = None
+    missing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and self.score is None:
+            raise UsageError("a threshold needs the column of scores", fix="add --score COLUMN")
+        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
+        if len(set(single)) != len(single):
+            raise UsageError("target, prediction and score are three different columns")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All columns the user spoke of."""
+        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
+        return (*single, *self.sensitive)
+
+    @property
+    def logged(self) -> bool:
+        """Whether the data carry decisions or scores, so that there is no model to make."""
+        return self.prediction is not None or self.score is not None
+
+
+@dataclass
+class Guesses:
+    """What was found out.
+
+    Attributes:
+        columns: The declaration of every column.
+        missing: Spellings that mean a missing value in every column.
+        aliases: {column: {spelling: meaning}}.
+        sentences: What of it was guessed.
+    """
+
+    columns: dict[str, ColumnSettings] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+    def say(self, sentence: str) -> None:
+        """Tell the user of a guess."""
+        self.sentences.append(sentence)
+
+
+def guess_columns(
+    profiles: Sequence[Profile], wishes: Wishes, learned: Collection[str], audited: Collection[str]
+) -> Guesses:
+    """Roles, types and rules for all columns.
+
+    Args:
+        profiles: The evidence, in the order of the file.
+        wishes: What the user said.
+        learned: Values of the target in the files to learn from.
+        audited: Values of the target in the files kept for the audit.
+
+    Raises:
+        UsageError: What the user said does not fit the values.
+    """
+    found = Guesses()
+    _guess_missing(profiles, wishes, found)
+    by_name = {profile.name: _Column(profile, found) for profile in profiles}
+    settings: dict[str, dict[str, Any]] = {}
+    if wishes.target is not None:
+        _alias_trailing_dots(wishes.target, learned, audited, found)
+        settings[wishes.target] = _target(by_name[wishes.target], wishes)
+    if wishes.prediction is not None:
+        about_target = settings.get(wishes.target or "")
+        settings[wishes.prediction] = _prediction(by_name[wishes.prediction], wishes, about_target)
+    if wishes.score is not None:
+        settings[wishes.score] = _score(by_name[wishes.score], wishes)
+    for name in wishes.sensitive:
+        settings[name] = _sensitive(by_name[name], settings.get(name))
+    dated = False
+    for name, column in by_name.items():
+        if name not in settings:
+            settings[name] = _plain(column, dated=dated)
+            dated |= settings[name].get("role") == "timestamp"
+    found.columns = {name: ColumnSettings(**settings[name]) for name in by_name}
+    return found
+
+
+class _Column:
+    """The evidence about one column, once it is settled what means missing."""
+
+    def __init__(self, profile: Profile, found: Guesses) -> None:
+        self.name = profile.name
+        self.profile = profile
+        self.found = found
+        marked = {*found.missing, *(found.aliases.get(profile.name, {}))}
+        self.missing = profile.empty + sum(rows for text, rows in profile.markers.items() if text in marked)
+        self._real_markers = {text: rows for text, rows in profile.markers.items() if text not in marked}
+
+    @property
+    def labels(self) -> list[str]:
+        """Its distinct values as they are meant, in order; not all of them if there are too many."""
+        aliases = self.found.aliases.get(self.name, {})
+        texts = {*self.profile.values, *self._real_markers}
+        return sorted({aliases.get(text, text) for text in texts}, key=label_order)
+
+    @property
+    def many(self) -> bool:
+        """Whether there are more values than are remembered."""
+        return self.profile.overflowed
+
+    @property
+    def kind(self) -> Kind | None:
+        """What all its values are; None where there is none."""
+        profile = self.profile
+        if not profile.known:
+            return "text" if self._real_markers else None
+        if self._real_markers:
+            return "text"
+        if profile.booleans:
+            return "boolean"
+        if profile.numbers and not profile.leading_zero:
+            return "integer" if profile.integers else "number" if profile.fractions else "text"
+        return "timestamp" if profile.local_times or profile.utc_times else "text"
+
+    @property
+    def quantity(self) -> bool:
+        """Whether its values are numbers, and more than a few."""
+        return self.kind in ("integer", "number") and (self.many or len(self.labels) > _FEW)
+
+    def policy(self) -> dict[str, Any]:
+        """Whether values may be missing, as the data are."""
+        return {"missing": "allowed"} if self.missing else {}
+
+    def refuse_missing(self) -> None:
+        """Say that missing values will stop the data, where a column cannot have them."""
+        if self.missing:
+            self.found.say(f"{self.name} has {self.missing:,} missing values, which the contract refuses")
+
+
+def _guess_missing(profiles: Sequence[Profile], wishes: Wishes, found: Guesses) -> None:
+    """Declare the marks of missing values without which a column would not be numbers or times; and `?` anywhere."""
+    found.missing = list(dict.fromkeys(["", *wishes.missing]))
+    typed = [item for item in profiles if item.known and (item.numbers or item.local_times or item.utc_times)]
+    texts = [item for item in profiles if item not in typed]
+    seen = sorted({marker for item in profiles for marker in item.markers})
+    for marker in seen:
+        needed = [item.name for item in typed if item.markers[marker]]
+        elsewhere = [item.name for item in texts if item.markers[marker]]
+        if marker == "?" or (needed and not elsewhere):
+            found.missing.append(marker)
+            found.say(f"{shown(marker)} means a missing value (in {_listed(needed + elsewhere)})")
+        elif needed:
+            for name in needed:
+                found.aliases.setdefault(name, {})[marker] = ""
+            found.say(
+                f"{shown(marker)} means a missing value in {_listed(needed)}, and is a value like others in "
+                f"{_listed(elsewhere)}"
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _alias_trailing_dots(target: str, learned: Collection[str], audited: Collection[str], found: Guesses) -> None:
+    dotted = {label: label.rstrip(".") for label in sorted(audited) if label not in learned}
+    aliases = {label: plain for label, plain in dotted.items() if plain in learned}
+    if aliases:
+        found.aliases.setdefault(target, {}).update(aliases)
+        pairs = ", ".join(f"{shown(label)} as {shown(plain)}" for label, plain in aliases.items())
+        found.say(f"{target} is spelled differently in the test file; {pairs} is read")
+
+
+def _target(column: _Column, wishes: Wishes) -> dict[str, Any]:
+    column.refuse_missing()
+    kind, labels = column.kind, column.labels
+    if kind is None:
+        raise UsageError(f"the target {column.name!r} has no values")
+    if wishes.positive is None and (column.quantity or (kind == "number" and len(labels) > 2)):
+        column.found.say(f"{column.name} is a quantity, so the task is a regression")
+        return {"role": "target", "dtype": kind}
+    if column.many:
+        raise UsageError(f"the target {column.name!r} has too many different values", fix="name another column")
+    if wishes.positive is not None:
+        positive = _match(wishes.positive, column)
+        if len(labels) > 2:
+            column.found.say(f"{column.name} has {len(labels)} values; all but {shown(positive)} count as negative")
+        return {"role": "target", **_labelled(column, labels, positive)}
+    if len(labels) == 2:
+        positive = _likely_positive(column, labels)
+        column.found.say(f"{shown(positive)} is the positive value of {column.name}")
+        return {"role": "target", **_labelled(column, labels, positive)}
+    column.found.say(f"{column.name} has {len(labels)} values, so the task is to tell {len(labels)} classes apart")
+    return {"role": "target", "dtype": "category", "allowed": labels}
+
+
+def _labelled(column: _Column, labels: Sequence[str], positive: str) -> dict[str, Any]:
+    """A binary column: its type, its values with the positive one last, and the positive one."""
+    if column.kind == "boolean":
+        return {"dtype": "boolean", "positive": positive.lower()}
+    ordered = [*(label for label in labels if label != positive), positive]
+    return {"dtype": "integer" if column.kind == "integer" else "category", "allowed": ordered, "positive": positive}
+
+
+def _match(wanted: str, column: _Column) -> str:
+    """The label the user means: spelled so, or equal but for case, blanks, or the way a number is written."""
+    labels = column.labels
+    aliases = column.found.aliases.get(column.name, {})
+    wanted = aliases.get(wanted, wanted)
+    if wanted in labels:
+        return wanted
+    for same in (_equal_text, _equal_number):
+        close = [label for label in labels if same(wanted, label)]
+        if len(close) == 1:
+            return close[0]
+    raise UsageError(
+        f"{column.name!r} never is {wanted!r}", fix=f"its values are {', '.join(shown(label) for label in labels[:20])}"
+    )
+
+
+def _equal_text(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def _equal_number(one: str, other: str) -> bool:
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
+
+
+def _likely_positive(column: _Column, labels: Sequence[str]) -> str:
+    """`1`, `yes`, `true` if it is one of the two; else the rarer value."""
+    usual = [label for label in labels if label.strip().casefold() in _POSITIVE]
+    if len(usual) == 1:
+        return usual[0]
+    aliases = column.found.aliases.get(column.name, {})
+    rows = dict.fromkeys(labels, 0)
+    for text, count in column.profile.values.items():
+        rows[aliases.get(text, text)] += count
+    return min(labels, key=lambda label: (rows[label], label))
+
+
+def _prediction(column: _Column, wishes: Wishes, target: dict[str, Any] | None) -> dict[str, Any]:
+    column.refuse_missing()
+    if target is None:
+        if column.kind is None or column.many or column.quantity:
+            return {"role": "prediction", "dtype": "number"}
+        if len(column.labels) > 2 and wishes.positive is None:
+            return {"role": "prediction", "dtype": "category", "allowed": column.labels}
+        positive = (
+            _likely_positive(column, column.labels) if wishes.positive is None else _match(wishes.positive, column)
+        )
+        column.found.say(f"{shown(positive)} is the positive value of {column.name}")
+        return {"role": "prediction", **_labelled(column, column.labels, positive)}
+    if "allowed" not in target:
+        return {"role": "prediction", "dtype": "boolean" if target["dtype"] == "boolean" else "number"}
+    allowed = target["allowed"]
+    for label in column.labels:
+        if label in allowed:
+            continue
+        meant = next((item for item in allowed if _equal_number(item, label) or _equal_text(item, label)), None)
+        if meant is None:
+            raise UsageError(
+                f"the prediction {column.name!r} has the value {label!r}, which the target never has",
+                fix=f"the target's values are {', '.join(shown(item) for item in allowed[:20])}",
+            )
+        column.found.aliases.setdefault(column.name, {})[label] = meant
+        column.found.say(f"{shown(label)} in {column.name} means {shown(meant)}")
+    return {"role": "prediction", "dtype": target["dtype"], "allowed": allowed}
+
+
+def _score(column: _Column, wishes: Wishes) -> dict[str, Any]:
+    column.refuse_missing()
+    if column.kind not in ("integer", "number"):
+        raise UsageError(f"the score {column.name!r} is no number")
+    settings = {"role": "score", "dtype": "number"}
+    if wishes.threshold is not None:
+        return {**settings, "threshold": wishes.threshold}
+    if wishes.prediction is not None:
+        return settings
+    low, high = column.profile.quantiles.quantiles([0.0, 1.0])
+    if low < 0 or high > 1:
+        raise UsageError(
+            f"the scores {column.name!r} run from {low:g} to {high:g}, so no threshold can be guessed",
+            fix="add --threshold",
+        )
+    column.found.say(f"a score in {column.name} of 0.5 and more is a positive decision")
+    return {**settings, "threshold": 0.5}
+
+
+def _sensitive(column: _Column, other: dict[str, Any] | None) -> dict[str, Any]:
+    """A column of groups; it may be the target or a prediction as well."""
+    if other is not None:
+        return {**other, "role": [other["role"], "sensitive"]}
+    if column.kind is None:
+        raise UsageError(f"the sensitive column {column.name!r} has no values")
+    if column.quantity:
+        edges = _edges(column)
+        column.found.say(f"{column.name} is cut into groups at {', '.join(f'{edge:g}' for edge in edges)}")
+        return {"role": "sensitive", "dtype": column.kind, "edges": edges, **column.policy()}
+    if column.many:
+        raise UsageError(f"the sensitive column {column.name!r} has more than {len(column.labels) - 1:,} values")
+    if column.kind == "boolean":
+        return {"role": "sensitive", "dtype": "boolean", **column.policy()}
+    return {"role": "sensitive", "dtype": "category", **_allowed(column, 2 * ALLOWED_LISTED), **column.policy()}
+
+
+def _allowed(column: _Column, most: int) -> dict[str, Any]:
+    return {"allowed": column.labels} if 0 < len(column.labels) <= most and not column.many else {}
+
+
+def _edges(column: _Column) -> list[float]:
+    """The quartiles, rounded so that people remember them; each bin has rows."""
+    low, *quartiles, high = column.profile.quantiles.quantiles([0.0, 0.25, 0.5, 0.75, 1.0])
+    unit = _round_unit((quartiles[2] - quartiles[0]) / 4 or (high - low) / 4)
+    if column.kind == "integer":
+        unit = max(unit, 1.0)
+    digits = max(-math.floor(math.log10(unit)), 0)
+    rounded = {round(round(quartile / unit) * unit, digits) for quartile in quartiles}
+    inside = sorted(edge for edge in rounded if low < edge <= high)
+    return [float(edge) for edge in inside] or [float(high)]
+
+
+def _round_unit(size: float) -> float:
+    """The nearest of 1, 2, 5, 10, ... at any power of ten, nearest by ratio."""
+    power = 10.0 ** math.floor(math.log10(size))
+    return min((step * power for step in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / size)))
+
+
+def _plain(column: _Column, *, dated: bool) -> dict[str, Any]:
+    """A column that the user did not speak of."""
+    kind, found, name = column.kind, column.found, column.name
+    if kind is None:
+        found.say(f"{name} has no values and is left out")
+        return {"role": "ignored"}
+    if not column.missing and column.profile.names_rows():
+        found.say(f"{name} names the rows: every one has its own value")
+        return {"role": "identifier", "dtype": "integer" if kind == "integer" else "text"}
+    if kind == "timestamp":
+        if dated or column.missing:
+            found.say(f"{name} is a time and is left out")
+            return {"role": "ignored"}
+        found.say(f"{name} says when")
+        return {"role": "timestamp", "dtype": "timestamp"}
+    if kind != "text":
+        return {"dtype": kind, **column.policy()}
+    distinct = len(column.labels)
+    if column.many or (distinct > _SURE_CATEGORY and distinct * 2 > column.profile.rows):
+        found.say(f"{name} is free text, nearly every row has its own, and is left out")
+        return {"role": "ignored"}
+    return {"dtype": "category", **_allowed(column, ALLOWED_LISTED), **column.policy()}

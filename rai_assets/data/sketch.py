@@ -1,0 +1,62 @@
+"""Quantiles of a stream in bounded memory, exact while the stream is short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+CAPACITY = 1 << 15  # values a level holds; up to this many in all, quantiles are exact
+
+
+class QuantileSketch:
+    """Levels of values, each value of level h standing for 2^h of the stream.
+
+    A full level is sorted and every second value goes one level up, the even and the odd ones in turns (Manku,
+    Rajagopalan and Lindsay 1998, with the alternation of Agarwal et al. 2012). Each such step shifts a rank by at
+    most 2^h, so a rank is off by less than log2(n / CAPACITY) / CAPACITY of the n values: 0.04 % for ten million.
+    """
+
+    def __init__(self) -> None:
+        self._levels: list[list[NDArray[np.float64]]] = [[]]
+        self._odd = [False]
+        self.count = 0
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Add finite values, shape (n,)."""
+        self.count += len(values)
+        for start in range(0, len(values), CAPACITY):
+            self._levels[0].append(np.asarray(values[start : start + CAPACITY], np.float64))
+            self._compact()
+
+    def quantiles(self, shares: Sequence[float]) -> NDArray[np.float64]:
+        """The smallest value that at least each share of the stream does not exceed; shares in [0, 1], rising or not.
+
+        Raises:
+            ValueError: Nothing was added.
+        """
+        if not self.count:
+            raise ValueError("no values, no quantiles")
+        filled = [(1 << height, np.concatenate(level)) for height, level in enumerate(self._levels) if level]
+        values = np.concatenate([level for _, level in filled])
+        weights = np.repeat([weight for weight, _ in filled], [len(level) for _, level in filled])
+        order = np.argsort(values, kind="stable")
+        reached = np.cumsum(weights[order])
+        # A tiny slack, because 0.1 * 10 is not always 1.
+        at = np.searchsorted(reached, np.asarray(shares) * reached[-1] * (1 - 1e-12), side="left")
+        return values[order][np.minimum(at, len(values) - 1)]
+
+    def _compact(self) -> None:
+        for height, level in enumerate(self._levels):
+            if sum(map(len, level)) <= CAPACITY:
+                return
+            values = np.sort(np.concatenate(level))
+            # An odd one out stays behind, so that no weight is lost.
+            pairs = len(values) // 2 * 2
+            if height + 1 == len(self._levels):
+                self._levels.append([])
+                self._odd.append(False)
+            self._levels[height] = [values[pairs:]] if pairs < len(values) else []
+            self._levels[height + 1].append(values[int(self._odd[height]) : pairs : 2])
+            self._odd[height] = not self._odd[height]
