@@ -54,7 +54,16 @@ class ClassTable:
         return Cells(against_rest(self.counts), against_rest(self.weights), against_rest(self.squares))
 
 
-def class_cells(known: NDArray, n_classes: int, groups: Groups, *, is_target: bool) -> list[Cells]:
+def against_rest(target: NDArray | None, decision: NDArray | None, n_classes: int, groups: Groups) -> list[Cells]:
+    """Count tables of every class against the rest; empty where neither target nor decision is known."""
+    if target is not None and decision is not None:
+        table = ClassTable.of(target, decision, n_classes, groups)
+        return [table.cells(of_class) for of_class in range(n_classes)]
+    known = target if target is not None else decision
+    return [] if known is None else _one_known(known, n_classes, groups, is_target=target is not None)
+
+
+def _one_known(known: NDArray, n_classes: int, groups: Groups, *, is_target: bool) -> list[Cells]:
     """Count tables of every class against the rest where only the target, or only the decision, is known."""
     cell = np.asarray(known).astype(np.int32)
     if groups.codes is not None:

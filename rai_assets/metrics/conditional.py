@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.metrics.class_table import ClassTable, class_cells
+from rai_assets.metrics.class_table import against_rest
 from rai_assets.metrics.counts import Cells, confusion_cells
+from rai_assets.metrics.definitions import CONDITIONAL
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.gaps import Comparison
 from rai_assets.metrics.intervals import Bounds, Floats, Limits, proportion_interval, t_interval
@@ -17,9 +18,6 @@ from rai_assets.metrics.means import Groups, Moments
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rates import RATES, rate_values, readable
 from rai_assets.metrics.rows import Grouping, Rows
-
-CONDITIONAL_RATES = tuple(name for name in RATES if name != "f1")
-"""Proportions: their mean over strata is one too."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,8 @@ def _per_stratum(rows: Rows, cells: Groups, shape: tuple[int, int]) -> list[tupl
         table = confusion_cells(rows.target, rows.decision, cells.codes, cells.n, cells.weight)
         found += [(item, {}) for item in _rates(table, shape)]
     if rows.task == "multiclass":
-        for label, table in zip(rows.classes, _class_tables(rows, cells), strict=True):
+        per_class = against_rest(rows.target, rows.decision, len(rows.classes), cells)
+        for label, table in zip(rows.classes, per_class, strict=False):
             found += [(item, {"class": label}) for item in _rates(table, shape)]
     return found + [(item, {}) for item in _means(rows, cells, shape)]
 
@@ -162,19 +161,9 @@ def _rates(table: Cells, shape: tuple[int, int]) -> list[_Strata]:
             None,
             RATES[name].undefined,
         )
-        for name in CONDITIONAL_RATES
-        if readable(table, name)
+        for name in RATES
+        if name in CONDITIONAL and readable(table, name)
     ]
-
-
-def _class_tables(rows: Rows, cells: Groups) -> Sequence[Cells]:
-    k = len(rows.classes)
-    if rows.target is not None and rows.decision is not None:
-        table = ClassTable.of(rows.target, rows.decision, k, cells)
-        return [table.cells(of_class) for of_class in range(k)]
-    if rows.target is not None:
-        return class_cells(rows.target, k, cells, is_target=True)
-    return class_cells(rows.decision, k, cells, is_target=False) if rows.decision is not None else []
 
 
 def _means(rows: Rows, cells: Groups, shape: tuple[int, int]) -> list[_Strata]:

@@ -180,6 +180,11 @@ _REGRESSION: list[_Row] = [
     ("mean_target", "mean of Y", "target", None, ""),
 ]
 
+CONDITIONAL = frozenset(
+    ["base_rate", "selection_rate", "accuracy", "true_positive_rate", "false_positive_rate", "true_negative_rate", "false_negative_rate", "precision", "negative_predictive_value", "false_discovery_rate", "false_omission_rate", "mean_score", "mean_error", "mean_absolute_error", "mean_prediction", "mean_target"]
+)
+"""Metrics that are means over rows, and so can be compared within strata."""
+
 _FAIRLEARN = "Fairlearn, fairlearn.metrics"
 _AIF360 = "AI Fairness 360, aif360.metrics; u = every row outside the reference group, p = the reference group"
 
@@ -263,7 +268,15 @@ _ATTRIBUTIONS: list[_Row] = [
 
 def _readable(name: str) -> str:
     words = name.replace("_", " ")
-    fixed = {"roc auc": "ROC AUC", "f1": "F1", "r2": "R²", "shap": "SHAP", "brier": "Brier", "matthews": "Matthews"}
+    fixed = {
+        "roc auc": "ROC AUC",
+        "f1": "F1",
+        "r2": "R²",
+        "shap": "SHAP",
+        "brier": "Brier",
+        "matthews": "Matthews",
+        "four fifths": "four-fifths ratio",
+    }
     for plain, proper in fixed.items():
         words = words.replace(plain, proper)
     return words
@@ -277,7 +290,7 @@ def _rows(family: str, rows: Iterable[_Row]) -> list[Definition]:
 
 
 def _gaps(metric: Definition) -> list[Definition]:
-    """The five gaps of one metric."""
+    """The gaps of one metric; the one within strata only where the metric is a mean over rows."""
     name = metric.id.partition("@")[0]
     words = metric.name
     gaps = [
@@ -285,13 +298,10 @@ def _gaps(metric: Definition) -> list[Definition]:
         ("ratio", f"min / max over groups of the {words}", "", True),
         ("difference_to_reference", f"{words} of the group - that of the reference group", metric.unit, None),
         ("ratio_to_reference", f"{words} of the group / that of the reference group", "", None),
-        (
-            "conditional_difference",
-            f"max - min over groups of sum over strata of (share of all rows in the stratum * {words} in it)",
-            metric.unit,
-            False,
-        ),
     ]
+    if name in CONDITIONAL:
+        formula = f"max - min over groups of sum over strata of (stratum's share of all rows * {words} in it)"
+        gaps.append(("conditional_difference", formula, metric.unit, False))
     return [
         Definition(
             f"{name}_{suffix}@1", _readable(f"{name}_{suffix}"), "gap", formula, unit, better, metric.source, of=name

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.metrics.class_averages import table_estimates
-from rai_assets.metrics.class_table import ClassTable, class_cells
-from rai_assets.metrics.counts import Cells
+from rai_assets.metrics.class_table import ClassTable, against_rest
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats
 from rai_assets.metrics.means import Groups
@@ -40,15 +39,10 @@ def multiclass_estimates(
         probability: The scores are probabilities.
     """
     found: list[Placed] = []
-    per_class: list[Cells] = []
     scored: list[list[Estimates]] = []
     if target is not None and decision is not None:
         table = ClassTable.of(target, decision, len(classes), groups)
         found += [(estimates, {}) for estimates in table_estimates(table)]
-        per_class = [table.cells(of_class) for of_class in range(len(classes))]
-    elif target is not None or decision is not None:
-        known = target if target is not None else decision
-        per_class = class_cells(np.asarray(known), len(classes), groups, is_target=target is not None)
     if score is not None:
         # The log loss of several classes is one number, not one per class.
         hits = [None if target is None else (target == of_class).astype(np.int8) for of_class in range(len(classes))]
@@ -61,6 +55,7 @@ def multiclass_estimates(
         aucs = [next(part for part in parts if part.metric == "roc_auc") for parts in scored]
         loss = log_loss(list(score.T), target, groups) if probability else not_a_probability("log_loss", groups, target)
         found += [(estimates, {}) for estimates in (*_auc_averages(aucs, target, groups), loss)]
+    per_class = against_rest(target, decision, len(classes), groups)
     for of_class, label in enumerate(classes):
         places = {"class": label}
         if per_class:

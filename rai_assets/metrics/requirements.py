@@ -144,15 +144,15 @@ def _sentence(requirement: Requirement, number: Number, outcome: Outcome, concer
     subject = describe(number)
     if number.value is None:
         return f"{subject} cannot be given ({number.reason}): cannot tell."
-    digits = _digits(number.value, requirement.limit, number.low, number.high)
-    words = [f"{subject} is {number.value:.{digits}f}"]
+    digits = 0 if number.unit == "count" else _digits(number.value, requirement.limit, number.low, number.high)
+    words = [f"{subject} is {number.value:,.{digits}f}"]
     if number.low is None and number.high is None:
-        words.append(" (no interval; judged by the value alone)")
+        words.append(" (judged by the value alone, without an interval)")
     else:
-        low = "no lower bound" if number.low is None else f"{number.low:.{digits}f}"
-        high = "no upper bound" if number.high is None else f"{number.high:.{digits}f}"
+        low = "no lower bound" if number.low is None else f"{number.low:,.{digits}f}"
+        high = "no upper bound" if number.high is None else f"{number.high:,.{digits}f}"
         words.append(f" ({100 * (number.level or 0):.3g} % interval {low} to {high})")
-    limit = f"{requirement.limit:.{digits}f}"
+    limit = f"{requirement.limit:,.{digits}f}"
     at_most = requirement.at_most is not None
     if outcome == "cannot tell":
         words.append(f", and the interval reaches {'above' if at_most else 'below'} the limit {limit}: cannot tell")
@@ -160,8 +160,12 @@ def _sentence(requirement: Requirement, number: Number, outcome: Outcome, concer
         words.append(f", {'not above' if at_most else 'not below'} the limit {limit}: passes")
     else:
         words.append(f", {'above' if at_most else 'below'} the limit {limit}: fails")
-    extent = f" This is the one furthest from holding of {concerned}." if concerned > 1 else ""
-    return "".join(words) + "." + extent
+    words.append(".")
+    if number.small:
+        words.append(f" It rests on few rows (n = {number.n}).")
+    if concerned > 1:
+        words.append(f" Of {concerned} numbers that must hold, this is the furthest from it.")
+    return "".join(words)
 
 
 def _digits(*values: float | None) -> int:

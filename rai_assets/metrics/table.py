@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_assets.metrics.class_table import against_rest
 from rai_assets.metrics.counts import Cells, confusion_cells
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
@@ -22,6 +23,8 @@ from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.scores import score_estimates
 
 Places = Mapping[str, str]
+CELL_COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+"""Names of a count table's columns."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,14 @@ class Measurement:
         sizes: Unweighted rows per group, (G,).
         weight_sum: Sum of the weights per group, (G,); None for equal weights.
         estimates: Every metric with its coordinates beside the group (the class).
-        cells: Count tables of a binary decision or target; None for other tasks.
+        tables: Count tables with their coordinates: one of a binary target, one per class against the rest of several.
     """
 
     grouping: Grouping | None
     sizes: NDArray[np.int64]
     weight_sum: NDArray[np.float64] | None
     estimates: list[tuple[Estimates, Places]]
-    cells: Cells | None = None
+    tables: list[tuple[Cells, Places]]
 
     @property
     def groups(self) -> tuple[Places, ...]:
@@ -54,21 +57,24 @@ def estimate(rows: Rows, grouping: Grouping | None = None) -> Measurement:
     n_groups = 1 if grouping is None else len(grouping.groups)
     groups = Groups(n_groups, codes, rows.weight)
     estimates: list[tuple[Estimates, Places]] = []
-    cells = None
+    tables: list[tuple[Cells, Places]] = []
     if rows.task == "binary" and (rows.target is not None or rows.decision is not None):
         cells = confusion_cells(rows.target, rows.decision, codes, n_groups, rows.weight)
+        tables = [(cells, {})]
         estimates += [(rate_estimates(cells, name), {}) for name in BINARY_METRICS if readable(cells, name)]
     if rows.task == "binary" and rows.score is not None:
         scored = score_estimates(rows.target, rows.score, groups, probability=rows.probability)
         estimates += [(item, {}) for item in scored]
     if rows.task == "multiclass":
+        per_class = against_rest(rows.target, rows.decision, len(rows.classes), groups)
+        tables = [(cells, {"class": label}) for cells, label in zip(per_class, rows.classes, strict=False)]
         estimates += multiclass_estimates(
             rows.target, rows.decision, rows.score, rows.classes, groups, probability=rows.probability
         )
     if rows.task == "regression":
         estimates += [(item, {}) for item in regression_estimates(rows.target, rows.score, groups)]
     sizes = np.array([rows.n]) if codes is None else np.bincount(codes, minlength=n_groups)
-    return Measurement(grouping, sizes, _weight_sum(rows.weight, codes, n_groups), estimates, cells)
+    return Measurement(grouping, sizes, _weight_sum(rows.weight, codes, n_groups), estimates, tables)
 
 
 def measure(
@@ -184,23 +190,23 @@ def gap_numbers(
         numbers += [comparison.difference(estimates), comparison.ratio(estimates)]
         if reference is not None:
             numbers += comparison.to_reference(estimates, reference)
-    if measurement.cells is not None:
-        comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split)
-        numbers += named_gaps(measurement.cells, comparison, reference)
+    for cells, places in measurement.tables:
+        if not places:
+            comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split)
+            numbers += named_gaps(cells, comparison, reference)
     return numbers
 
 
 def _counts(measurement: Measurement, minimum_size: int, split: str) -> list[Number]:
     """The counts of every group; a group under the minimum size shows its `count` only."""
-    cells = measurement.cells
-    tables: dict[str, NDArray] = {"count": measurement.sizes}
-    if cells is not None and cells.has_target and cells.has_decision:
-        names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
-        tables.update(zip(names, cells.counts.T, strict=True))
+    counts: list[tuple[str, NDArray, Places]] = [("count", measurement.sizes, {})]
     if measurement.weight_sum is not None:
-        tables["weight_sum"] = measurement.weight_sum
+        counts.append(("weight_sum", measurement.weight_sum, {}))
+    for cells, places in measurement.tables:
+        if cells.has_target and cells.has_decision:
+            counts += [(name, values, places) for name, values in zip(CELL_COUNTS, cells.counts.T, strict=True)]
     numbers = []
-    for name, values in tables.items():
+    for name, values, places in counts:
         item = definition(name)
         for group, value, size in zip(measurement.groups, values.tolist(), measurement.sizes.tolist(), strict=True):
             hidden = size < minimum_size and name != "count"
@@ -211,6 +217,7 @@ def _counts(measurement: Measurement, minimum_size: int, split: str) -> list[Num
                     n=None if hidden else size,
                     small=not hidden and size < SMALL,
                     group=group,
+                    coordinates=places,
                     split=split,
                     unit=item.unit,
                     reason=too_small(size, minimum_size) if hidden else None,
