@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -15,11 +16,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from rai_assets.errors import InputRefused
 from rai_assets.store.changes import Put
 from rai_assets.store.errors import BackendUnavailable
 
 CHUNK = 4 << 20  # bytes read, hashed and written at a time
-SYNC_EACH = 64  # files flushed one by one; more are flushed by one sync of the file system
+SYNC_EACH = 256  # files flushed one by one; more are flushed by one sync of the file system
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ContentFolder:
 
     def path(self, sha256: str) -> Path:
         """Where a content lies."""
-        return self._objects / sha256[:2] / sha256[2:4] / sha256
+        return self._objects.joinpath(sha256[:2], sha256)
 
     def open(self, blob: Blob) -> BinaryIO:
         """Open a content for reading.
@@ -75,7 +77,7 @@ class ContentFolder:
         """
         partial = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
         try:
-            with self.open(blob) as stream, partial.open("xb") as out:
+            with self.open(blob) as stream, partial.open("xb", buffering=0) as out:
                 copied = copy_hashed(stream, out)
             if copied != blob:
                 raise _damaged(self.path(blob.sha256), "does not have the digest of its name")
@@ -103,7 +105,7 @@ class ContentFolder:
         """Remove contents that are not `used` and older than `grace` seconds; returns how many, and their bytes."""
         limit = time.time() - grace
         count = size = 0
-        for path in self._objects.glob("*/*/*"):
+        for path in self._objects.glob("*/*"):
             status = path.stat()
             if path.name not in used and status.st_mtime <= limit:
                 path.unlink()
@@ -115,7 +117,7 @@ class ContentFolder:
         limit = time.time() - grace
         count = 0
         for folder in self._tmp.iterdir():
-            if max(_mtimes(folder)) <= limit:
+            if _youngest(folder) <= limit:
                 shutil.rmtree(folder, ignore_errors=True)
                 count += 1
         return count
@@ -142,14 +144,15 @@ class Staging:
         """
         self._count += 1
         source = put.source
-        movable = put.consume and isinstance(source, Path) and _same_device(source, self._folder)
-        path = source if movable and isinstance(source, Path) else self._folder / str(self._count)
-        if movable:
-            with path.open("r+b") as stream:
+        if put.consume and isinstance(source, Path) and _same_device(source, self._folder):
+            path = source
+            with _opened(path) as stream:
                 blob = copy_hashed(stream, None)
                 self._flush(stream)
         else:
-            with _opened(source) as stream, path.open("xb") as out:
+            path = self._folder / str(self._count)
+            # Born read-only: nothing may write a content twice.
+            with _opened(source) as stream, open(path, "xb", 0, opener=_read_only) as out:
                 blob = copy_hashed(stream, out)
                 self._flush(out)
         if self._staged.setdefault(blob, path) != path:
@@ -168,7 +171,8 @@ class Staging:
             target = self._contents.path(blob.sha256)
             if not _holds(target, blob.size):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                path.chmod(0o444)
+                if path.parent != self._folder:
+                    path.chmod(0o444)
                 path.replace(target)
                 folders |= {target.parent, target.parent.parent}
         if len(folders) > SYNC_EACH:
@@ -179,13 +183,26 @@ class Staging:
 
     def _flush(self, stream: BinaryIO) -> None:
         if self._count <= SYNC_EACH:
-            stream.flush()
             os.fsync(stream.fileno())
 
 
-def write_all(out: BinaryIO, data: memoryview) -> None:
-    """The one place where contents are written to disk."""
-    out.write(data)
+def write_all(out: BinaryIO, data: bytes) -> None:
+    """The one place where this store writes to disk. `out` is unbuffered, so that no write is left to its closing."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left) :]
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a small file of the repository durably and whole, under its lock; overwrite what a dead writer left."""
+    partial = path.with_name(f"{path.name}.lock")
+    try:
+        with partial.open("wb", buffering=0) as out:
+            write_all(out, content)
+            os.fsync(out.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
@@ -201,7 +218,7 @@ def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
         while first:
             digest.update(first)
             if out is not None:
-                write_all(out, memoryview(first))
+                write_all(out, first)
             size += len(first)
             first = stream.read(CHUNK)
         return Blob(digest.hexdigest(), size)
@@ -211,7 +228,7 @@ def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
         while chunk:
             hashed = pool.submit(digest.update, chunk)
             if out is not None:
-                write_all(out, memoryview(chunk))
+                write_all(out, chunk)
             following = stream.read(CHUNK)
             hashed.result()
             size += len(chunk)
@@ -232,12 +249,20 @@ def sync_folder(folder: Path) -> None:
 def _opened(source: bytes | Path | BinaryIO) -> Iterator[BinaryIO]:
     """A stream over the source; one that the caller opened stays open."""
     if isinstance(source, Path):
-        with source.open("rb") as stream:
+        try:
+            stream = source.open("rb")
+        except OSError as fault:
+            raise InputRefused(f"the file to store cannot be read: {fault.strerror}", where=str(source)) from fault
+        with stream:
             yield stream
     elif isinstance(source, bytes | bytearray | memoryview):
         yield BytesIO(source)
     else:
         yield source
+
+
+def _read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
 
 
 def _holds(path: Path, size: int) -> bool:
@@ -252,8 +277,12 @@ def _same_device(source: Path, folder: Path) -> bool:
     return not source.is_symlink() and source.stat().st_dev == folder.stat().st_dev
 
 
-def _mtimes(folder: Path) -> list[float]:
-    return [path.lstat().st_mtime for path in (folder, *folder.rglob("*"))]
+def _youngest(folder: Path) -> float:
+    """The latest time of change in a folder; a folder that changes under our eyes has a writer at work."""
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return math.inf
 
 
 def _damaged(path: Path, how: str) -> BackendUnavailable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -93,13 +93,10 @@ class EmbeddedRepository(EmbeddedReader):
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:  # noqa: D102
-        with self._git.faults():
-            context = self._contents.scratch()
-            folder = context.__enter__()
-        try:
+        with ExitStack() as stack:
+            with self._git.faults():
+                folder = stack.enter_context(self._contents.scratch())
             yield folder
-        finally:
-            context.__exit__(None, None, None)
 
     def commit(  # noqa: D102
         self,
@@ -193,8 +190,8 @@ class EmbeddedRepository(EmbeddedReader):
     def collect_garbage(  # noqa: D102
         self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None
     ) -> Collected:
-        leftovers = self._contents.sweep_tmp(grace.total_seconds())
         with self._git.writing():
+            leftovers = self._contents.sweep_tmp(grace.total_seconds())
             expired = garbage.expire(self._git, expire_runs) if expire_runs is not None else ()
             reachable, contents = garbage.mark(self._git)
             self._git.sweep(reachable, grace.total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +20,11 @@ from dulwich.refs import DiskRefsContainer, Ref
 from dulwich.repo import Repo
 from filelock import FileLock, Timeout
 
-from rai_assets.store.blobs import sync_folder
+from rai_assets.store.blobs import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
 
 LOCK_SECONDS = 120.0
+LOOSE_LIMIT, PACK_LIMIT = 2000, 20  # files of objects and packs; a sweep that finds more makes one pack of them
 PACK_FROM = 100  # objects; more than these are written as one pack
 _BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
@@ -31,7 +33,24 @@ _T = TypeVar("_T")
 
 
 class GitObjects(DiskObjectStore):
-    """Git's objects on disk, flushed at every write, and found while a sweep moves them from files into a pack."""
+    """Git's objects on disk: written through the store's own hands, and found while a sweep moves them into a pack."""
+
+    def add_loose(self, objects: Sequence[ShaFile]) -> None:
+        """Write objects as one file each, durably. Under the lock."""
+        root = Path(os.fsdecode(self.path))
+        folders = set()
+        for item in objects:
+            name = item.id.decode()
+            path = root / name[:2] / name[2:]
+            if path.exists():
+                # Young again, so that no sweep takes it before a ref leads to it.
+                os.utime(path)
+                continue
+            path.parent.mkdir(exist_ok=True)
+            write_file(path, item.as_legacy_object())
+            folders |= {path.parent, root}
+        for folder in folders:
+            sync_folder(folder)
 
     def get_raw(self, name: ObjectID) -> tuple[int, bytes]:  # type: ignore[override]
         """Type and bytes of an object."""
@@ -40,6 +59,14 @@ class GitObjects(DiskObjectStore):
         except KeyError:
             # It may have left the loose files after the packs were searched; then it is in a new pack.
             return super().get_raw(name)
+
+
+class _Opened:
+    """Git's objects opened by one thread; the packs are closed when the thread or the repository goes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.objects = GitObjects(folder, fsync_object_files=True)
+        weakref.finalize(self, self.objects.close)
 
 
 class GitLayer:
@@ -53,10 +80,17 @@ class GitLayer:
         self.root = root
         self._git = root / "git"
         self._settings = root / "settings.json"
-        self._lock = FileLock(root / "lock", timeout=LOCK_SECONDS)
-        self.objects = GitObjects(self._git / "objects", fsync_object_files=True)
+        self._lock = FileLock(root / "lock", timeout=LOCK_SECONDS, poll_interval=0.01)
         self._refs = DiskRefsContainer(self._git)
-        weakref.finalize(self, self.objects.close)
+        self._own = threading.local()
+
+    @property
+    def objects(self) -> GitObjects:
+        """The objects, with the open packs of the calling thread: dulwich opens packs when it needs them, unguarded."""
+        if not hasattr(self._own, "opened"):
+            self._own.opened = _Opened(self._git / "objects")
+        opened: _Opened = self._own.opened
+        return opened.objects
 
     @staticmethod
     def create(root: Path, default_branch: str) -> None:
@@ -86,13 +120,13 @@ class GitLayer:
                 self._lock.release()
 
     @contextmanager
-    def faults(self) -> Iterator[None]:
-        """Turn the operating system's refusals into errors with a fix."""
+    def faults(self, place: Path | None = None) -> Iterator[None]:
+        """Turn the operating system's refusals into errors with a fix; `place` is where, if not here."""
         try:
             yield
         except OSError as fault:
             raise BackendUnavailable(
-                f"the store cannot be used: {fault.strerror or fault}", where=str(self.root), fix=_remedy(fault)
+                f"the file system refused: {fault.strerror or fault}", where=str(place or self.root), fix=_remedy(fault)
             ) from fault
 
     def branches(self) -> dict[str, str]:
@@ -146,9 +180,8 @@ class GitLayer:
         if len(objects) > PACK_FROM:
             unique = {item.id: item for item in objects}
             self._unstale(lambda: self.objects.add_objects([(item, None) for item in unique.values()]))
-            return
-        for item in objects:
-            self._unstale(lambda item=item: self.objects.add_object(item))  # type: ignore[misc]
+        else:
+            self.objects.add_loose(objects)
 
     def protected(self) -> list[str]:
         """Patterns of the protected branches."""
@@ -159,12 +192,7 @@ class GitLayer:
 
     def set_protected(self, patterns: Sequence[str]) -> None:
         """Replace the patterns; under the lock."""
-        partial = self._settings.with_suffix(".new")
-        with partial.open("w") as out:
-            json.dump({"protected": list(patterns)}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(self._settings)
+        write_file(self._settings, json.dumps({"protected": list(patterns)}).encode())
         sync_folder(self.root)
 
     def sweep(self, reachable: set[ObjectID], grace: float) -> None:
@@ -175,7 +203,12 @@ class GitLayer:
             for identity in self.objects
             if identity not in reachable and self.objects.get_object_mtime(identity) <= limit
         }
-        self._unstale(lambda: self.objects.repack(exclude=dropped))
+        loose = {identity for identity in dropped if self.objects.contains_loose(identity)}
+        for identity in loose:
+            self.objects.delete_loose_object(identity)
+        many = self.objects.count_loose_objects() > LOOSE_LIMIT or self.objects.count_pack_files() > PACK_LIMIT
+        if many or dropped - loose:
+            self._unstale(lambda: self.objects.repack(exclude=dropped))
         self.objects.prune(grace_period=int(grace))
         for leftover in self._git.rglob("*.lock"):
             leftover.unlink()
@@ -190,22 +223,23 @@ class GitLayer:
         return found.decode() if found else None
 
     def _set(self, ref: str, old: str | None, new: str) -> None:
-        name, target = Ref(ref.encode()), ObjectID(new.encode())
-        if old is None:
-            done = self._unstale(lambda: self._refs.add_if_new(name, target))
-        else:
-            done = self._unstale(lambda: self._refs.set_if_equals(name, ObjectID(old.encode()), target))
-        if not done:
+        if self._read(ref) != old:
             raise BackendUnavailable(
                 f"{ref} was moved by a program that does not hold the store's lock",
                 retryable=True,
                 where=str(self.root),
+                fix="try again, and let only this product write to the folder",
             )
-        sync_folder((self._git / ref).parent)
+        path = self._git / ref
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, f"{new}\n".encode())
+        sync_folder(path.parent)
 
     def _remove(self, ref: str) -> None:
         self._unstale(lambda: self._refs.remove_if_equals(Ref(ref.encode()), None))
-        sync_folder((self._git / ref).parent)
+        # dulwich removes a folder of refs with the last ref in it.
+        parent = (self._git / ref).parent
+        sync_folder(parent if parent.is_dir() else parent.parent)
 
     def _unstale(self, action: Callable[[], _T]) -> _T:
         """Run an action of dulwich; a lock file it meets was left by a dead writer, for the living hold our lock."""

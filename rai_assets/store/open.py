@@ -27,17 +27,17 @@ def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepo
     from rai_assets.store.embedded import EmbeddedRepository
 
     folder = home / "store" / check_repository(name)
-    if not folder.is_dir():
-        if not create:
-            raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
-        try:
+    try:
+        if not folder.is_dir():
+            if not create:
+                raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
             _create(folder)
-        except OSError as fault:
-            raise BackendUnavailable(
-                f"the store cannot be made: {fault.strerror or fault}",
-                where=str(folder),
-                fix="choose a writable folder with RAI_HOME",
-            ) from fault
+    except OSError as fault:
+        raise BackendUnavailable(
+            f"the store cannot be opened: {fault.strerror or fault}",
+            where=str(folder),
+            fix="choose a folder that this user can write with RAI_HOME",
+        ) from fault
     return EmbeddedRepository(folder)
 
 

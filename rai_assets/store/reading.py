@@ -69,7 +69,7 @@ class EmbeddedReader:
 
     def download(self, ref: str, path: str, destination: Path) -> ObjectInfo:  # noqa: D102
         pointer = self._pointer(ref, path)
-        with self._git.faults():
+        with self._git.faults(destination):
             self._contents.copy(pointer.blob, destination)
         return pointer.info(path)
 

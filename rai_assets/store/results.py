@@ -11,7 +11,7 @@ import json
 import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from rai_assets.errors import UsageError
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _ASSET = re.compile(r"[a-z][a-z_]*")
 # Written once per result, in its provenance, and put back when the numbers are read.
 _PINNED = frozenset({"branch", "commit", "model", "address"})
+_DEFAULTS = {
+    item.name: item.default_factory() if item.default_factory is not MISSING else item.default
+    for item in fields(Number)
+    if item.default is not MISSING or item.default_factory is not MISSING
+}
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ def _contents(result: Result, input_digest: str) -> list[tuple[str, bytes]]:
 
 
 def _numbers_json(numbers: list[Number]) -> bytes:
-    """One number per line, without the fields that say nothing."""
+    """One number per line, without the fields that stand at their default."""
     lines = (
         json.dumps(
             {name: value for name, value in number.as_json().items() if _says_something(name, value)},
@@ -184,7 +189,7 @@ def _numbers_json(numbers: list[Number]) -> bytes:
 
 
 def _says_something(name: str, value: object) -> bool:
-    return name == "value" or not (name in _PINNED or value is None or value is False or value in ("", {}))
+    return name not in _PINNED and (name not in _DEFAULTS or value != _DEFAULTS[name])
 
 
 def _numbers(repository: VersionedRepository, commit: str, asset: str, provenance: Provenance) -> list[Number]:

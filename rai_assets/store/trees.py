@@ -6,9 +6,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dulwich.diff_tree import tree_changes
 from dulwich.object_store import BaseObjectStore
-from dulwich.objects import ObjectID, Tree
+from dulwich.objects import ObjectID, Tree, parse_tree
 
 from rai_assets.store.errors import InvalidPath
 
@@ -48,14 +47,9 @@ def state(store: BaseObjectStore, tree: ObjectID, prefix: str) -> object:
 
 
 def compare(store: BaseObjectStore, before: ObjectID, after: ObjectID) -> dict[str, Sides]:
-    """Paths whose pointers differ."""
+    """Paths whose pointers differ; folders that are the same are not opened."""
     sides: dict[str, Sides] = {}
-    for change in tree_changes(store, before, after, change_type_same=True):
-        for number, entry in enumerate((change.old, change.new)):
-            if entry is not None and entry.path is not None:
-                path = entry.path.decode()
-                old, new = sides.get(path, (None, None))
-                sides[path] = (entry.sha, new) if number == 0 else (old, entry.sha)
+    _compare(store, before, after, "", sides)
     return sides
 
 
@@ -131,28 +125,50 @@ def _apply(
     return tree.id
 
 
+def _compare(
+    store: BaseObjectStore, before: ObjectID | None, after: ObjectID | None, base: str, sides: dict[str, Sides]
+) -> None:
+    old, new = set(_entries(store, before)), set(_entries(store, after))
+    left = {name: (mode, identity) for name, mode, identity in old - new}
+    right = {name: (mode, identity) for name, mode, identity in new - old}
+    for name in left.keys() | right.keys():
+        path = base + name.decode()
+        (old_object, old_folder), (new_object, new_folder) = _kinds(left.get(name)), _kinds(right.get(name))
+        if old_object or new_object:
+            sides[path] = (old_object, new_object)
+        if old_folder or new_folder:
+            _compare(store, old_folder, new_folder, path + "/", sides)
+
+
+def _kinds(entry: tuple[int, ObjectID] | None) -> Sides:
+    """An entry as (object, folder), of which at most one is there."""
+    if entry is None:
+        return None, None
+    return (None, entry[1]) if stat.S_ISDIR(entry[0]) else (entry[1], None)
+
+
 def _descend(
     store: BaseObjectStore, tree: ObjectID, base: str, start: bytes, fold: bool
 ) -> Iterator[tuple[str, ObjectID | None]]:
-    for entry in _tree(store, tree).iteritems():
-        if not entry.path.startswith(start):
+    for name, mode, identity in _entries(store, tree):
+        if not name.startswith(start):
             continue
-        path = base + entry.path.decode()
-        if not stat.S_ISDIR(entry.mode):
-            yield path, entry.sha
+        path = base + name.decode()
+        if not stat.S_ISDIR(mode):
+            yield path, identity
         elif fold:
             yield path + "/", None
         else:
-            yield from _descend(store, entry.sha, path + "/", b"", fold)
+            yield from _descend(store, identity, path + "/", b"", fold)
 
 
 def _shallow(store: BaseObjectStore, tree: ObjectID, prefix: str) -> Iterator[tuple[bytes, ObjectID]]:
     folder, _, start = prefix.rpartition("/")
     entry = _entry(store, tree, folder) if folder else (stat.S_IFDIR, tree)
     if entry and stat.S_ISDIR(entry[0]):
-        for item in _tree(store, entry[1]).iteritems():
-            if item.path.startswith(start.encode()):
-                yield item.path, item.sha
+        for name, _, identity in _entries(store, entry[1]):
+            if name.startswith(start.encode()):
+                yield name, identity
 
 
 def _entry(store: BaseObjectStore, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
@@ -160,11 +176,17 @@ def _entry(store: BaseObjectStore, tree: ObjectID, path: str) -> tuple[int, Obje
     for part in path.encode().split(b"/"):
         if not stat.S_ISDIR(mode):
             return None
-        folder = _tree(store, current)
-        if part not in folder:
+        found = next((entry for entry in _entries(store, current) if entry[0] == part), None)
+        if found is None:
             return None
-        mode, current = folder[part]
+        _, mode, current = found
     return mode, current
+
+
+def _entries(store: BaseObjectStore, tree: ObjectID | None) -> Iterator[tuple[bytes, int, ObjectID]]:
+    """Name, mode and id of what lies in a folder, in git's order: that of whole paths, byte by byte."""
+    parsed = parse_tree(store.get_raw(tree)[1], 20) if tree else ()
+    return ((name, mode, ObjectID(identity)) for name, mode, identity in parsed)
 
 
 def _tree(store: BaseObjectStore, identity: ObjectID) -> Tree:

@@ -1,0 +1,206 @@
+"""What only the embedded engine can get wrong: its files, its lock, its disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rai_assets.store import git_layer
+from rai_assets.store.open import first_commit, open_repository
+from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
+from rai_assets_tests.store.backends import NAME
+from rai_assets_tests.store.saying import change, content, git, write
+
+
+def test_a_new_repository_has_one_empty_commit(store: VersionedRepository):
+    (only,) = store.log("main")
+    assert (only.parents, content(store, "main")) == ((), {})
+    write(store, "main", {"a": "1"})
+    assert first_commit(store) == only.id
+    assert (store.repository, store.default_branch) == (NAME, "main")
+
+
+def test_opening_again_finds_what_was_written(home: Path, store: VersionedRepository):
+    write(store, "main", {"a": "1"})
+    assert content(open_repository(home, NAME, create=False), "main") == {"a": "1"}
+    with pytest.raises(NotFound):
+        open_repository(home, "rai-other", create=False)
+
+
+def test_a_creation_that_died_is_swept_by_the_next(home: Path):
+    half = home / "store" / f".{NAME}.new"
+    (half / "git" / "objects").mkdir(parents=True)
+    assert content(open_repository(home, NAME), "main") == {}
+    assert not half.exists()
+
+
+def test_threads_that_create_at_once_get_the_same_repository(home: Path):
+    roots: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: roots.append(open_repository(home, NAME).resolve("main"))) for _ in "1234"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(roots) == 4
+    assert len(set(roots)) == 1
+
+
+def test_git_shows_the_history(store: VersionedRepository, root: Path):
+    store.commit("main", change({"a": "1", "d/b": "2"}), "Audit of main\n\nwith a body", {"run_id": "0b7f"})
+    shown = git(root, "log", "-1", "--format=%s%n%b", "main")
+    assert shown.startswith("Audit of main\nwith a body\n")
+    assert '"run_id": "0b7f"' in shown
+    assert git(root, "fsck", "--full", "--strict") == ""
+    assert git(root, "symbolic-ref", "HEAD") == "refs/heads/main\n"
+    pointer = git(root, "show", "main:a")
+    assert pointer.startswith("sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b 1 ")
+    assert pointer.count("\n") == 1
+
+
+def test_contents_are_files_named_by_their_digest_and_read_only(store: VersionedRepository, root: Path):
+    write(store, "main", {"a": "1", "b": "1"})
+    (file,) = (path for path in (root / "objects").rglob("*") if path.is_file())
+    assert file.relative_to(root).as_posix() == f"objects/sha256/6b/{store.stat('main', 'a').sha256}"
+    assert file.stat().st_mode & 0o777 == 0o444
+    assert list((root / "tmp").iterdir()) == []
+
+
+def test_an_adopted_file_is_moved_not_copied(store: VersionedRepository, root: Path):
+    with store.scratch() as folder:
+        (folder / "big").write_bytes(b"content")
+        inode = (folder / "big").stat().st_ino
+        store.commit("main", ChangeSet().adopt("a", folder / "big"), "m")
+    path = root / "objects" / "sha256" / store.stat("main", "a").sha256[:2] / store.stat("main", "a").sha256
+    assert path.stat().st_ino == inode
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_link_is_not_adopted(store: VersionedRepository, tmp_path: Path):
+    (tmp_path / "target").write_bytes(b"content")
+    with store.scratch() as folder:
+        (folder / "link").symlink_to(tmp_path / "target")
+        store.commit("main", ChangeSet().adopt("a", folder / "link"), "m")
+    assert (tmp_path / "target").read_bytes() == b"content"
+    assert content(store, "main") == {"a": "content"}
+
+
+@pytest.mark.parametrize("lock", ["refs/heads/main.lock", "objects/{first}/{rest}.lock"])
+def test_a_lock_file_of_a_dead_writer_is_no_obstacle(store: VersionedRepository, root: Path, lock: str):
+    pointer = b"sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b 1 "
+    pointer += b'{"content_type":"application/octet-stream"}\n'
+    identity = git_layer.pointer_object(pointer).id.decode()
+    left = root / "git" / lock.format(first=identity[:2], rest=identity[2:])
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
+    write(store, "main", {"a": "1"})
+    assert content(store, "main") == {"a": "1"}
+    store.collect_garbage()
+    assert not left.exists()
+
+
+def test_readers_do_not_wait_for_a_writer(home: Path, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch):
+    write(store, "main", {"a": "1"})
+    monkeypatch.setattr(git_layer, "LOCK_SECONDS", 0.05)
+    other = open_repository(home, NAME)
+    seen: list[object] = []
+
+    class Waiting(Exception):
+        pass
+
+    def use() -> None:
+        seen.append(content(other, "main"))
+        try:
+            write(other, "main", {"b": "2"})
+        except BackendUnavailable as fault:
+            seen.append(fault.retryable)
+
+    with store._git.writing():
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    assert seen == [{"a": "1"}, True]
+
+
+def test_a_content_swept_while_the_same_is_on_its_way_comes_back(store: VersionedRepository, root: Path):
+    """A writer that finds a content in its place must not count on it before it holds the lock."""
+    store.create_branch("gone", "main")
+    write(store, "gone", {"a": "same"})
+    digest = store.stat("gone", "a").sha256
+    os.utime(root / "objects" / "sha256" / digest[:2] / digest, (0, 0))
+    store.delete_branch("gone")
+    swept = []
+
+    class Sweeping(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            swept.append(store.collect_garbage(timedelta(hours=1)).objects)
+            return super().read(size)
+
+    store.commit("main", ChangeSet().put("early", b"same").put("late", Sweeping(b"late")), "m")
+    assert swept == [1, 0]
+    assert content(store, "main") == {"early": "same", "late": "late"}
+
+
+def test_a_young_content_survives_a_sweep(store: VersionedRepository, root: Path):
+    stray = root / "objects" / "sha256" / "00" / ("0" * 64)
+    stray.parent.mkdir()
+    stray.write_bytes(b"stray")
+    assert store.collect_garbage(timedelta(hours=1)).objects == 0
+    os.utime(stray, (0, 0))
+    assert store.collect_garbage(timedelta(hours=1)).objects == 1
+
+
+def test_what_dead_writers_left_is_swept_by_age(store: VersionedRepository, root: Path):
+    left = root / "tmp" / "dead"
+    left.mkdir()
+    (left / "1").write_bytes(b"half")
+    assert store.collect_garbage(timedelta(hours=1)).leftovers == 0
+    for path in (left / "1", left):
+        os.utime(path, (0, 0))
+    assert store.collect_garbage(timedelta(hours=1)).leftovers == 1
+    assert not left.exists()
+
+
+def test_a_sweep_packs_many_small_files_of_git(store: VersionedRepository, root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(git_layer, "LOOSE_LIMIT", 10)
+    for number in range(12):
+        write(store, "main", {f"f{number}": str(number)})
+    before = content(store, "main")
+    store.collect_garbage()
+    assert len(list((root / "git" / "objects" / "pack").glob("*.pack"))) == 1
+    assert content(store, "main") == before
+    assert len(list(store.log("main"))) == 13
+    assert git(root, "fsck", "--full") == ""
+    write(store, "main", {"after": "1"})
+
+
+def test_big_commits_become_one_pack(store: VersionedRepository, root: Path):
+    write(store, "main", {f"d{number % 7}/f{number}": str(number) for number in range(500)})
+    assert len(list((root / "git" / "objects" / "pack").glob("*.pack"))) == 1
+    assert git(root, "count-objects").split()[0] == "2"
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.nightly)])
+def test_many_objects(store: VersionedRepository, count: int):
+    """Generous limits: they catch a change in the order of growth, not a slow disk."""
+    files = {f"d{number % 100}/f{number}": f"{number}" for number in range(count)}
+    began = time.perf_counter()
+    write(store, "main", files)
+    committed = time.perf_counter()
+    write(store, "main", {"d5/f105": "changed"})
+    changed = time.perf_counter()
+    store.create_branch("work", "main~1")
+    write(store, "work", {"d7/f107": "changed"})
+    merging = time.perf_counter()
+    store.merge("work", "main")
+    merged = time.perf_counter()
+    assert committed - began < 10 * count / 2000
+    assert changed - committed < 2
+    assert merged - merging < 2
