@@ -61,13 +61,11 @@ def init(
     Example: rai init adult --data adult.data.gz --test adult.test.gz --columns columns.txt --missing '?'
     --target income --positive '>50K' --sensitive sex,race
     """
+    from rai_assets.data.column_guess import Wishes
     from rai_assets.use_case.template import write_inferred
 
-    path, guesses = write_inferred(
-        name, data, test or [], columns=columns, separator=separator, missing=missing or [], target=target,
-        positive=positive, sensitive=_names(sensitive), prediction=prediction, score=score, threshold=threshold,
-        progress=_say,
-    )  # fmt: skip
+    wishes = Wishes(target, positive, _names(sensitive), prediction, score, threshold, tuple(missing or ()))
+    path, guesses = write_inferred(name, data, test or [], wishes, columns=columns, separator=separator, report=_say)
     print(f"Wrote {path}")
     for guess in guesses:
         print(f"  guessed: {guess}")
@@ -243,8 +241,8 @@ def _say(line: str) -> None:
     print(f"  {line}", file=sys.stderr, flush=True)
 
 
-def _names(text: str | None) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
 def _declared(name: str) -> Any:

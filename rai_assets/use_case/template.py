@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import new_definitions_folder
 from rai_assets.keys import USE_CASE_PATTERN
+from rai_assets.progress import Progress, Report
 from rai_assets.use_case.declaration import COMPONENT_TYPE
+
+if TYPE_CHECKING:
+    from rai_assets.data.column_guess import Wishes
 
 _MODEL = """
 
@@ -20,7 +24,7 @@ _MODEL = """
     estimator: hist_gradient_boosting
 """
 
-_REQUIREMENTS = """\
+_REQUIREMENTS = """
 
   # What must hold before the model may serve. `rai metrics {name}` prints what can be required.
   # requirements:
@@ -41,30 +45,32 @@ def write_inferred(
     name: str,
     data: Sequence[Path],
     test: Sequence[Path],
+    wishes: Wishes,
     *,
     columns: str | None,
     separator: str | None,
-    missing: Sequence[str],
-    target: str,
-    positive: str | None,
-    sensitive: Sequence[str],
-    prediction: str | None,
-    score: str | None,
-    threshold: float | None,
-    progress: Callable[[str], None],
+    report: Report,
 ) -> tuple[Path, list[str]]:
     """Infer a contract from data files and write a commented `defs.yaml`.
+
+    Args:
+        name: Name of the new use case.
+        data: Files to learn from, or of logged decisions.
+        test: Files kept for the audit.
+        wishes: What the user said about the columns.
+        columns: Names for files without a header: `A,B,C`, or a file with one name a line.
+        separator: What separates the fields; found if None.
+        report: Shows a line of progress.
 
     Returns:
         The file, and what was guessed, a sentence each.
 
     Raises:
-        UsageError: The name does not fit or is taken, or the options do not go together.
+        UsageError: The name does not fit or is taken, or a named column or value is not in the data.
         InputRefused: A file cannot be read.
     """
     from rai_assets.data.inference import infer
     from rai_assets.data.template import dataset_yaml
-    from rai_assets.progress import Progress
 
     if not re.fullmatch(USE_CASE_PATTERN, name):
         raise UsageError(f"{name!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first")
@@ -73,22 +79,15 @@ def write_inferred(
     if path.exists():
         raise UsageError(f"{path} exists", fix="edit it, or choose another name")
     settings, guesses = infer(
-        name,
-        [os.path.relpath(file, folder) for file in data],
-        [os.path.relpath(file, folder) for file in test],
+        data,
+        test,
         base=folder,
+        wishes=wishes,
         columns=columns,
         separator=separator,
-        missing=list(missing),
-        target=target,
-        positive=positive,
-        sensitive=list(sensitive),
-        prediction=prediction,
-        score=score,
-        threshold=threshold,
-        progress=Progress(progress),
+        progress=Progress(report),
     )
-    made = prediction is None and score is None
+    made = wishes.prediction is None and wishes.score is None
     text = "".join(
         [
             f"# Written by `rai init {name}`. What was guessed:\n",
@@ -98,7 +97,7 @@ def write_inferred(
             '  # owners: ["team:name", "person@example.com"]\n\n  dataset:\n',
             dataset_yaml(settings, 4),
             _MODEL if made else "",
-            _REQUIREMENTS.format(name=name, sensitive=sensitive[0] if sensitive else "COLUMN"),
+            _REQUIREMENTS.format(name=name, sensitive=wishes.sensitive[0] if wishes.sensitive else "COLUMN"),
         ]
     )
     _write(path, text)

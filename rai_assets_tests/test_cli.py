@@ -1,0 +1,118 @@
+"""`rai` from a user's folder: what it prints, how it ends, and what it says to a wrong word."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+
+RAI = [sys.executable, "-c", "from rai_assets.cli import main; main()"]
+
+
+def rai(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*RAI, *words], cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `loans` was run; a requirement in it fails."""
+    folder = tmp_path_factory.mktemp("work")
+    place = folder / "defs" / "loans"
+    place.mkdir(parents=True)
+    (place / "defs.yaml").write_text(DECLARATION.replace(", blocking: false", ""))
+    (place / "loans.csv").write_text(loan_rows())
+    done = rai(folder, "run", "loans")
+    assert done.returncode == 1, done.stderr
+    assert "R3  fail" in done.stdout
+    assert "Gate: fail" in done.stdout
+    assert "fairness_audit ..." in done.stderr, "progress goes to the other stream"
+    return folder
+
+
+def test_metrics_are_json_objects_with_all_fields(audited: Path) -> None:
+    done = rai(audited, "metrics", "loans", "--definition", "selection_rate", "--by", "sex", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert {number["group"]["sex"] for number in numbers} == {"F", "M"}
+    assert list(numbers[0]) == [
+        "definition", "value", "low", "high", "level", "n", "small", "group", "coordinates", "reference", "cohort",
+        "split", "unit", "reason", "branch", "commit", "model", "address",
+    ]  # fmt: skip
+    assert all(number["low"] <= number["value"] <= number["high"] for number in numbers)
+
+
+def test_metrics_as_table_and_csv_hold_the_same_numbers(audited: Path) -> None:
+    words = ("metrics", "loans", "--definition", "accuracy@1")
+    rows = list(csv.DictReader(io.StringIO(rai(audited, *words, "--format", "csv").stdout)))
+    table = rai(audited, *words).stdout
+    assert rows
+    for row in rows:
+        assert f"{float(row['value']):.6g}" in table
+
+
+def test_the_training_rows_are_there_on_request(audited: Path) -> None:
+    words = ("metrics", "loans", "--definition", "accuracy", "--format", "json")
+    audited_rows = json.loads(rai(audited, *words).stdout)
+    training = json.loads(rai(audited, *words, "--split", "train").stdout)
+    assert {number["split"] for number in audited_rows} == {"test"}
+    assert {number["split"] for number in training} == {"train"}
+
+
+def test_a_number_leads_back_to_its_files(audited: Path) -> None:
+    (first, *_) = json.loads(rai(audited, "metrics", "loans", "--definition", "accuracy", "--format", "json").stdout)
+    done = rai(audited, "explain-number", first["address"])
+    assert done.returncode == 0, done.stderr
+    for part in (first["commit"], first["model"], "loans.csv", "(tp + tn)", "sha256"):
+        assert part in done.stdout
+
+
+def test_the_report_is_one_file(audited: Path) -> None:
+    done = rai(audited, "report", "loans", "--output", "page.html")
+    assert done.returncode == 0, done.stderr
+    assert "Small loans" in (audited / "page.html").read_text()
+
+
+def test_list_and_validate(audited: Path) -> None:
+    assert "loans  gate: fail" in rai(audited, "list").stdout
+    assert "loans is valid" in rai(audited, "validate").stdout
+
+
+def test_doctor_finds_nothing_missing(audited: Path) -> None:
+    done = rai(audited, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert "free disk" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "laons"), 2, "there is no use case 'laons'"),
+        (("run",), 2, "Missing argument 'NAME'"),
+        (("metrics", "loans", "--by", "age"), 2, "--by takes one of"),
+        (("metrics", "loans", "--definition", "acuracy"), 2, "accuracy@1"),
+        (("metrics", "loans", "--format", "xml"), 2, "xml"),
+        (("explain-number", "loans"), 2, "is not the address of a number"),
+        (("explain-number", "loans@abcdef12:evaluation#accuracy@1"), 2, "abcdef12"),
+        (("report", "loans", "--branch", "trial"), 4, "no results of branch 'trial'"),
+        (("init", "Bad Name", "--data", "x.csv", "--target", "y"), 2, "Bad Name"),
+        (("init", "other", "--data", "nowhere.csv", "--target", "y"), 3, "nowhere.csv"),
+        (("init", "loans", "--data", "defs/loans/loans.csv", "--target", "repaid"), 2, "exists"),
+    ],
+)
+def test_a_wrong_word_gets_a_sentence_and_a_code(audited: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    done = rai(audited, *words)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_teaches(tmp_path: Path) -> None:
+    assert "Exit codes" in rai(tmp_path, "--help").stdout
+    assert "Example: rai init adult" in " ".join(rai(tmp_path, "init", "--help").stdout.split())

@@ -1,0 +1,128 @@
+"""Running an audit: what is made, what is reused, what is refused, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from rai_assets.errors import InputRefused, RaiError, UsageError
+from rai_assets.store import results
+from rai_assets.use_case.declaration import Declared, load
+from rai_assets.use_case.reading import repository_of, select_numbers
+from rai_assets.use_case.run import run
+from rai_assets_tests.use_case.conftest import loan_rows
+
+STAGES = ["dataset", "splits", "model", "predictions", "evaluation", "explanations", "fairness_audit", "scorecard"]
+
+
+def reused(name: str, asset: str) -> str:
+    """The results commit that last wrote an asset."""
+    repository = repository_of(name)
+    return next(commit.id for commit in repository.log("results-main", prefixes=[f"{asset}/"]))
+
+
+def test_an_audit_makes_every_asset_judges_and_promotes(loans: Declared) -> None:
+    outcome = run(loans)
+    assert sorted(outcome.made) == sorted(STAGES)
+    verdicts = {item["id"]: item["verdict"] for item in outcome.verdicts}
+    assert verdicts == {"R1": "pass", "R2": "pass", "R3": "fail"}
+    assert outcome.gate == "pass", "R3 is not blocking"
+    assert outcome.champion is not None and "no champion" in outcome.champion
+
+    repository = repository_of("loans")
+    served = results.load(repository, "champion", "champion")
+    audited = results.load(repository, "results-main", "model")
+    assert served.files["model.onnx"] == audited.files["model.onnx"]
+    assert served.provenance.commit == repository.resolve("main")
+
+
+def test_every_number_is_pinned_to_data_model_and_formula(loans: Declared) -> None:
+    run(loans)
+    repository = repository_of("loans")
+    numbers = select_numbers(loans)
+    model = results.load(repository, "results-main", "model").provenance.model
+    assert {number.commit for number in numbers} == {repository.resolve("main")}
+    assert {number.model for number in numbers} == {None, model}
+    addresses = [number.address for number in numbers]
+    assert len(set(addresses)) == len(addresses)
+    assert all(number.split in (None, "test") for number in numbers)
+
+
+def test_the_same_inputs_are_not_computed_twice_and_new_data_are(loans: Declared) -> None:
+    run(loans)
+    before = {asset: reused("loans", asset) for asset in STAGES}
+    again = run(loans)
+    assert {asset: reused("loans", asset) for asset in STAGES} == before
+    assert again.champion == "The challenger is the present champion."
+
+    (loans.folder / "loans.csv").write_text(loan_rows(seed=1))
+    run(loans)
+    assert all(reused("loans", asset) != before[asset] for asset in STAGES)
+
+
+def test_a_changed_requirement_changes_the_scorecard_alone(loans: Declared) -> None:
+    run(loans)
+    before = {asset: reused("loans", asset) for asset in STAGES}
+    loans.path.write_text(loans.path.read_text().replace("at_least: 0.6", "at_least: 0.61"))
+    changed = load(loans.path)
+    assert changed is not None
+    run(changed)
+    moved = [asset for asset in STAGES if reused("loans", asset) != before[asset]]
+    assert moved == ["scorecard"]
+
+
+def test_data_that_break_the_contract_are_not_published(loans: Declared) -> None:
+    run(loans)
+    head = repository_of("loans").resolve("main")
+    (loans.folder / "loans.csv").write_text(loan_rows() + "mon,-5,F,yes\nmon,12,X,no\n")
+    with pytest.raises(InputRefused) as refused:
+        run(loans)
+    assert "row 401" in str(refused.value) and "row 402" in str(refused.value)
+    repository = repository_of("loans")
+    assert repository.resolve("main") == head
+    (kept,) = [name for name in repository.branches() if name.startswith("run-")]
+    assert repository.tree_digest(kept, "dataset/") != repository.tree_digest("main", "dataset/")
+
+
+def test_a_gate_that_fails_leaves_the_champion(loans: Declared) -> None:
+    run(loans)
+    served = repository_of("loans").resolve("champion")
+    loans.path.write_text(loans.path.read_text().replace(", blocking: false", ""))
+    stricter = load(loans.path)
+    assert stricter is not None
+    outcome = run(stricter)
+    assert outcome.gate == "fail"
+    assert outcome.champion is not None and "gate does not hold" in outcome.champion
+    assert repository_of("loans").resolve("champion") == served
+
+
+def test_a_data_branch_has_results_of_its_own(loans: Declared) -> None:
+    run(loans)
+    repository = repository_of("loans")
+    repository.create_branch("trial", "main")
+    outcome = run(loans, "trial")
+    assert outcome.gate == "pass"
+    assert outcome.champion is None, "only main moves the champion"
+    assert results.load(repository, "results-trial", "scorecard").provenance.branch == "trial"
+
+
+def test_what_does_not_exist_is_named(loans: Declared) -> None:
+    with pytest.raises(RaiError, match="no data branch 'trial'"):
+        run(loans, "trial")
+    with pytest.raises(UsageError, match="no asset 'fairness'"):
+        run(loans, only=["fairness"])
+
+
+def test_one_asset_alone_reads_what_is_stored(loans: Declared) -> None:
+    run(loans)
+    outcome = run(loans, only=["evaluation"])
+    assert outcome.made == ["evaluation"]
+    assert outcome.gate is None
+
+
+def test_a_second_run_at_the_same_time_is_told_so(loans: Declared, workplace: Path) -> None:
+    (workplace / ".rai" / "locks").mkdir(parents=True)
+    with FileLock(workplace / ".rai" / "locks" / "loans.main.lock"), pytest.raises(RaiError, match="under way"):
+        run(loans)
