@@ -38,14 +38,23 @@ class QuantileSketch:
         """
         if not self.count:
             raise ValueError("no values, no quantiles")
+        values, reached = self._ranked()
+        # A tiny slack, because 0.1 * 10 is not always 1.
+        at = np.searchsorted(reached, np.asarray(shares) * reached[-1] * (1 - 1e-12), side="left")
+        return values[np.minimum(at, len(values) - 1)]
+
+    def ranks(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """How many values of the stream lie below each point."""
+        values, reached = self._ranked()
+        return np.concatenate([[0], reached])[np.searchsorted(values, points, side="left")]
+
+    def _ranked(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The kept values in order, and how much of the stream each of them reaches."""
         filled = [(1 << height, np.concatenate(level)) for height, level in enumerate(self._levels) if level]
         values = np.concatenate([level for _, level in filled])
         weights = np.repeat([weight for weight, _ in filled], [len(level) for _, level in filled])
         order = np.argsort(values, kind="stable")
-        reached = np.cumsum(weights[order])
-        # A tiny slack, because 0.1 * 10 is not always 1.
-        at = np.searchsorted(reached, np.asarray(shares) * reached[-1] * (1 - 1e-12), side="left")
-        return values[order][np.minimum(at, len(values) - 1)]
+        return values[order], np.cumsum(weights[order])
 
     def _compact(self) -> None:
         for height, level in enumerate(self._levels):
