@@ -181,7 +181,24 @@ _REGRESSION: list[_Row] = [
 ]
 
 CONDITIONAL = frozenset(
-    ["base_rate", "selection_rate", "accuracy", "true_positive_rate", "false_positive_rate", "true_negative_rate", "false_negative_rate", "precision", "negative_predictive_value", "false_discovery_rate", "false_omission_rate", "mean_score", "mean_error", "mean_absolute_error", "mean_prediction", "mean_target"]
+    {
+        "base_rate",
+        "selection_rate",
+        "accuracy",
+        "true_positive_rate",
+        "false_positive_rate",
+        "true_negative_rate",
+        "false_negative_rate",
+        "precision",
+        "negative_predictive_value",
+        "false_discovery_rate",
+        "false_omission_rate",
+        "mean_score",
+        "mean_error",
+        "mean_absolute_error",
+        "mean_prediction",
+        "mean_target",
+    }
 )
 """Metrics that are means over rows, and so can be compared within strata."""
 
