@@ -20,7 +20,10 @@ def test_the_number_of_rows_is_that_of_whatever_is_known() -> None:
         ({"target": np.array([0, 1]), "decision": np.array([0])}, "differ in length"),
         ({"target": np.array([0, 2])}, "target of row 1 is 2"),
         ({"target": np.array([0, 1]), "score": np.array([0.5, np.nan])}, "score of row 1 is nan"),
-        ({"score": np.array([0.5, 1.5]), "probability": True}, "score of row 1 is 1.5, not a finite number from 0 to 1"),
+        (
+            {"score": np.array([0.5, 1.5]), "probability": True},
+            "score of row 1 is 1.5, not a finite number from 0 to 1",
+        ),
         ({"target": np.array([0, 1]), "weight": np.array([-1.0, 1.0])}, "weight of row 0 is -1.0"),
         ({"target": np.array([0, 1]), "weight": np.array([1.0, np.inf])}, "weight of row 1 is inf"),
     ],
