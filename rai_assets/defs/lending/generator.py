@@ -25,7 +25,7 @@ The faults:
     (a) label_bias      women are judged harsher than men of the same merit: a gap in `base_rate` given `merit_band`
     (b) proxy           two postcode areas, in which most people of origin B live, are marked down: the model, which
                         never sees `origin`, gives weight to the area and selects origin B less at the same merit
-    (c) intersection    the accounts of many women of 60 and more stand in their husbands' names: `own_accounts` is
+    (c) intersection    most accounts of women of 60 and more stand in their husbands' names: `own_accounts` is
                         recorded too low for them, and neither for other women nor for men of 60 and more
     (d) miscalibration  from 2024 on officers judge origin C harsher: scores learned before are too high for origin C
 
@@ -35,7 +35,6 @@ Split by time: train before 2023-07-01, calibration before 2024-01-01, test afte
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -112,22 +111,13 @@ def generate(n: int = ROWS, seed: int = 0, faults: bool | Collection[str] = True
         "origin": _labels(ORIGINS, origin),
         "postcode_area": _labels(AREAS, area),
         "channel": _labels(CHANNELS, rng.choice(len(CHANNELS), n)),
-        "loan_amount": pa.array(np.round(rng.lognormal(9.0, 0.5, n), -2).astype(np.int64)),
+        "loan_amount": pa.array(np.clip(np.round(rng.lognormal(9.0, 0.5, n), -2), 500, 40_000).astype(np.int64)),
         "merit_band": _labels(MERIT_BANDS, band),
         "own_accounts": pa.array(own_accounts.astype(np.int64)),
         **_merit_drivers(rng, band),
         "creditworthy": _labels(("no", "yes"), creditworthy.astype(int)),
     }
     return pa.table(columns)
-
-
-def write(path: Path, n: int = ROWS, seed: int = 0, faults: bool | Collection[str] = True) -> Path:
-    """Write `generate(n, seed, faults)` as a CSV file; the same arguments give the same bytes."""
-    from pyarrow import csv
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    csv.write_csv(generate(n, seed, faults), path, csv.WriteOptions(quoting_style="needed"))
-    return path
 
 
 def _planted(faults: bool | Collection[str]) -> frozenset[str]:

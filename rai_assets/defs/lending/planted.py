@@ -148,6 +148,9 @@ def _p_value(comparison: _Comparison) -> float:
     upper, lower = comparison.upper, comparison.lower
     if upper is None or (lower is None and not comparison.against_zero):
         return 1.0
+    if lower is None and upper["low"] <= 0.0:
+        # A gap has no values below 0, so its interval ends there however wide it is.
+        return 1.0
     distance = upper["value"] - (lower["value"] if lower is not None else 0.0)
     below = (upper["value"] - upper["low"]) / _reach(upper)
     above = (lower["high"] - lower["value"]) / _reach(lower) if lower is not None else 0.0
