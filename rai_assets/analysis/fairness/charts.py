@@ -20,7 +20,7 @@ _LEADING = {
 }
 _PAIRS = {
     "binary": {
-        "errors": ("Right and wrong among those it is about", "true_positive_rate", "false_positive_rate"),
+        "errors": ("True and false positive rate", "true_positive_rate", "false_positive_rate"),
         "calibration": ("Mean score against what turned out true", "mean_score", "base_rate"),
     },
     "multiclass": {},
@@ -83,7 +83,7 @@ def of_gaps(compared: Sequence[Sequence[Number]], rows: Rows) -> Charts:
             series,
             title=f"Largest gap in {_words(leading).lower()} between groups",
             x_title="largest less smallest",
-            note="An interval that begins at 0 does not exclude that all groups are equal",
+            note="Interval from 0 on: all groups may be equal",
         )
     }
 
