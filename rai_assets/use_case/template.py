@@ -21,8 +21,7 @@ _MODEL = """
 
   # Also: logistic_regression, linear_regression, decision_tree, random_forest, mlp; or a factory, or an ONNX file.
   model:
-    estimator: hist_gradient_boosting
-"""
+    estimator: hist_gradient_boosting"""
 
 _REQUIREMENTS = """
 

@@ -1,0 +1,35 @@
+"""The product as its users meet it: commands in a folder of their own, real files, a real web server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Rai = Callable[..., subprocess.CompletedProcess[str]]
+RAI = [sys.executable, "-c", "from rai_assets.cli import main; main()"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The test's environment without any state of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAI_", "DAGSTER_"))}
+    return {**kept, "RAI_HOME": str(folder / ".rai")}
+
+
+@pytest.fixture
+def rai(tmp_path: Path) -> Rai:
+    """Calls `rai` in an empty folder."""
+
+    def call(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [*RAI, *map(str, words)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return call

@@ -1,0 +1,32 @@
+"""`rai demo`: what was planted is found, a requirement that fails by plan is shown failing; the twin claims nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from rai_assets.defs.lending.planted import findings
+from rai_assets_tests.acceptance.conftest import Rai
+
+DECLARATION = Path(__file__).resolve().parents[2] / "rai_assets" / "defs" / "lending" / "defs.yaml"
+
+
+def test_the_demo_finds_what_was_planted(rai: Rai, tmp_path: Path) -> None:
+    shown = rai("demo").stdout
+    assert shown.count(" found  p = ") == 4
+    assert "NOT FOUND" not in shown
+    assert "selection-by-sex       fail" in shown
+    assert (tmp_path / ".rai" / "lending-report.html").stat().st_size > 50_000
+
+
+def test_nothing_is_claimed_on_the_twin_without_faults(rai: Rai, tmp_path: Path) -> None:
+    declared = yaml.safe_load(DECLARATION.read_text())
+    declared["attributes"]["dataset"]["files"][0]["parameters"]["faults"] = False
+    place = tmp_path / "defs" / "lending"
+    place.mkdir(parents=True)
+    (place / "defs.yaml").write_text(yaml.safe_dump(declared, sort_keys=False))
+    rai("run", "lending")
+    published = json.loads(rai("metrics", "lending", "--format", "json").stdout)
+    assert [item.name for item in findings(published) if item.found] == []
