@@ -24,8 +24,8 @@ _COMMENTS = {
     "aliases": "Spellings in the files, and what they mean.",
     "split": "by: file | fraction | time (test_from: ...) | column (values: {test: [...]}).",
     "columns": (
-        "role: target | feature | sensitive | identifier | timestamp | weight | prediction | score | context | ignored;\n"
-        "feature when left out. A model sees a sensitive column only with `role: [feature, sensitive]`.\n"
+        "role: target | feature | sensitive | identifier | timestamp | weight | prediction | score | context |\n"
+        "ignored; feature when left out. A model sees a sensitive column only with `role: [feature, sensitive]`.\n"
         "dtype: number | integer | category | boolean | text | timestamp.\n"
         "Rules: allowed, minimum, maximum, and `missing: allowed` (refused when left out)."
     ),

@@ -11,6 +11,8 @@ from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, effective_size
 
 NO_SPREAD = "no interval, because all rows have the same value"
+LARGEST_EXPONENT = 300.0
+"""Beyond it an upper bound on a logarithmic scale is kept finite."""
 
 
 @dataclass(frozen=True)
@@ -96,25 +98,37 @@ class Moments:
             return (self.effective > 1.5) & (self.variance > (1e-12 * self.mean) ** 2)
 
 
-def skewed_interval(moments: Moments, level: float) -> Bounds:
-    """Hall's interval of a mean, Student's t corrected for skewness by a monotone cubic.
+def skewed_interval(moments: Moments, level: float, *, positive: bool = False) -> Bounds:
+    """Interval of a mean of values that may be skewed: the hull of Student's and of Hall's.
 
-    Hall (1992), J. R. Statist. Soc. B 54:221. NaN where all values are equal or there are fewer than two rows.
+    Hall's (1992, J. R. Statist. Soc. B 54:221) corrects Student's t for the sample's skewness by a monotone cubic. A
+    sample that misses a rare large value shows too little of it, and then Student's reaches farther on the other side;
+    for values that are not negative, so does Student's on the logarithm of the mean on this one. NaN where all values
+    are equal or there are fewer than two rows.
+
+    Args:
+        moments: Of the values.
+        level: Confidence level.
+        positive: The values cannot be below 0, and neither can the bounds.
     """
     from scipy.special import stdtrit
 
-    usable, n = moments.usable, moments.effective
-    with np.errstate(divide="ignore", invalid="ignore"):
+    usable, n, mean = moments.usable, moments.effective, moments.mean
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quantile = stdtrit(np.where(usable, n - 1, 1.0), (1 + level) / 2) / np.sqrt(n)
         deviation = np.sqrt(moments.variance)
+        half = quantile * deviation
         skew = np.where(n > 2, moments.third / deviation**3, 0.0)
         skew = np.where(np.abs(skew) < 1e-6, 1e-6, skew)
 
         def corrected(t: Floats) -> Floats:
             return (np.cbrt(1 + skew * (t - skew / (6 * n))) - 1) * 3 / skew
 
-        low = moments.mean - deviation * corrected(quantile)
-        high = moments.mean - deviation * corrected(-quantile)
+        low = np.minimum(mean - half, mean - deviation * corrected(quantile))
+        high = np.maximum(mean + half, mean - deviation * corrected(-quantile))
+        if positive:
+            low = np.maximum(low, 0.0)
+            high = np.maximum(high, mean * np.exp(np.minimum(half / mean, LARGEST_EXPONENT)))
     return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
 
 
@@ -140,20 +154,17 @@ def bounded_interval(moments: Moments, level: float) -> Bounds:
     return np.where(usable, np.clip(low, 0, 1), np.nan), np.where(usable, np.clip(high, 0, 1), np.nan)
 
 
-def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, least: float = -np.inf) -> Estimates:
+def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, positive: bool = False) -> Estimates:
     """The mean of a value in every group.
 
     Args:
         metric: Name of the metric.
         moments: Of the value.
         bounded: The value lies in [0, 1].
-        least: The least value there can be, e.g. 0 for a loss; bounds do not go under it.
+        positive: The value cannot be below 0.
     """
 
     def limits(level: float) -> Bounds:
-        if bounded:
-            return bounded_interval(moments, level)
-        low, high = skewed_interval(moments, level)
-        return np.maximum(low, least), high
+        return bounded_interval(moments, level) if bounded else skewed_interval(moments, level, positive=positive)
 
     return Estimates(metric, moments.mean, moments.rows, limits, undefined="no row", no_interval=NO_SPREAD)

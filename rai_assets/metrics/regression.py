@@ -32,7 +32,7 @@ def regression_estimates(target: NDArray | None, prediction: NDArray | None, gro
     return [
         *found,
         mean_estimates("mean_error", Moments.of(error, groups)),
-        mean_estimates("mean_absolute_error", Moments.of(size, groups), least=0.0),
+        mean_estimates("mean_absolute_error", Moments.of(size, groups), positive=True),
         _root_mean_squared_error(error, groups),
         _median_absolute_error(size, groups),
         _r2(np.asarray(target, float), error, groups),
@@ -44,8 +44,8 @@ def _root_mean_squared_error(error: Floats, groups: Groups) -> Estimates:
     moments = Moments.of(error * error, groups)
 
     def limits(level: float) -> Bounds:
-        low, high = skewed_interval(moments, level)
-        return np.sqrt(np.maximum(low, 0)), np.sqrt(np.maximum(high, 0))
+        low, high = skewed_interval(moments, level, positive=True)
+        return np.sqrt(low), np.sqrt(high)
 
     return Estimates(
         "root_mean_squared_error",

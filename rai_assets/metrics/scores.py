@@ -69,7 +69,7 @@ def log_loss(columns: Sequence[NDArray], target: NDArray, groups: Groups) -> Est
         variance = groups.sums(square - mean * mean) / weight_sum
         third = groups.sums(cube - mean * (3 * square - 2 * mean * mean)) / weight_sum
     moments = Moments.of(loss, groups).at_least(variance, third)
-    return mean_estimates("log_loss", moments, least=0.0)
+    return mean_estimates("log_loss", moments, positive=True)
 
 
 def not_a_probability(name: str, groups: Groups, like: NDArray) -> Estimates:

@@ -10,10 +10,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.errors import InputRefused
+from rai_assets.model.core import CoreRunner
 from rai_assets.model.decision import decide
 from rai_assets.model.encoding import Encoding, require_columns
 from rai_assets.model.linear import LINEAR_ESTIMATORS, LinearCore, linear_core
-from rai_assets.model.runtime import BATCH_ROWS, open_session
+from rai_assets.model.runtime import BATCH_ROWS
 from rai_assets.model.tell import Tell, silent
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class ScoringSession:
         self._core_model: onnx.ModelProto | None = None
         if not version.supplied:
             self._core_model = _own_core(version.onnx)
-            self._core = open_session(self._core_model.SerializeToString())
-            self._matrix_name = self._core.get_inputs()[0].name
+            self._core = CoreRunner(self._core_model)
 
     @property
     def task(self) -> str:
@@ -97,7 +97,9 @@ class ScoringSession:
         parts = []
         for start in range(0, rows.num_rows, size):
             batch = rows.slice(start, size)
-            parts.append(self._sandbox.scores(batch) if self._sandbox else self._run(self._encoded(batch)))
+            parts.append(
+                self._sandbox.scores(batch) if self._sandbox else self._core.scores(self._encoding().matrix(batch))
+            )
             tell("scoring rows", start + batch.num_rows, rows.num_rows)
         width = len(self.version.classes) or 1
         values = np.concatenate(parts) if parts else np.empty((0, width))
@@ -110,7 +112,7 @@ class ScoringSession:
             InputRefused: The model answers NaN or infinity.
         """
         size = self._encoding().batch_rows
-        parts = [self._run(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        parts = [self._core.scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
         values = np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1))
         return self._checked(values.astype(np.float64))
 
@@ -140,12 +142,6 @@ class ScoringSession:
         if self.encoding is None:
             raise InputRefused("a supplied model has no numeric core that could be scored by itself")
         return self.encoding
-
-    def _encoded(self, batch: pa.Table) -> NDArray[np.float32]:
-        return self._encoding().matrix(batch)
-
-    def _run(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._core.run([self.version.output], {self._matrix_name: matrix})[0]
 
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         broken = ~np.isfinite(values).all(axis=1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
+from rai_assets.model.core import CoreRunner
 from rai_assets.model.encoding import Encoding, Feature, Kind, Style
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
 from rai_assets.model.export import fit_and_export
@@ -186,17 +187,14 @@ def ask(
 
     names = Names.free(encoding, classes)
     full = open_session(file)
-    core = open_session(core_of(onnx.load_model_from_string(file)).SerializeToString())
+    core = CoreRunner(core_of(onnx.load_model_from_string(file)))
     codes = {label: code for code, label in enumerate(classes)}
     probes = []
     for name, table, matrix, expected in zip(("training", "generated"), tables, matrices, native, strict=True):
         rows, size = table.select(encoding.names), encoding.batch_rows
-        parts = [
-            core.run([names.scores], {names.matrix: matrix[start : start + size]})[0]
-            for start in range(0, len(matrix), size)
-        ]
-        answers = (run_full(full, names.scores, rows, encoding.features), np.concatenate(parts))
-        said, said_by_core = (values.astype(np.float64).reshape(expected.shape) for values in answers)
+        inner = [core.scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        said = run_full(full, names.scores, rows, encoding.features).astype(np.float64).reshape(expected.shape)
+        said_by_core = np.concatenate(inner).reshape(expected.shape)
         labels = run_full(full, names.label, rows, encoding.features) if classes else None
         decided = None if labels is None else np.array([codes[label] for label in labels])
         probes.append(Probe(name, rows, expected, said, said_by_core, decided))

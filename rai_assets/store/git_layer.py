@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from dulwich.file import FileLocked
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import Blob, ObjectID, ShaFile
+from dulwich.objects import Blob, Commit, ObjectID, ShaFile
+from dulwich.pack import PackFileDisappeared
 from dulwich.refs import DiskRefsContainer, Ref
 from dulwich.repo import Repo
 from filelock import FileLock, Timeout
@@ -26,6 +27,7 @@ from rai_assets.store.errors import BackendUnavailable
 LOCK_SECONDS = 120.0
 LOOSE_LIMIT, PACK_LIMIT = 2000, 20  # files of objects and packs; a sweep that finds more makes one pack of them
 PACK_FROM = 100  # objects; more than these are written as one pack
+_SWEEPS_AT_ONCE = 5  # a reader looks again so often; each look can lose only to one more sweep
 _BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
 
@@ -53,12 +55,28 @@ class GitObjects(DiskObjectStore):
             sync_folder(folder)
 
     def get_raw(self, name: ObjectID) -> tuple[int, bytes]:  # type: ignore[override]
-        """Type and bytes of an object."""
-        try:
-            return super().get_raw(name)
-        except KeyError:
-            # It may have left the loose files after the packs were searched; then it is in a new pack.
-            return super().get_raw(name)
+        """Type and bytes of an object.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for _ in range(_SWEEPS_AT_ONCE):
+            try:
+                return super().get_raw(name)
+            except KeyError:
+                # It may have left the loose files after the packs were searched; then it is in a new pack.
+                continue
+        raise KeyError(name)
+
+    def ids_from(self, prefix: str) -> list[ObjectID]:
+        """Ids that start with a hexadecimal prefix."""
+        for _ in range(_SWEEPS_AT_ONCE):
+            try:
+                return list(self.iter_prefix(prefix.encode()))
+            except PackFileDisappeared:
+                # A sweep put one pack in place of several between the listing and the reading.
+                continue
+        return []
 
 
 class _Opened:
@@ -162,14 +180,9 @@ class GitLayer:
         self._remove(_TAGS + name)
 
     def commits_from(self, prefix: str) -> list[str]:
-        """Ids of stored commits that start with a hexadecimal prefix, at most two."""
-        found: set[str] = set()
-        for identity in self.objects.iter_prefix(prefix.encode()):
-            if self.objects.get_raw(identity)[0] == 1:  # git's number for a commit
-                found.add(identity.decode())
-            if len(found) == 2:
-                break
-        return sorted(found)
+        """Ids of stored commits that start with a hexadecimal prefix."""
+        found = self.objects.ids_from(prefix)
+        return sorted(identity.decode() for identity in found if self.objects.get_raw(identity)[0] == Commit.type_num)
 
     def pointer(self, identity: ObjectID) -> bytes:
         """The bytes of a stored pointer."""
@@ -180,6 +193,7 @@ class GitLayer:
         if len(objects) > PACK_FROM:
             unique = {item.id: item for item in objects}
             self._unstale(lambda: self.objects.add_objects([(item, None) for item in unique.values()]))
+            sync_folder(self._git / "objects" / "pack")
         else:
             self.objects.add_loose(objects)
 

@@ -19,6 +19,8 @@ from rai_assets.store.merge import conflicts
 from rai_assets.store.pointers import Pointer
 from rai_assets.store.protocol import Change, Commit, ObjectInfo
 
+FULL_ID = 40  # hexadecimal digits
+
 
 class EmbeddedReader:
     """What the protocol can tell about a repository in one folder.
@@ -104,6 +106,8 @@ class EmbeddedReader:
         return node
 
     def _commit_id(self, prefix: str) -> str:
+        if len(prefix) == FULL_ID and names.is_commit(prefix):
+            return prefix
         found = self._git.commits_from(prefix) if names.is_commit(prefix) else []
         if not found:
             raise NotFound(f"there is no branch, tag or commit {prefix!r}", where=self.repository)

@@ -38,7 +38,7 @@ def walk(
     base = folder + "/" if folder else ""
     entry = _entry(store, tree, folder) if folder else (stat.S_IFDIR, tree)
     if entry and stat.S_ISDIR(entry[0]):
-        yield from _descend(store, entry[1], base, start.encode(), fold)
+        yield from _descend(store, entry[1], base, _bytes(start), fold)
 
 
 def state(store: BaseObjectStore, tree: ObjectID, prefix: str) -> object:
@@ -167,13 +167,13 @@ def _shallow(store: BaseObjectStore, tree: ObjectID, prefix: str) -> Iterator[tu
     entry = _entry(store, tree, folder) if folder else (stat.S_IFDIR, tree)
     if entry and stat.S_ISDIR(entry[0]):
         for name, _, identity in _entries(store, entry[1]):
-            if name.startswith(start.encode()):
+            if name.startswith(_bytes(start)):
                 yield name, identity
 
 
 def _entry(store: BaseObjectStore, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
     mode, current = stat.S_IFDIR, tree
-    for part in path.encode().split(b"/"):
+    for part in _bytes(path).split(b"/"):
         if not stat.S_ISDIR(mode):
             return None
         found = next((entry for entry in _entries(store, current) if entry[0] == part), None)
@@ -198,3 +198,8 @@ def _tree(store: BaseObjectStore, identity: ObjectID) -> Tree:
 
 def _is_folder(tree: Tree, name: bytes) -> bool:
     return stat.S_ISDIR(tree[name][0])
+
+
+def _bytes(text: str) -> bytes:
+    """A text as git stores it; one that is not valid Unicode names nothing."""
+    return text.encode("utf-8", "surrogatepass")

@@ -75,7 +75,7 @@ def _decoded_bytes(batch: pa.RecordBatch, where: str, done: int) -> int:
     """Bytes of the rows if every string were written out."""
     size = 0
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if not pa.types.is_dictionary(column.type):
+        if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
             size += column.nbytes
             continue
         if not len(column.dictionary):

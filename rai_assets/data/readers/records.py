@@ -196,11 +196,8 @@ def _endless(block: Block, where: str) -> InputRefused:
 
 
 def _last_opening(data: bytes, quotes: NDArray[np.int64]) -> int:
-    """Where the quoting went wrong: the first quote that does not fit, else the last one that opens a field."""
-    characters = np.frombuffer(b"\n" + data, np.uint8)
-    letters = ~np.isin(np.arange(256), list(b'\n\r",;\t| '))
-    closing = quotes[1::2]
-    wrong = closing[:-1][letters[characters[closing[:-1] + 2]]] if len(closing) > 1 else closing[:0]
-    if len(wrong):
-        return int(quotes[np.searchsorted(quotes, wrong[0]) - 1])
-    return int(quotes[-1])
+    """Where the quoting went wrong: the quote before the first one that closes in mid-word, else the last one."""
+    characters = np.frombuffer(data + b"\n", np.uint8)
+    words = ~np.isin(np.arange(256), list(b'\n\r",;\t| '))
+    broken = np.flatnonzero(words[characters[quotes[1::2] + 1]])
+    return int(quotes[2 * broken[0]] if len(broken) else quotes[-1])
