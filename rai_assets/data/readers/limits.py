@@ -9,8 +9,8 @@ MAX_FIELD_BYTES = 1 << 20  # one value
 MAX_RECORD_BYTES = 16 << 20  # one row of a text file
 MAX_BATCH_BYTES = 256 << 20  # one batch when decoded
 BATCH_ROWS = 8192  # rows of a batch where the format is not text
-MAX_EXPANSION = 1000  # decoded bytes per byte of the file
-FREE_EXPANSION_BYTES = 256 << 20  # below this much decoded data the ratio is not looked at
+MAX_EXPANSION = 500  # decoded bytes per byte of the file
+FREE_EXPANSION_BYTES = 64 << 20  # below this much decoded data the ratio is not looked at
 
 
 class Expansion:
