@@ -215,8 +215,8 @@ def test_a_model_that_takes_too_much(model: Callable[[], onnx.ModelProto], messa
 
 
 def test_a_model_that_takes_too_long() -> None:
-    limits = Limits(seconds=60, wall=3)
-    late = pytest.raises(InputRefused, match="did not answer within 3 s and was stopped")
+    limits = Limits(seconds=60, wall=1.5)
+    late = pytest.raises(InputRefused, match="did not answer within 1.5 s and was stopped")
     with late, ScoringSession(version(supplied.endless_loop()), limits) as session:
         session.scores(ROWS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from rai_assets.errors import DeclarationError, InputRefused, RaiError
 from rai_assets.model import export
-from rai_assets.model.fitting import Recipe
+from rai_assets.model.fitting import Recipe, fit_core
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.settings import ModelSettings
 from rai_assets.model.training import train
@@ -122,8 +123,8 @@ def test_a_factory(tmp_path: Path) -> None:
         np.testing.assert_array_equal(session.decisions(scores), scores.argmax(axis=1))
 
 
-def test_what_a_factory_can_get_wrong(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(
+def test_what_a_factory_can_get_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "strange_factories.py").write_text(
         "from sklearn.svm import LinearSVC\n"
         "from sklearn.base import BaseEstimator, ClassifierMixin\n"
         "import numpy as np\n"
@@ -140,12 +141,13 @@ def test_what_a_factory_can_get_wrong(tmp_path: Path) -> None:
         "def no_probabilities():\n"
         "    return LinearSVC()\n"
     )
-    recipe = Recipe("binary", None, "own:unknown", str(tmp_path), {}, 0)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    recipe = Recipe("binary", None, "strange_factories:unknown", str(tmp_path), {}, 0)
     matrix, target = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
     with pytest.raises(InputRefused, match="Own has no ONNX form"):
-        export.fit_and_export(recipe, matrix, target, None, (matrix,))
+        fit_core(recipe, matrix, target, None, (matrix,))
     with pytest.raises(InputRefused, match="LinearSVC has no probabilities"):
-        export.fit_and_export(replace(recipe, factory="own:no_probabilities"), matrix, target, None, (matrix,))
+        fit_core(replace(recipe, factory="strange_factories:no_probabilities"), matrix, target, None, (matrix,))
 
 
 def test_an_export_that_does_not_end_is_stopped(tmp_path: Path) -> None:
