@@ -143,13 +143,13 @@ def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tu
     """
     if len(value) > PAIRWISE_UP_TO:
         low, high = limits(1 - (1 - level) / len(value))
-        return max(0.0, float(np.max(low) - np.min(high))), float(np.max(high) - np.min(low))
+        return float(np.maximum(np.max(low) - np.min(high), 0)), float(np.max(high) - np.min(low))
     first, second = np.triu_indices(len(value), 1)
     low, high = limits(1 - (1 - level) / len(first))
     below, above = difference_interval(
         value[first], (low[first], high[first]), value[second], (low[second], high[second])
     )
-    return max(0.0, float(np.max(np.maximum(below, -above)))), float(np.max(np.maximum(above, -below)))
+    return float(np.maximum(np.max(np.maximum(below, -above)), 0)), float(np.max(np.maximum(above, -below)))
 
 
 def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95) -> tuple[float, float]:
@@ -159,8 +159,9 @@ def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95) -> tuple[f
     """
     if len(value) > PAIRWISE_UP_TO:
         low, high = limits(1 - (1 - level) / len(value))
-        lowest, highest = max(0.0, float(np.min(low))), float(np.max(low))
-        return lowest / float(np.max(high)), min(1.0, float(np.min(high)) / highest) if highest > 0 else 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            least, most = np.maximum(np.min(low), 0) / np.max(high), np.min(high) / np.max(low)
+        return float(least), float(np.minimum(most, 1)) if np.max(low) > 0 else 1.0
     first, second = np.triu_indices(len(value), 1)
     low, high = limits(1 - (1 - level) / len(first))
     swap = value[first] > value[second]
