@@ -1,0 +1,161 @@
+"""Attributions of a model's score to its source columns, by the best method the model allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.errors import RaiError
+
+if TYPE_CHECKING:
+    import onnx
+
+Progress = Callable[[str, int, int], None]
+Perturbation = Literal["interventional", "path_dependent"]
+
+_LINK_TOLERANCE = 1e-4
+_ADDITIVITY_TOLERANCE = 1e-4  # of the output's range; float32 sums of hundreds of trees stay well below
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """How much each player moves the explained output of each row.
+
+    Attributes:
+        values: float64 (K, n, p), one array per explained output: K = 1 for two classes and for a regression, else
+            one per class.
+        base: float64 (K,), the output when no player is known.
+        output: float64 (K, n), the explained output as the ONNX runtime gives it.
+        method: Name of the method, for people.
+        unit: `log-odds`, `rate` (a probability) or `target`.
+        standard_error: float64 (K, p), root mean squared error of a value through sampling; None where exact.
+        notes: What a reader must know of the method.
+    """
+
+    values: NDArray[np.float64]
+    base: NDArray[np.float64]
+    output: NDArray[np.float64]
+    method: str
+    unit: str
+    standard_error: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def residuals(self) -> NDArray[np.float64]:
+        """|base + sum of the values - output| of every row, relative to the output's range over all rows; (K, n)."""
+        spread = np.maximum(np.ptp(self.output, axis=1, keepdims=True), np.finfo(np.float32).eps)
+        return np.abs(self.base[:, None] + self.values.sum(axis=2) - self.output) / spread
+
+    def checked(self) -> Attributions:
+        """The attributions, if those of every row add up to its output.
+
+        Raises:
+            RaiError: They do not: the explanation would be one of another function.
+        """
+        worst = float(self.residuals.max(initial=0.0))
+        if not worst <= _ADDITIVITY_TOLERANCE:
+            row = int(self.residuals.max(axis=0).argmax())
+            raise RaiError(
+                f"the attributions of row {row + 1} miss its output by {worst:.2g} of the output's range",
+                fix="report this model: its form is one that the exact method does not cover",
+            )
+        return self
+
+
+def explain_trees(
+    core: onnx.ModelProto,
+    matrix: NDArray[np.float32],
+    background: NDArray[np.float32],
+    players: NDArray[np.int32],
+    n_players: int,
+    scores: NDArray[np.float64],
+    *,
+    perturbation: Perturbation = "interventional",
+    progress: Progress = lambda *_: None,
+) -> Attributions:
+    """Exact Shapley values of a core that is one tree ensemble.
+
+    Args:
+        core: The ONNX core, matrix -> scores.
+        matrix: float32 (n, m), the explained rows.
+        background: float32 (b, m), rows that stand for absent players, or from which covers are counted.
+        players: int (m,), the player of every core column.
+        n_players: p, number of players.
+        scores: What the core answers for `matrix`, (n, k) or (n,).
+        perturbation: How absent players behave.
+        progress: Told how many rows are through.
+
+    Raises:
+        Undefined: The core is not one tree ensemble that has an exact value here.
+        RaiError: The values do not add up to the core's output.
+    """
+    from rai_assets.analysis.explanation.ensemble import read_ensemble, tree_node
+    from rai_assets.analysis.explanation.margin import tree_margins
+    from rai_assets.analysis.explanation.trees import tree_values
+
+    node = tree_node(core)
+    ensemble = read_ensemble(node)
+    output = tree_margins(core, node, ensemble, matrix)
+    _check_link(output, scores, ensemble.link)
+    values, base = tree_values(
+        ensemble, matrix, background, players, n_players, perturbation=perturbation, progress=progress
+    )
+    how = "against background rows" if perturbation == "interventional" else "along the trees' branches"
+    return Attributions(
+        values, base, output, f"exact Shapley values of the tree ensemble, {how}", _unit(ensemble.link, scores)
+    ).checked()
+
+
+def explain_linear(
+    core: onnx.ModelProto,
+    matrix: NDArray[np.float32],
+    background: NDArray[np.float32],
+    players: NDArray[np.int32],
+    n_players: int,
+    scores: NDArray[np.float64],
+) -> Attributions:
+    """Closed form of a linear core: coefficient times distance from the background's mean, summed per player.
+
+    Shapes as in `explain_trees`. Source: Štrumbelj & Kononenko, JMLR 11 (2010), for independent columns.
+    """
+    from rai_assets.model.linear import linear_core
+
+    classes = scores.shape[1] if scores.ndim == 2 else 0
+    linear = linear_core(core, classes)
+    link = {"logistic": "LOGISTIC", "softmax": "SOFTMAX", "identity": "NONE"}[linear.link]
+    mean = background.mean(axis=0, dtype=np.float64)
+    output = (matrix @ linear.coefficients + linear.intercept).T
+    _check_link(output, scores, link)
+    parts = (matrix - mean)[None] * linear.coefficients.T[:, None, :]
+    values = np.zeros((len(output), len(matrix), n_players))
+    for column, player in enumerate(players):
+        values[:, :, player] += parts[:, :, column]
+    base = mean @ linear.coefficients + linear.intercept
+    return Attributions(values, base, output, "closed form of the linear model", _unit(link, scores)).checked()
+
+
+def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: str) -> None:
+    """Make sure that what is explained is what the model says."""
+    if link == "LOGISTIC":
+        said, linked = scores[:, 1], 1.0 / (1.0 + np.exp(-output[0]))
+    elif link == "SOFTMAX":
+        shifted = np.exp(output - output.max(axis=0))
+        said, linked = scores, (shifted / shifted.sum(axis=0)).T
+    elif scores.ndim == 1:
+        said, linked = scores, output[0]
+    else:
+        said, linked = (scores[:, 1], output[0]) if len(output) == 1 else (scores, output.T)
+    spread = 1.0 if scores.ndim == 2 else max(float(np.ptp(scores)), 1.0)
+    worst = float(np.abs(said - linked).max(initial=0.0)) / spread
+    if not worst <= _LINK_TOLERANCE:
+        raise RaiError(f"the explained function and the model's answer differ by {worst:.2g}")
+
+
+def _unit(link: str, scores: NDArray[np.float64]) -> str:
+    if scores.ndim == 1:
+        return "target"
+    return "rate" if link == "NONE" else "log-odds"

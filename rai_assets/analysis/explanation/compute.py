@@ -1,0 +1,210 @@
+"""Explanations of a model on the audited rows: global importance, one attribution per row and column, proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rai_assets.analysis.explanation import charts
+from rai_assets.analysis.explanation.association import associations
+from rai_assets.analysis.explanation.attribution import Attributions, explain_linear, explain_trees
+from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.errors import Undefined
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.number import Number
+from rai_assets.model.inputs import AuditInputs
+from rai_assets.model.scoring import ScoringSession
+
+SAMPLED_BACKGROUND = 100
+_LEVEL = 0.95
+_NORMAL_95 = 1.959963984540054
+
+
+def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
+    """Explain the model on every audited row.
+
+    The method is the most exact one that the model allows: the closed form of a linear model, exact values of a tree
+    ensemble, else sampled values with their error.
+
+    Raises:
+        Undefined: There is no model.
+        RaiError: The attributions of a row do not add up to its score.
+    """
+    session = inputs.session
+    if session is None or inputs.background is None:
+        raise Undefined("logged decisions have no model that could be explained")
+    background, about_background = _background(inputs.background, settings)
+    found = _explain(session, inputs, background, settings)
+    outputs = _output_names(session, len(found.base))
+    importance = _importance(found, session.features, outputs, inputs)
+    related = associations(inputs.table, session.features, inputs.contract.sensitive, split=inputs.rows.split)
+    notes = [
+        f"Method: {found.method}.",
+        *found.notes,
+        about_background,
+        "An attribution says what the model uses; it does not say what causes the outcome.",
+    ]
+    return Findings(
+        numbers=[*importance, *_residuals(found, outputs, inputs), *related],
+        charts=_charts(found, session.features, outputs, importance, related),
+        tables=_tables(found, session.features, outputs),
+        notes=notes,
+    )
+
+
+def _background(rows: pa.Table, settings: ExplanationSettings) -> tuple[pa.Table, str]:
+    """At most as many training rows as the settings allow, drawn without replacement."""
+    if rows.num_rows <= settings.background:
+        return rows, f"Background: all {rows.num_rows:,} training rows."
+    drawn = np.random.default_rng(settings.seed).choice(rows.num_rows, settings.background, replace=False)
+    text = f"Background: {settings.background:,} of {rows.num_rows:,} training rows, drawn with seed {settings.seed}."
+    return rows.take(pa.array(np.sort(drawn))), text
+
+
+def _explain(
+    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings
+) -> Attributions:
+    encoding, core = session.encoding, session.core_model
+    if encoding is None or core is None:
+        return _sampled(session, inputs, background, settings)
+    matrix, behind = encoding.matrix(inputs.table), encoding.matrix(background)
+    scores = session.core_scores(matrix)
+    players, p = encoding.players, len(session.features)
+    if session.version.estimator in ("logistic_regression", "linear_regression"):
+        return explain_linear(core, matrix, behind, players, p, scores)
+    try:
+        return explain_trees(
+            core,
+            matrix,
+            behind,
+            players,
+            p,
+            scores,
+            perturbation=settings.perturbation,
+            progress=inputs.progress,
+        )
+    except Undefined:
+        return _sampled(session, inputs, background, settings)
+
+
+def _sampled(
+    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings
+) -> Attributions:
+    from rai_assets.analysis.explanation.mixing import mixed_scores
+    from rai_assets.analysis.explanation.sampling import REPEATS, sample
+
+    order = np.random.default_rng(settings.seed).permutation(background.num_rows)[:SAMPLED_BACKGROUND]
+    behind = background.take(pa.array(np.sort(order)))
+    evaluate = mixed_scores(session, inputs.table, behind)
+    n, b, p = inputs.table.num_rows, behind.num_rows, len(session.features)
+    values, base, error = sample(evaluate, n, b, p, seed=settings.seed, progress=inputs.progress)
+    output = evaluate(np.ones((n, p), bool), np.arange(n), np.zeros(n, np.int64))
+    unit = "target" if session.task == "regression" else "rate"
+    notes = (
+        f"Sampled: {REPEATS} random orders and their reverses per row and background row, {b} background rows.",
+        "Each value has a standard error; the table of importance states it per column.",
+    )
+    return Attributions(values, base, output, "sampled Shapley values", unit, error, notes).checked()
+
+
+def _output_names(session: ScoringSession, outputs: int) -> tuple[str, ...]:
+    """The class of every explained output; one empty name where there is a single output."""
+    return session.version.classes if outputs > 1 else ("",)
+
+
+def _coordinates(output: str, **others: str) -> dict[str, str]:
+    return {**({"class": output} if output else {}), **others}
+
+
+def _importance(
+    found: Attributions, features: Sequence[str], outputs: Sequence[str], inputs: AuditInputs
+) -> list[Number]:
+    """Mean |value| per column with the normal interval of a mean over the rows; weighted where rows are."""
+    weight = np.ones(inputs.rows.n) if inputs.rows.weight is None else inputs.rows.weight
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    numbers = []
+    for k, output in enumerate(outputs):
+        sizes = np.abs(found.values[k])
+        mean = np.average(sizes, axis=0, weights=weight)
+        spread = np.sqrt(np.average((sizes - mean) ** 2, axis=0, weights=weight) / max(effective - 1.0, 1.0))
+        for j, feature in enumerate(features):
+            reach = _NORMAL_95 * float(spread[j])
+            numbers.append(
+                Number(
+                    "mean_absolute_shap_value@1",
+                    float(mean[j]),
+                    low=max(0.0, float(mean[j]) - reach),
+                    high=float(mean[j]) + reach,
+                    level=_LEVEL,
+                    n=inputs.rows.n,
+                    coordinates=_coordinates(output, feature=feature),
+                    split=inputs.rows.split,
+                    unit=found.unit,
+                )
+            )
+    return numbers
+
+
+def _residuals(found: Attributions, outputs: Sequence[str], inputs: AuditInputs) -> list[Number]:
+    return [
+        Number(
+            "additivity_residual@1",
+            float(found.residuals[k].max(initial=0.0)),
+            n=inputs.rows.n,
+            coordinates=_coordinates(output),
+            split=inputs.rows.split,
+        )
+        for k, output in enumerate(outputs)
+    ]
+
+
+def _charts(
+    found: Attributions,
+    features: Sequence[str],
+    outputs: Sequence[str],
+    importance: Sequence[Number],
+    related: Sequence[Number],
+) -> charts.Charts:
+    closest: dict[str, Number] = {}
+    for number in related:
+        feature = number.coordinates["feature"]
+        if number.value is not None and number.value > (closest[feature].value or 0.0 if feature in closest else -1.0):
+            closest[feature] = number
+    drawn: charts.Charts = {}
+    for k, output in enumerate(outputs):
+        own = [number for number in importance if number.coordinates.get("class", "") == output]
+        own.sort(key=lambda number: -(number.value or 0.0))
+        of = f" for {output}" if output else ""
+        drawn[f"importance_{k}"] = charts.importance(own, closest, found.unit, f"What moves the score{of}")
+    for name, row in _examples(found.output[-1]).items():
+        note = f"Row {row + 1} of the audited rows; {found.base[-1]:.3g} without any column, "
+        note += f"{found.output[-1, row]:.3g} with all of them."
+        drawn[f"example_{name}"] = charts.local(
+            features, found.values[-1, row].tolist(), f"A row with a {name} score", note, found.unit
+        )
+    return drawn
+
+
+def _examples(output: NDArray[np.float64]) -> dict[str, int]:
+    """The rows at the 5th and the 95th percentile of the output."""
+    order = np.argsort(output, kind="stable")
+    return {"low": int(order[len(order) * 5 // 100]), "high": int(order[len(order) * 95 // 100])}
+
+
+def _tables(found: Attributions, features: Sequence[str], outputs: Sequence[str]) -> dict[str, pa.Table]:
+    """One row per audited row and output: a float32 value per column, the base and the explained output."""
+    tables = {}
+    for k in range(len(outputs)):
+        columns = [pa.array(found.values[k, :, j].astype(np.float32)) for j in range(len(features))]
+        base = pa.array(np.full(found.output.shape[1], found.base[k]))
+        names = [f"effect of {feature}" for feature in features]
+        tables[f"attributions_{k}"] = pa.table(
+            [*columns, base, pa.array(found.output[k])], names=[*names, "base", "output"]
+        )
+    if found.standard_error is not None:
+        errors = {f"output {k}": pa.array(found.standard_error[k]) for k in range(len(outputs))}
+        tables["standard_errors"] = pa.table({"column": pa.array(list(features)), **errors})
+    return tables

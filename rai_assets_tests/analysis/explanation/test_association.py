@@ -1,0 +1,103 @@
+"""How closely two columns go along: against scipy, closed forms, and what an association may never do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rai_assets.analysis.explanation.association import associations
+
+
+def value(table: pa.Table, feature: str = "a", sensitive: str = "b") -> float | None:
+    (number,) = associations(table, [feature], [sensitive], split="test")
+    return number.value
+
+
+def test_cramers_v_is_scipys_with_bergsmas_correction() -> None:
+    from scipy.stats import chi2_contingency
+
+    draw = np.random.default_rng(0)
+    a = draw.integers(0, 3, 500)
+    b = np.where(draw.random(500) < 0.5, a, draw.integers(0, 4, 500))
+    found = value(pa.table({"a": a.astype(str), "b": b.astype(str)}))
+    counts = np.zeros((3, 4))
+    np.add.at(counts, (a, b), 1)
+    phi = chi2_contingency(counts, correction=False).statistic / 500
+    phi = max(0, phi - 2 * 3 / 499)
+    assert found == pytest.approx(math.sqrt(phi / min(3 - 4 / 499 - 1, 4 - 9 / 499 - 1)), abs=1e-12)
+
+
+def test_two_numbers_have_spearmans_rho() -> None:
+    from scipy.stats import spearmanr
+
+    draw = np.random.default_rng(1)
+    a = draw.normal(size=300).round(1)
+    b = (-a + draw.normal(size=300)).round(1)
+    assert value(pa.table({"a": a, "b": b})) == pytest.approx(abs(spearmanr(a, b).statistic), abs=1e-12)
+
+
+def test_a_number_and_a_category_have_the_correlation_ratio() -> None:
+    draw = np.random.default_rng(2)
+    groups = draw.integers(0, 3, 400)
+    values = groups + draw.normal(size=400)
+    found = value(pa.table({"a": values, "b": groups.astype(str)}))
+    within = sum(((values[groups == g] - values[groups == g].mean()) ** 2).sum() for g in range(3)) / 397
+    assert found == pytest.approx(math.sqrt(1 - within / values.var(ddof=1)), abs=1e-12)
+
+
+def test_an_interval_covers_the_correlation_that_was_drawn() -> None:
+    draw = np.random.default_rng(3)
+    true, covered = 0.5, 0
+    spearman = 6 / math.pi * math.asin(true / 2)
+    for _ in range(400):
+        a = draw.normal(size=200)
+        b = true * a + math.sqrt(1 - true**2) * draw.normal(size=200)
+        (number,) = associations(pa.table({"a": a, "b": b}), ["a"], ["b"], split="test")
+        assert number.low is not None and number.high is not None
+        covered += number.low <= spearman <= number.high
+    assert covered / 400 > 0.92
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (pa.table({"a": ["x"] * 9, "b": ["p", "q", "r"] * 3}), "single value"),
+        (pa.table({"a": pa.nulls(9, pa.float64()), "b": ["p", "q", "r"] * 3}), "only 0 rows"),
+        (pa.table({"a": [1.0, 2.0], "b": ["p", "q"]}), "only 2 rows"),
+    ],
+)
+def test_where_there_is_no_answer_it_says_why(table: pa.Table, reason: str) -> None:
+    (number,) = associations(table, ["a"], ["b"], split="test")
+    assert number.value is None
+    assert reason in (number.reason or "")
+
+
+def test_a_column_is_not_compared_with_itself() -> None:
+    table = pa.table({"a": ["x", "y"] * 5, "b": ["x", "y"] * 5})
+    assert len(associations(table, ["a", "b"], ["b"], split="test")) == 1
+
+
+column = st.one_of(
+    st.lists(st.one_of(st.none(), st.sampled_from(["x", "y", "z"])), min_size=30, max_size=30),
+    st.lists(st.one_of(st.none(), st.floats(-10, 10).map(lambda x: round(x, 1))), min_size=30, max_size=30),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(column, column, st.randoms(use_true_random=False))
+def test_it_lies_between_0_and_1_is_symmetric_and_blind_to_the_order_of_rows(a: list, b: list, shuffle) -> None:  # type: ignore[no-untyped-def]
+    table = pa.table({"a": a, "b": b})
+    order = list(range(30))
+    shuffle.shuffle(order)
+    found = value(table)
+    turned = value(table, "b", "a")
+    assert (found is None) == (turned is None) == (value(table.take(order)) is None)
+    if found is not None and turned is not None:
+        assert 0 <= found <= 1
+        assert found == pytest.approx(turned, abs=1e-9)
+        assert found == pytest.approx(value(table.take(order)), abs=1e-9)
