@@ -116,6 +116,8 @@ def guess_columns(
             settings[name] = _plain(column, dated=dated)
             dated |= settings[name].get("role") == "timestamp"
     found.columns = {name: ColumnSettings(**settings[name]) for name in by_name}
+    if all(column.roles == ("ignored",) for column in found.columns.values()):
+        raise UsageError("no column can be used: they are empty, times, or free text", fix="check the separator")
     return found
 
 

@@ -60,7 +60,7 @@ def sniff(path: Path, names: Sequence[str] | None, separator: str | None) -> Sni
     if separator is None:
         separator = _separator(lines, len(known) if known else None)
         guesses.append(f"{_WORDS[separator]} separates the fields")
-    rows = list(csv.reader(lines, delimiter=separator))
+    rows = _fields(lines, separator)
     header = _is_header(rows[0], known, path.name)
     if known is None:
         first = (
@@ -135,8 +135,8 @@ def _decodes(path: Path, encoding: str) -> bool:
 def _first_lines(path: Path, encoding: str) -> list[str]:
     chunk = next(decoded_chunks(path, encoding, lambda _: None), b"")
     text = chunk[: 1 << 20].decode(errors="ignore")
-    whole = text.splitlines() if len(chunk) < 1 << 20 else text.splitlines()[:-1]
-    lines = [line for line in whole[: _SAMPLE_LINES * 2] if line.strip()][:_SAMPLE_LINES]
+    whole = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = [line for line in whole[: -1 if len(chunk) > 1 << 20 else None] if line.strip()][:_SAMPLE_LINES]
     if not lines:
         raise InputRefused("the file has no rows", where=path.name)
     return lines
@@ -151,10 +151,19 @@ def _comment(lines: Sequence[str]) -> str | None:
 def _separator(lines: Sequence[str], columns: int | None) -> str:
     """The first separator that cuts all lines into the same number of fields: several, as many as there are names."""
     for candidate in _SEPARATORS:
-        widths = {len(row) for row in csv.reader(lines, delimiter=candidate)}
+        widths = {len(row) for row in _fields(lines, candidate)}
         if len(widths) == 1 and min(widths) > 1 and columns in (None, *widths):
             return candidate
     return ","
+
+
+def _fields(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """The fields of the rows; the last row is left out if the look at the file may have cut it."""
+    try:
+        rows = list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:
+        raise InputRefused(f"the first rows cannot be read: {error}", fix="check the quotes in the file") from error
+    return rows[:-1] if len(lines) == _SAMPLE_LINES else rows
 
 
 def _has_blanks(rows: Sequence[Sequence[str]]) -> bool:

@@ -33,15 +33,10 @@ def csv_parts(path: Path, layout: Layout, tell: Callable[[int], None]) -> Iterat
         yield _parse(body, names, layout.separator, where)
     for block in stream:
         if names is None:
-            names = tuple(f"column_{at}" for at in range(1, _width(block, layout.separator) + 1))
+            names = tuple(f"column_{at}" for at in range(1, _width(block, layout.separator, where) + 1))
         part = _parse(block, names, layout.separator, where)
         if part.columns.num_rows:
             yield part
-
-
-def first_cells(data: bytes, separator: str) -> list[str]:
-    """The fields of one record."""
-    return next(csv.reader(StringIO(data.decode(), newline=""), delimiter=separator))
 
 
 def _header(stream: Iterator[Block], layout: Layout, where: str) -> tuple[tuple[str, ...], Block]:
@@ -54,19 +49,19 @@ def _header(stream: Iterator[Block], layout: Layout, where: str) -> tuple[tuple[
     raise InputRefused("the file has no header", where=where, fix="declare `header: false` if it has only rows")
 
 
-def _width(block: Block, separator: str) -> int:
+def _width(block: Block, separator: str, where: str) -> int:
     cut = block.after_first_record()
-    return 0 if cut is None else len(first_cells(cut[0], separator))
+    return 0 if cut is None else len(_cells(cut[0], separator, where))
 
 
 def _cells(record: bytes, separator: str, where: str) -> list[str]:
-    if len(record) > MAX_FIELD_BYTES:
+    """The fields of one record."""
+    try:
+        return next(csv.reader(StringIO(record.decode(), newline=""), delimiter=separator))
+    except csv.Error as error:
         raise InputRefused(
-            f"the header has {len(record):,} bytes; at most {MAX_FIELD_BYTES:,} are read",
-            where=where,
-            fix="check the line ends and quotes of the file",
-        )
-    return first_cells(record, separator)
+            f"the first row cannot be read: {error}", where=where, fix="check the line ends and quotes of the file"
+        ) from error
 
 
 def _parse(block: Block, names: tuple[str, ...], separator: str, where: str) -> Part:
