@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from scipy.stats.contingency import association
 from sklearn.linear_model import LogisticRegression
 
+from rai_assets.analysis.explanation.association import associations
 from rai_assets.analysis.fairness.compute import compute
 from rai_assets.analysis.fairness.settings import FairnessSettings
 from rai_assets.data.contract import Column, Contract
@@ -48,7 +48,7 @@ def audited(seed: int, faults: bool | Collection[str]) -> list[Planted]:
     shap = (encoded[test] - encoded[train].mean()) * model.coef_[0]
     for column in CATEGORIES:
         numbers.append(importance(column, shap.filter(like=f"{column}=").sum(axis=1).abs().to_numpy()))
-        numbers.append(associated(column, frame[test]))
+    numbers += associations(drawn.filter(pa.array(test)), CATEGORIES, ["origin"], split="test")
     return findings(number.as_json() for number in numbers)
 
 
@@ -60,19 +60,11 @@ def encode(frame: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:
 
 
 def importance(column: str, size: np.ndarray) -> Number:
-    half = 1.96 * size.std() / np.sqrt(len(size))
-    return number("mean_absolute_shap_value", size.mean(), half, {"feature": column})
-
-
-def associated(column: str, frame: pd.DataFrame) -> Number:
-    table = pd.crosstab(frame[column], frame["origin"]).to_numpy()
-    half = 1.96 / np.sqrt(table.sum())
-    return number("sensitive_association", association(table), half, {"feature": column, "sensitive": "origin"})
-
-
-def number(definition: str, value: float, half: float, coordinates: dict[str, str]) -> Number:
-    low, high = float(value - half), float(value + half)
-    return Number(f"{definition}@1", float(value), low, high, 0.95, coordinates=coordinates, split="test")
+    value, half = float(size.mean()), float(1.96 * size.std() / np.sqrt(len(size)))
+    place = {"feature": column}
+    return Number(
+        "mean_absolute_shap_value@1", value, value - half, value + half, 0.95, coordinates=place, split="test"
+    )
 
 
 def claimed(seed: int, faults: bool | Collection[str]) -> set[str]:
