@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rai_assets.metrics.class_table import against_rest
 from rai_assets.metrics.counts import Cells, confusion_cells
-from rai_assets.metrics.definitions import CONDITIONAL
 from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.formulas import CONDITIONAL
 from rai_assets.metrics.gaps import Comparison
 from rai_assets.metrics.intervals import Bounds, Floats, Limits, proportion_interval, t_interval
 from rai_assets.metrics.means import Groups, Moments

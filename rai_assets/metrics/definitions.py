@@ -7,6 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rai_assets.errors import UsageError
+from rai_assets.metrics.formulas import (
+    ATTRIBUTIONS,
+    CLASS_AVERAGES,
+    CLASS_RANKINGS,
+    CONDITIONAL,
+    COUNTS,
+    NAMED_GAPS,
+    RATES,
+    REGRESSION,
+    SCORES,
+    Row,
+)
 
 
 @dataclass(frozen=True)
@@ -34,253 +46,22 @@ class Definition:
     of: str | None = None
 
 
-def definition_id(name: str) -> str:
-    """The id of the newest version of a metric.
-
-    Raises:
-        UsageError: There is no such metric; names the nearest.
-    """
-    return definition(name).id
-
-
 def definition(name: str) -> Definition:
     """Look a definition up by id, or by name for its newest version.
 
     Raises:
         UsageError: There is no such metric; names the nearest.
     """
-    if name in DEFINITIONS:
-        return DEFINITIONS[name]
+    found = DEFINITIONS.get(name) or _NEWEST.get(name)
+    if found is not None:
+        return found
     plain, _, version = name.partition("@")
-    versions = [item for item in DEFINITIONS.values() if item.id.partition("@")[0] == plain]
-    if versions and not version:
-        return max(versions, key=lambda item: int(item.id.partition("@")[2]))
-    if versions:
-        raise UsageError(
-            f"{plain!r} has no version {version!r}", fix=f"one of {', '.join(item.id for item in versions)}"
-        )
-    known = sorted({item.partition("@")[0] for item in DEFINITIONS})
-    near = difflib.get_close_matches(plain, known, n=4, cutoff=0.5)
+    if plain in _NEWEST:
+        versions = ", ".join(item.id for item in DEFINITIONS.values() if item.id.startswith(f"{plain}@"))
+        raise UsageError(f"{plain!r} has no version {version!r}", fix=f"one of {versions}")
+    near = difflib.get_close_matches(plain, sorted(_NEWEST), n=4, cutoff=0.5)
     fix = f"did you mean {', '.join(near)}?" if near else "`rai metrics` lists the definitions in use"
     raise UsageError(f"there is no metric {name!r}", fix=fix)
-
-
-_CONFUSION = "Fawcett (2006), Pattern Recognit. Lett. 27:861"
-_SKLEARN = "scikit-learn, sklearn.metrics"
-
-# name, formula, unit, higher is better, source
-_Row = tuple[str, str, str, bool | None, str]
-
-_COUNTS: list[_Row] = [
-    ("count", "rows, unweighted", "count", None, ""),
-    ("true_positives", "rows with Y = 1 and D = 1, unweighted", "count", None, _CONFUSION),
-    ("false_positives", "rows with Y = 0 and D = 1, unweighted", "count", None, _CONFUSION),
-    ("false_negatives", "rows with Y = 1 and D = 0, unweighted", "count", None, _CONFUSION),
-    ("true_negatives", "rows with Y = 0 and D = 0, unweighted", "count", None, _CONFUSION),
-    ("weight_sum", "sum of w over the rows", "", None, ""),
-    ("missing_count", "rows whose value in the column is missing, unweighted", "count", None, ""),
-]
-
-_RATES: list[_Row] = [
-    ("base_rate", "(tp + fn) / (tp + fp + fn + tn)", "rate", None, _CONFUSION),
-    ("selection_rate", "(tp + fp) / (tp + fp + fn + tn)", "rate", None, "Fairlearn, fairlearn.metrics.selection_rate"),
-    ("accuracy", "(tp + tn) / (tp + fp + fn + tn)", "rate", True, _SKLEARN),
-    (
-        "balanced_accuracy",
-        "(tp / (tp + fn) + tn / (tn + fp)) / 2; several classes: mean over the classes of the target of "
-        "P(D = class given Y = class)",
-        "rate",
-        True,
-        "Brodersen et al. (2010), ICPR, 3121",
-    ),
-    ("true_positive_rate", "tp / (tp + fn)", "rate", True, _CONFUSION),
-    ("false_positive_rate", "fp / (fp + tn)", "rate", False, _CONFUSION),
-    ("true_negative_rate", "tn / (tn + fp)", "rate", True, _CONFUSION),
-    ("false_negative_rate", "fn / (fn + tp)", "rate", False, _CONFUSION),
-    ("precision", "tp / (tp + fp)", "rate", True, _CONFUSION),
-    ("negative_predictive_value", "tn / (tn + fn)", "rate", True, _CONFUSION),
-    ("false_discovery_rate", "fp / (fp + tp)", "rate", False, _CONFUSION),
-    ("false_omission_rate", "fn / (fn + tn)", "rate", False, _CONFUSION),
-    ("f1", "2 tp / (2 tp + fp + fn)", "rate", True, "van Rijsbergen (1979), Information Retrieval"),
-    (
-        "matthews_correlation",
-        "(tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)); several classes: Gorodkin's R_K",
-        "",
-        True,
-        "Matthews (1975), Biochim. Biophys. Acta 405:442; Gorodkin (2004), Comput. Biol. Chem. 28:367",
-    ),
-]
-
-_SCORES: list[_Row] = [
-    (
-        "roc_auc",
-        "P(S of a row with Y = 1 > S of a row with Y = 0) + P(equal) / 2",
-        "",
-        True,
-        "DeLong et al. (1988), Biometrics 44:837",
-    ),
-    (
-        "average_precision",
-        "sum over thresholds of (recall - recall at the next higher threshold) * precision",
-        "",
-        True,
-        "scikit-learn, sklearn.metrics.average_precision_score",
-    ),
-    (
-        "log_loss",
-        "mean of -log(probability given to the true class), probabilities kept 2.2e-16 from 0 and 1",
-        "",
-        False,
-        "scikit-learn, sklearn.metrics.log_loss",
-    ),
-    ("brier_score", "mean of (S - Y)^2", "", False, "Brier (1950), Mon. Weather Rev. 78:1"),
-    (
-        "expected_calibration_error",
-        "sum over 10 bins of S, [0, 0.1) ... [0.9, 1], of |mean of (S - Y) in the bin| * share of the bin",
-        "",
-        False,
-        "Naeini et al. (2015), AAAI, 2901; bins of equal width",
-    ),
-    ("mean_score", "mean of S", "", None, ""),
-]
-
-_CLASS_AVERAGES: list[_Row] = [
-    (
-        f"{prefix}_{name}",
-        f"{how} of the one-vs-rest {name.replace('_', ' ')} over the classes that occur in target or decision",
-        "rate",
-        True,
-        _SKLEARN + f", average='{prefix}'",
-    )
-    for prefix, how in (
-        ("macro", "mean"),
-        ("micro", "value from the pooled cells"),
-        ("weighted", "mean, weighted by the rows of each class,"),
-    )
-    for name in ("true_positive_rate", "precision", "f1")
-]
-_CLASS_RANKINGS: list[_Row] = [
-    (
-        f"{prefix}_roc_auc",
-        f"{how} of the one-vs-rest ROC AUC over the classes of the target",
-        "",
-        True,
-        _SKLEARN + f".roc_auc_score, multi_class='ovr', average='{prefix}'",
-    )
-    for prefix, how in (("macro", "mean"), ("weighted", "mean, weighted by the rows of each class,"))
-]
-
-_REGRESSION: list[_Row] = [
-    ("mean_absolute_error", "mean of |S - Y|", "target", False, _SKLEARN),
-    ("root_mean_squared_error", "sqrt(mean of (S - Y)^2)", "target", False, _SKLEARN),
-    ("median_absolute_error", "median of |S - Y|", "target", False, _SKLEARN),
-    ("r2", "1 - sum (S - Y)^2 / sum (Y - mean of Y)^2", "", True, _SKLEARN),
-    ("mean_error", "mean of S - Y: above 0 the prediction is too high", "target", None, ""),
-    ("mean_prediction", "mean of S", "target", None, ""),
-    ("mean_target", "mean of Y", "target", None, ""),
-]
-
-CONDITIONAL = frozenset(
-    {
-        "base_rate",
-        "selection_rate",
-        "accuracy",
-        "true_positive_rate",
-        "false_positive_rate",
-        "true_negative_rate",
-        "false_negative_rate",
-        "precision",
-        "negative_predictive_value",
-        "false_discovery_rate",
-        "false_omission_rate",
-        "mean_score",
-        "mean_error",
-        "mean_absolute_error",
-        "mean_prediction",
-        "mean_target",
-    }
-)
-"""Metrics that are means over rows, and so can be compared within strata."""
-
-_FAIRLEARN = "Fairlearn, fairlearn.metrics"
-_AIF360 = "AI Fairness 360, aif360.metrics; u = every row outside the reference group, p = the reference group"
-
-_NAMED_GAPS: list[_Row] = [
-    ("demographic_parity_difference", "max - min over groups of the selection rate", "rate", False, _FAIRLEARN),
-    ("demographic_parity_ratio", "min / max over groups of the selection rate", "", True, _FAIRLEARN),
-    (
-        "equalized_odds_difference",
-        "the larger of the max - min of the true positive rate and that of the false positive rate",
-        "rate",
-        False,
-        _FAIRLEARN + ", agg='worst_case'",
-    ),
-    (
-        "equalized_odds_ratio",
-        "the smaller of the min / max of the true positive rate and that of the false positive rate",
-        "",
-        True,
-        _FAIRLEARN + ", agg='worst_case'",
-    ),
-    (
-        "equalized_odds_difference_mean",
-        "mean of the max - min of the true positive rate and that of the false positive rate",
-        "rate",
-        False,
-        _FAIRLEARN + ", agg='mean'",
-    ),
-    ("equal_opportunity_difference", "max - min over groups of the true positive rate", "rate", False, _FAIRLEARN),
-    ("equal_opportunity_ratio", "min / max over groups of the true positive rate", "", True, _FAIRLEARN),
-    (
-        "average_odds_difference",
-        "(FPR_u - FPR_p + TPR_u - TPR_p) / 2, signed",
-        "rate",
-        None,
-        _AIF360,
-    ),
-    ("average_absolute_odds_difference", "(|FPR_u - FPR_p| + |TPR_u - TPR_p|) / 2", "rate", False, _AIF360),
-    (
-        "equalized_odds_sum",
-        "|TPR_u - TPR_p| + |TNR_u - TNR_p|",
-        "",
-        False,
-        "Le Quy et al. (2022), WIREs Data Min. Knowl. Discov. 12:e1452",
-    ),
-    ("statistical_parity_difference", "selection rate of u - selection rate of p, signed", "rate", None, _AIF360),
-    ("disparate_impact", "selection rate of u / selection rate of p", "", None, _AIF360),
-    (
-        "four_fifths",
-        "lowest over highest selection rate of the groups; the rule of thumb holds at 0.8 and above",
-        "",
-        True,
-        "29 CFR 1607.4(D)",
-    ),
-]
-
-_ATTRIBUTIONS: list[_Row] = [
-    ("mean_absolute_shap_value", "mean over rows of |Shapley value of the feature|", "", None, "Lundberg & Lee (2017)"),
-    (
-        "permutation_importance",
-        "loss with the feature's values permuted - loss",
-        "",
-        None,
-        "Breiman (2001), Mach. Learn. 45:5",
-    ),
-    (
-        "additivity_residual",
-        "largest over rows of |base + sum of Shapley values - output| / range of the output",
-        "",
-        False,
-        "Lundberg & Lee (2017), NeurIPS, 4765",
-    ),
-    (
-        "sensitive_association",
-        "strength of association of the feature with the sensitive column, 0 to 1",
-        "",
-        None,
-        "Cramér (1946); correlation ratio for numeric features",
-    ),
-]
 
 
 def _readable(name: str) -> str:
@@ -299,7 +80,7 @@ def _readable(name: str) -> str:
     return words
 
 
-def _rows(family: str, rows: Iterable[_Row]) -> list[Definition]:
+def _rows(family: str, rows: Iterable[Row]) -> list[Definition]:
     return [
         Definition(f"{name}@1", _readable(name), family, formula, unit, better, source)
         for name, formula, unit, better, source in rows
@@ -328,20 +109,23 @@ def _gaps(metric: Definition) -> list[Definition]:
 
 
 _MEASURED = [
-    *_rows("rate", _RATES),
-    *_rows("score", _SCORES),
-    *_rows("several classes", [*_CLASS_AVERAGES, *_CLASS_RANKINGS]),
-    *_rows("regression", _REGRESSION),
+    *_rows("rate", RATES),
+    *_rows("score", SCORES),
+    *_rows("several classes", [*CLASS_AVERAGES, *CLASS_RANKINGS]),
+    *_rows("regression", REGRESSION),
 ]
 
 DEFINITIONS: dict[str, Definition] = {
     item.id: item
     for item in [
-        *_rows("count", _COUNTS),
+        *_rows("count", COUNTS),
         *_MEASURED,
         *(gap for metric in _MEASURED for gap in _gaps(metric)),
-        *_rows("named gap", _NAMED_GAPS),
-        *_rows("attribution", _ATTRIBUTIONS),
+        *_rows("named gap", NAMED_GAPS),
+        *_rows("attribution", ATTRIBUTIONS),
     ]
 }
 """Every definition by id."""
+
+# Versions stand in ascending order, so that the last of a name is its newest.
+_NEWEST: dict[str, Definition] = {item.id.partition("@")[0]: item for item in DEFINITIONS.values()}

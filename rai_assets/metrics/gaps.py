@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from rai_assets.errors import UsageError
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
-from rai_assets.metrics.intervals import difference_interval, max_min_difference, max_min_ratio, ratio_interval
+from rai_assets.metrics.intervals import (
+    Floats,
+    difference_interval,
+    max_min_difference,
+    max_min_ratio,
+    ratio_interval,
+)
 from rai_assets.metrics.number import Number, measured
 from rai_assets.metrics.rows import Grouping
 
@@ -79,26 +85,20 @@ class Comparison:
         """
         base = self.code_of(reference)
         low, high = estimates.bounds(self.level)
-        bounds = (low, high), (low[base], high[base])
-        differences = (
-            estimates.value - estimates.value[base],
-            *difference_interval(estimates.value, bounds[0], estimates.value[base], bounds[1]),
-        )
-        ratios = _ratios_to(estimates, base, self.level)
         numbers = []
         for code, group in enumerate(self.grouping.groups):
             if code == base:
                 continue
-            why = self.why_not(estimates, code) or self.why_not(estimates, base)
             pair = estimates.take([code, base])
-            for suffix, (value, below, above) in (("difference", differences), ("ratio", ratios)):
+            why = self.why_not(estimates, code) or self.why_not(estimates, base)
+            places = {"group": dict(group), "reference": dict(self.grouping.groups[base])}
+            for suffix, compare in (("difference", pair_difference), ("ratio", pair_ratio)):
                 name = f"{estimates.metric}_{suffix}_to_reference"
-                reason = why or (no_ratio_to(*pair.value) if suffix == "ratio" else "")
-                places = {"group": dict(group), "reference": dict(self.grouping.groups[base])}
+                reason = why or ("" if suffix == "difference" else no_ratio_to(*pair.value))
                 if reason:
                     numbers.append(self.undefined(name, reason, **places))
                 else:
-                    gap = Gap(float(value[code]), float(below[code]), float(above[code]))
+                    gap = compare(pair.value, low[[code, base]], high[[code, base]])
                     numbers.append(self.number(name, gap, [pair], "", **places))
         return numbers
 
@@ -205,9 +205,13 @@ def no_ratio_to(value: float, base: float) -> str:
     return "" if base > 0 else "the value of the reference group is 0"
 
 
-def _ratios_to(estimates: Estimates, base: int, level: float) -> tuple[NDArray, NDArray, NDArray]:
-    low, high = estimates.bounds(level)
-    reference = float(estimates.value[base])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = estimates.value / reference
-    return ratio, *ratio_interval(estimates.value, (low, high), reference, (low[base], high[base]))
+def pair_difference(value: Floats, low: Floats, high: Floats) -> Gap:
+    """First less second of two values, (2,), with their bounds at the wanted level."""
+    bounds = difference_interval(value[0], (low[0], high[0]), value[1], (low[1], high[1]))
+    return Gap(float(value[0] - value[1]), float(bounds[0]), float(bounds[1]))
+
+
+def pair_ratio(value: Floats, low: Floats, high: Floats) -> Gap:
+    """First over second of two values, (2,), the second above 0, with their bounds at the wanted level."""
+    bounds = ratio_interval(value[0], (low[0], high[0]), value[1], (low[1], high[1]))
+    return Gap(float(value[0] / value[1]), float(bounds[0]), float(bounds[1]))

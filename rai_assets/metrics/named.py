@@ -8,8 +8,16 @@ import numpy as np
 
 from rai_assets.metrics.counts import Cells
 from rai_assets.metrics.estimates import Estimates
-from rai_assets.metrics.gaps import Comparison, Gap, difference_gap, no_ratio, ratio_gap, too_small
-from rai_assets.metrics.intervals import difference_interval, ratio_interval
+from rai_assets.metrics.gaps import (
+    Comparison,
+    Gap,
+    difference_gap,
+    no_ratio,
+    pair_difference,
+    pair_ratio,
+    ratio_gap,
+    too_small,
+)
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rates import rate_estimates
 
@@ -120,12 +128,10 @@ def _absolute_sum(parts: Sequence[Estimates], level: float) -> Gap:
     """Sum over the parts of |side 0 - side 1|, each part's interval at level 1 - alpha / parts."""
     value, low, high = 0.0, 0.0, 0.0
     for part in parts:
-        bounds = part.bounds(1 - (1 - level) / len(parts))
-        (low_0, low_1), (high_0, high_1) = bounds
-        below, above = difference_interval(part.value[0], (low_0, high_0), part.value[1], (low_1, high_1))
-        value += abs(part.value[0] - part.value[1])
-        low += max(0.0, float(below), -float(above))
-        high += max(float(above), -float(below))
+        gap = pair_difference(part.value, *part.bounds(1 - (1 - level) / len(parts)))
+        value += abs(gap.value)
+        low += max(0.0, gap.low, -gap.high)
+        high += max(gap.high, -gap.low)
     return Gap(value, low, high)
 
 
@@ -135,10 +141,7 @@ def _absolute_mean(parts: Sequence[Estimates], level: float) -> Gap:
 
 
 def _impact(parts: Sequence[Estimates], level: float) -> Gap:
-    value = parts[0].value
-    (low_0, low_1), (high_0, high_1) = parts[0].bounds(level)
-    below, above = ratio_interval(value[0], (low_0, high_0), value[1], (low_1, high_1))
-    return Gap(float(value[0] / value[1]), float(below), float(above))
+    return pair_ratio(parts[0].value, *parts[0].bounds(level))
 
 
 _SIDE_GAPS: dict[str, Callable[[Sequence[Estimates], float], Gap]] = {
