@@ -1,15 +1,11 @@
-"""Dagster's entry: finds the use cases, builds their graphs, binds the store."""
+"""Dagster's entry: finds the use cases and builds their graphs."""
 
 from __future__ import annotations
 
 import os
 
-from rai_assets.use_case import quiet  # noqa: F401  before Dagster's previews are used
-
-# isort: split
 import dagster as dg
 
-from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import load_all
 from rai_assets.use_case.graph import broken_definitions, build, location_definitions
 
@@ -28,5 +24,4 @@ def defs() -> dg.Definitions:
         location_definitions(declared),
         *[build(item) for item in declared],
         *[broken_definitions(item) for item in broken],
-        dg.Definitions(resources={"lake": Lake()}),
     )

@@ -10,7 +10,6 @@ import dagster as dg
 
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import UseCaseKeys
-from rai_assets.progress import announce
 from rai_assets.store.assets import ResultAsset, branch_partitions, common_attributes, materialization, open_stage
 from rai_assets.store.resource import Lake
 
@@ -102,9 +101,8 @@ def _publish(stage: "Stage", ingested: "Ingested") -> "tuple[Result, str, bool]"
     found = results.find(stage.repository, stage.results_branch, "dataset", digest)
     if found is not None:
         return results.load(stage.repository, found.id, "dataset"), found.id, True
-    announce("dataset: counting")
     provenance = Provenance(stage.keys.name, stage.branch, ingested.commit)
-    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules)
+    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules, stage.progress)
     return result, stage.save(result, digest), False
 
 

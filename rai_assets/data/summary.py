@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rai_assets.charts.text import markdown
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.rules import RuleResult
 from rai_assets.data.splits import NAMES, counts
+from rai_assets.data.statistics import ColumnStatistics, describe
 from rai_assets.metrics.number import Number
+from rai_assets.progress import Progress
 from rai_assets.provenance import Provenance
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
@@ -38,30 +39,33 @@ def summarize_splits(stage: Stage) -> Result:
     )
 
 
-def summarize(dataset: Dataset, provenance: Provenance, rules: Sequence[RuleResult]) -> Result:
+def summarize(dataset: Dataset, provenance: Provenance, rules: Sequence[RuleResult], progress: Progress) -> Result:
     """The result of `dataset`: rows, columns, statistics, and the rules it kept."""
-    missing, distinct = {}, {}
-    for column in dataset.contract.names:
-        values = dataset.table(columns=[column]).column(column)
-        missing[column], distinct[column] = values.null_count, len(pc.unique(values.drop_null()))
+    rows = dataset.row_count
+    statistics = describe(dataset.batches(), dataset.contract, lambda done: progress("counting rows", done, rows))
+    by_name = {item.name: item for item in statistics}
     columns = [
-        {**column, "missing": missing[column["name"]], "distinct": distinct[column["name"]]}
+        {**column, "missing": by_name[column["name"]].missing, "distinct": _distinct(by_name[column["name"]])}
         for column in dataset.schema_summary()
     ]
-    numbers = [Number("count@1", float(dataset.row_count), n=dataset.row_count, unit="count")]
+    numbers = [Number("count@1", float(rows), n=rows, unit="count")]
     numbers += [
-        Number("missing_count@1", float(count), n=dataset.row_count, coordinates={"column": name}, unit="count")
-        for name, count in missing.items()
+        Number("missing_count@1", float(item.missing), n=rows, coordinates={"column": item.name}, unit="count")
+        for item in statistics
     ]
     facts: dict[str, Any] = {
-        "rows": dataset.row_count,
+        "rows": rows,
         "columns": columns,
         "files": {source.path: source.rows for source in dataset.sources},
         "rules": [{"rule": rule.rule, "columns": list(rule.columns)} for rule in rules],
         "preview": _preview(dataset),
-        "statistics": {},
+        "statistics": [item.as_json() for item in statistics],
     }
     return Result(asset="dataset", provenance=provenance, numbers=[n.pinned(provenance) for n in numbers], facts=facts)
+
+
+def _distinct(item: ColumnStatistics) -> int | None:
+    return item.distinct if item.distinct_exact else None
 
 
 def _preview(dataset: Dataset) -> str:

@@ -18,10 +18,13 @@ from rai_assets.report.assets import scorecard_asset
 from rai_assets.store.assets import ResultAsset, branch_partitions
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Broken, Declared
+from rai_assets.use_case.quiet import quiet
 
 _SENSOR_SECONDS = 30
+LAKE = Lake()  # one object: definitions that bind the same resource can be merged
 
 
+@quiet()
 def build(declared: Declared) -> dg.Definitions:
     """Assets, checks and jobs of one use case."""
     use_case = declared.use_case
@@ -41,7 +44,8 @@ def build(declared: Declared) -> dg.Definitions:
         ),
     ]
     promotion = [] if use_case.model is None else [champion_asset(keys)]
-    return dg.Definitions(assets=[*audited, *promotion], jobs=_jobs(keys, audited, promotion))
+    jobs = _jobs(keys, audited, promotion)
+    return dg.Definitions(assets=[*audited, *promotion], jobs=jobs, resources={"lake": LAKE})
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:
@@ -102,6 +106,7 @@ def location_definitions(declared: Sequence[Declared]) -> dg.Definitions:
     """What the code location has once: the executor and the sensors that are on by default."""
     return dg.Definitions(
         executor=dg.in_process_executor,
+        resources={"lake": LAKE},
         sensors=[
             _branch_sensor([item.use_case.keys() for item in declared]),
             dg.AutomationConditionSensorDefinition(

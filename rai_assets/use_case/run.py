@@ -50,23 +50,21 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
         RaiError: A step failed, or another run of this use case is under way.
         UsageError: `only` names an asset that does not exist.
     """
-    from rai_assets.use_case import quiet  # noqa: F401
-
     home = prepare()
     keys = declared.use_case.keys()
     with _one_run_at_a_time(home / "locks", keys, branch):
         import dagster as dg
 
-        from rai_assets.store.resource import Lake
-        from rai_assets.use_case.graph import build, data_branch_names, location_definitions, partition_changes
+        from rai_assets.use_case.graph import LAKE, build, data_branch_names, location_definitions, partition_changes
+        from rai_assets.use_case.quiet import quiet
 
-        lake = Lake()
-        definitions = dg.Definitions.merge(
-            location_definitions([declared]), build(declared), dg.Definitions(resources={"lake": lake})
-        )
-        repository = lake.repository(keys)
-        with dg.DagsterInstance.get() as instance:
-            for change in partition_changes(keys, data_branch_names(lake, keys), instance):
+        definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
+        repository = LAKE.repository(keys)
+        branches = data_branch_names(LAKE, keys)
+        if branch not in branches:
+            raise UsageError(f"{keys.name} has no data branch {branch!r}", fix=f"choose one of: {', '.join(branches)}")
+        with quiet(), dg.DagsterInstance.get() as instance:
+            for change in partition_changes(keys, branches, instance):
                 if isinstance(change, dg.AddDynamicPartitionsRequest):
                     instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
                 else:
@@ -113,29 +111,26 @@ def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list
 
 
 def _failure(result: Any) -> RaiError:
-    """The first failed step of a run as an error in the user's words."""
-    for event in result.all_events:
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        failure = data.user_failure_data
-        if failure is None:
-            error = data.error.cause or data.error
-            return RaiError(
-                f"{event.step_key} failed: {error.message.strip()}",
-                fix=f"the whole trace is in the run {result.run_id[:8]}: `rai dev` shows it",
-            )
-        code = failure.metadata.get("exit_code")
-        kind = InputRefused if code is not None and code.value == InputRefused.exit_code else RaiError
-        return kind(failure.description or "the step failed")
-    failed = [item for item in result.get_asset_check_evaluations() if not item.passed]
-    if failed:
+    """Why a run made no scorecard, in the user's words."""
+    broken = [
+        item
+        for item in result.get_asset_check_evaluations()
+        if item.asset_key.path[-1] == "dataset" and not item.passed
+    ]
+    if broken:
         return InputRefused(
-            "the data does not keep its contract:\n"
-            + "\n".join(f"  {item.description or item.check_name}" for item in failed),
-            fix="mend the data or the contract in defs.yaml, and run again; nothing was published",
+            "the data does not keep its contract:\n" + "\n".join(f"  {item.description}" for item in broken),
+            fix="mend the data, or the contract in the declaration, and run again; nothing was published",
         )
-    return RaiError("the run failed", fix=f"`rai dev` shows the run {result.run_id[:8]}")
+    failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
+    if failure.user_failure_data is None:
+        error = failure.error.cause or failure.error
+        return RaiError(
+            error.message.strip(), fix=f"the whole trace is in the run {result.run_id[:8]}: `rai dev` shows it"
+        )
+    code = failure.user_failure_data.metadata.get("exit_code")
+    kind = InputRefused if code is not None and code.value == InputRefused.exit_code else RaiError
+    return kind(failure.user_failure_data.description)
 
 
 def _outcome(repository: Any, branch: str, run_id: str, made: list[str]) -> Outcome:
