@@ -37,7 +37,7 @@ def evaluate(inputs: AuditInputs, settings: EvaluationSettings) -> Findings:
     threshold = declared_threshold(inputs)
     if rows.target is None:
         found.notes.append("There is no target: scores and selections are shown, not whether they were right.")
-    elif not 0 < rows.target.sum() < rows.n:
+    elif not _both_classes(rows):
         found.notes.append("All rows have the same target: there are no curves and no choice of threshold.")
     else:
         _curves(inputs, settings, threshold, found)
@@ -134,7 +134,10 @@ def choose(inputs: AuditInputs, settings: EvaluationSettings) -> Choice:
 
 
 def _both_classes(rows: Rows) -> bool:
-    return rows.score is not None and rows.target is not None and 0 < rows.target.sum() < rows.n
+    if rows.score is None or rows.target is None:
+        return False
+    weighing = rows.target if rows.weight is None else rows.target[rows.weight > 0]
+    return bool((weighing == 0).any() and (weighing == 1).any())
 
 
 def _swept(rows: Rows) -> Sweep:

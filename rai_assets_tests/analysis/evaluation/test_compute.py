@@ -174,6 +174,13 @@ def test_a_single_class_has_rates_where_they_exist_and_no_curve(target):
     assert "no curves" in found.notes[0]
 
 
+def test_a_class_without_weight_is_as_good_as_absent():
+    rows = binary()
+    found = evaluated(binary(weight=(rows.target == 0).astype(float)))
+    assert set(found.charts) == {"confusion_matrix", "scores"}
+    assert value(found, "true_positive_rate") is None
+
+
 def test_a_constant_score_is_evaluated():
     found = evaluated(binary(score=np.full(2_000, 0.4), decision=np.zeros(2_000, np.int8)))
     assert value(found, "roc_auc") == 0.5
