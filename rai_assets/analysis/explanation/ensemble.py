@@ -1,0 +1,261 @@
+"""A tree ensemble read from the bytes of an ONNX model: nodes, thresholds, leaf weights, link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.errors import Undefined
+
+if TYPE_CHECKING:
+    import onnx
+
+TREE_OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
+
+_MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF")
+_LEAF = _MODES.index("LEAF")
+_LINKS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
+_AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
+
+
+@dataclass(frozen=True)
+class TreeEnsemble:
+    """T binary trees over float32 columns, N nodes in all, whose leaves add up to K outputs.
+
+    A row x goes to `below` where x[column] <= threshold (where `equal`: x[column] == threshold), else to `above`;
+    a missing value goes to `below` where `missing_below`.
+
+    Attributes:
+        roots: int32 (T,), the first node of every tree.
+        column: int32 (N,), the column that a node tests, -1 for a leaf.
+        threshold: float32 (N,).
+        equal: bool (N,), the node tests equality.
+        below: int32 (N,), child node, -1 for a leaf.
+        above: int32 (N,), child node, -1 for a leaf.
+        missing_below: bool (N,).
+        weight_start: int64 (N + 1,), where the weights of a node begin; empty for inner nodes.
+        weight_output: int32, the output that a weight is added to.
+        weight: float64, the weights, already divided by T where the ensemble averages.
+        base: float64 (K,), added to the sum of the trees.
+        link: What is applied to the sum: NONE, LOGISTIC or SOFTMAX.
+        classes: Number of classes, 0 for a regression.
+    """
+
+    roots: NDArray[np.int32]
+    column: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    equal: NDArray[np.bool_]
+    below: NDArray[np.int32]
+    above: NDArray[np.int32]
+    missing_below: NDArray[np.bool_]
+    weight_start: NDArray[np.int64]
+    weight_output: NDArray[np.int32]
+    weight: NDArray[np.float64]
+    base: NDArray[np.float64]
+    link: str
+    classes: int
+
+    @property
+    def n_outputs(self) -> int:
+        """K, the number of outputs: 1 for a regression and for two classes."""
+        return len(self.base)
+
+    @property
+    def rounding(self) -> float:
+        """How far a float32 sum over the trees may lie from the exact one."""
+        largest = float(np.abs(self.weight).max(initial=0.0)) * len(self.roots)
+        return float(np.finfo(np.float32).eps) * (largest + float(np.abs(self.base).max(initial=0.0)))
+
+
+def tree_node(core: onnx.ModelProto) -> onnx.NodeProto:
+    """The ensemble of a core whose scores are those of one tree ensemble on the matrix itself.
+
+    Raises:
+        Undefined: There is none, there are several, or its input or output is computed further.
+    """
+    nodes = [node for node in core.graph.node if node.op_type not in ("Cast", "Identity")]
+    if len(nodes) != 1 or nodes[0].op_type not in TREE_OPERATORS:
+        raise Undefined("the model's core is not one tree ensemble")
+    return nodes[0]
+
+
+def read_ensemble(node: onnx.NodeProto) -> TreeEnsemble:
+    """The trees of one node of an ONNX graph.
+
+    Args:
+        node: A TreeEnsembleClassifier, TreeEnsembleRegressor or TreeEnsemble of the domain ai.onnx.ml.
+
+    Raises:
+        Undefined: The ensemble does something that has no exact Shapley value here, or is not well formed.
+    """
+    attributes = _attributes(node)
+    raw = _raw_trees_v5(attributes) if node.op_type == "TreeEnsemble" else _raw_trees(node.op_type, attributes)
+    _refuse(raw)
+    classes = raw["classes"]
+    only_second = classes == 2 and len(np.unique(raw["weight_output"])) < 2
+    n_outputs = 1 if only_second else raw["outputs"]
+    base = np.zeros(n_outputs) if len(raw["base"]) == 0 else np.asarray(raw["base"], dtype=np.float64)[-n_outputs:]
+    weight_output = np.zeros_like(raw["weight_output"]) if only_second else raw["weight_output"]
+    weight = np.asarray(raw["weight"], dtype=np.float64)
+    if classes == 2 and n_outputs == 2:  # both classes have weights: the second, positive one is explained
+        second = weight_output == 1
+        weight, weight_output, raw["weight_node"] = (
+            weight[second],
+            weight_output[second] * 0,
+            raw["weight_node"][second],
+        )
+        base = base[1:]
+    roots = _roots(raw)
+    if raw["aggregate"] == "AVERAGE":
+        weight = weight / len(roots)
+    order = np.argsort(raw["weight_node"], kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(raw["weight_node"], minlength=len(raw["mode"])))])
+    mode = raw["mode"]
+    swapped = np.isin(mode, [_MODES.index(name) for name in ("BRANCH_GT", "BRANCH_GTE", "BRANCH_NEQ")])
+    strict = np.isin(mode, [_MODES.index(name) for name in ("BRANCH_LT", "BRANCH_GTE")])
+    unequal = mode == _MODES.index("BRANCH_NEQ")
+    threshold = raw["threshold"].copy()
+    threshold[strict] = np.nextafter(threshold[strict], np.float32(-np.inf))
+    return TreeEnsemble(
+        roots=roots,
+        column=np.where(mode == _LEAF, -1, raw["column"]).astype(np.int32),
+        threshold=threshold,
+        equal=(mode == _MODES.index("BRANCH_EQ")) | unequal,
+        below=np.where(swapped, raw["no"], raw["yes"]).astype(np.int32),
+        above=np.where(swapped, raw["yes"], raw["no"]).astype(np.int32),
+        missing_below=(raw["missing_yes"] | unequal) ^ swapped,
+        weight_start=start.astype(np.int64),
+        weight_output=weight_output[order].astype(np.int32),
+        weight=weight[order],
+        base=base,
+        link=raw["link"],
+        classes=classes,
+    )
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """The attributes of a node; lists as arrays, and `…_as_tensor` under the name without it."""
+    from onnx import AttributeProto, numpy_helper
+
+    values: dict[str, Any] = {}
+    for attribute in node.attribute:
+        name = attribute.name.removesuffix("_as_tensor")
+        if attribute.type == AttributeProto.TENSOR:
+            values[name] = numpy_helper.to_array(attribute.t)
+        elif attribute.type == AttributeProto.INTS:
+            values[name] = np.fromiter(attribute.ints, dtype=np.int64, count=len(attribute.ints))
+        elif attribute.type == AttributeProto.FLOATS:
+            values[name] = np.fromiter(attribute.floats, dtype=np.float32, count=len(attribute.floats))
+        elif attribute.type == AttributeProto.STRINGS:
+            values[name] = list(attribute.strings)
+        elif attribute.type == AttributeProto.STRING:
+            values[name] = attribute.s.decode()
+        else:
+            values[name] = attribute.i
+    return values
+
+
+def _raw_trees(operator: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Nodes by position, from the operators that carry node ids (ai.onnx.ml 1 to 4)."""
+    role = "class" if operator == "TreeEnsembleClassifier" else "target"
+    number = {name.encode(): code for code, name in enumerate(_MODES)}
+    mode = np.array([number.get(name, -1) for name in given["nodes_modes"]], dtype=np.int64)
+    node_key = _keys(given["nodes_treeids"], given["nodes_nodeids"])
+    order = np.argsort(node_key, kind="stable")
+    if len(np.unique(node_key)) < len(node_key):
+        raise Undefined("the tree ensemble names a node twice")
+
+    def position(trees: NDArray[np.int64], nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        wanted = _keys(trees, nodes)
+        found = order[np.minimum(np.searchsorted(node_key, wanted, sorter=order), len(order) - 1)]
+        if (node_key[found] != wanted).any():
+            raise Undefined("the tree ensemble refers to a node that is not there")
+        return found
+
+    inner = mode != _LEAF
+    tree = given["nodes_treeids"]
+    yes, no = np.full(len(mode), -1), np.full(len(mode), -1)
+    yes[inner] = position(tree[inner], given["nodes_truenodeids"][inner])
+    no[inner] = position(tree[inner], given["nodes_falsenodeids"][inner])
+    missing = given.get("nodes_missing_value_tracks_true", ())
+    labels = given.get("classlabels_int64s", given.get("classlabels_strings", ()))
+    return {
+        "mode": mode,
+        "column": given["nodes_featureids"],
+        "threshold": np.asarray(given["nodes_values"], dtype=np.float32),
+        "yes": yes,
+        "no": no,
+        "missing_yes": np.asarray(missing, dtype=bool) if len(missing) else np.zeros(len(mode), dtype=bool),
+        "trees": len(np.unique(tree)),
+        "weight_node": position(given[f"{role}_treeids"], given[f"{role}_nodeids"]),
+        "weight_output": given[f"{role}_ids"],
+        "weight": given[f"{role}_weights"],
+        "base": given.get("base_values", ()),
+        "link": given.get("post_transform", "NONE"),
+        "aggregate": given.get("aggregate_function", "SUM"),
+        "classes": len(labels),
+        "outputs": len(labels) or int(given.get("n_targets", 1)),
+    }
+
+
+def _raw_trees_v5(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Nodes by position, from the operator that keeps leaves apart (ai.onnx.ml 5): every reference becomes a leaf."""
+    inner = len(given["nodes_modes"])
+    child = np.concatenate([given["nodes_truenodeids"], given["nodes_falsenodeids"]])
+    to_leaf = np.concatenate([given["nodes_trueleafs"], given["nodes_falseleafs"]]).astype(bool)
+    leaf = child[to_leaf]
+    child = child.copy()
+    child[to_leaf] = inner + np.arange(len(leaf))
+    blank = np.full(len(leaf), -1)
+    missing = given.get("nodes_missing_value_tracks_true", np.zeros(inner, dtype=np.int64))
+    return {
+        "mode": np.concatenate([given["nodes_modes"].astype(np.int64), np.full(len(leaf), _LEAF)]),
+        "column": np.concatenate([given["nodes_featureids"], blank]),
+        "threshold": np.concatenate([given["nodes_splits"], blank]).astype(np.float32),
+        "yes": np.concatenate([child[:inner], blank]),
+        "no": np.concatenate([child[inner:], blank]),
+        "missing_yes": np.concatenate([missing, np.zeros(len(leaf))]).astype(bool),
+        "trees": len(given["tree_roots"]),
+        "weight_node": inner + np.arange(len(leaf)),
+        "weight_output": given["leaf_targetids"][leaf],
+        "weight": given["leaf_weights"][leaf],
+        "base": (),
+        "link": _LINKS[int(given.get("post_transform", 0))],
+        "aggregate": _AGGREGATES[int(given.get("aggregate_function", 1))],
+        "classes": 0,
+        "outputs": int(given["n_targets"]),
+    }
+
+
+def _keys(trees: NDArray[np.int64], nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number per (tree, node)."""
+    return trees * (1 << 32) + nodes
+
+
+def _roots(raw: Mapping[str, Any]) -> NDArray[np.int32]:
+    """The node of every tree that is nobody's child; refuses what is not a forest."""
+    children = np.concatenate([raw["yes"], raw["no"]])
+    parents = np.bincount(children[children >= 0], minlength=len(raw["mode"]))
+    roots = np.flatnonzero(parents == 0)
+    if parents.max(initial=0) > 1 or len(roots) != raw["trees"]:
+        raise Undefined("the tree ensemble's nodes do not form one tree per tree id")
+    return roots.astype(np.int32)
+
+
+def _refuse(raw: Mapping[str, Any]) -> None:
+    known = (raw["mode"] >= 0) & (raw["mode"] != _MODES.index("BRANCH_MEMBER"))
+    if not known.all():
+        raise Undefined("the tree ensemble tests membership of a set, which has no exact attribution here")
+    if raw["link"] not in ("NONE", "LOGISTIC", "SOFTMAX"):
+        raise Undefined(f"the tree ensemble ends in {raw['link']}, which has no exact attribution here")
+    if raw["aggregate"] not in ("SUM", "AVERAGE"):
+        raise Undefined(f"the tree ensemble takes the {raw['aggregate']} of its trees, which has no exact attribution")
+    inner = raw["mode"] != _LEAF
+    if np.isnan(raw["threshold"][inner]).any() or (raw["column"][inner] < 0).any():
+        raise Undefined("the tree ensemble has a threshold that is not a number, or a negative column")
+    if (raw["weight_output"] < 0).any() or (raw["weight_output"] >= raw["outputs"]).any():
+        raise Undefined("the tree ensemble adds to an output that it does not declare")

@@ -1,0 +1,24 @@
+"""What a use case declares about the explanation of its model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ExplanationSettings(BaseModel):
+    """Settings of the explanations.
+
+    Attributes:
+        background: Most training rows that stand for "the column is not known"; all of them where there are fewer.
+        perturbation: `interventional` compares with the background's rows; `path_dependent` follows the branches in
+            proportion to the training rows that took them (tree ensembles only).
+        seed: Seed of the choice of background rows and of sampled attributions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    background: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    perturbation: Literal["interventional", "path_dependent"] = "interventional"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
