@@ -4,82 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from rai_assets.data.columns import ColumnSettings
+from rai_assets.data.evidence import Evidence, Guesses, Wishes
 from rai_assets.data.profiling import Profile
-from rai_assets.data.rules import label_order, shown
-from rai_assets.data.settings import ColumnSettings
+from rai_assets.data.rules import shown
 from rai_assets.errors import UsageError
 
+__all__ = ["Guesses", "Wishes", "guess_columns"]
+
 ALLOWED_LISTED = 50  # values of a category that are written out
-_FEW = 10  # distinct numbers that are groups rather than a quantity
 _SURE_CATEGORY = 30  # distinct texts that are a category, however few the rows
 _POSITIVE = ("1", "1.0", "true", "yes", "y", "t")
-
-Kind = Literal["integer", "number", "boolean", "timestamp", "text"]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user said about the columns.
-
-    Attributes:
-        target: Column that is predicted.
-        positive: Its value that a decision of 1 predicts.
-        sensitive: Columns whose groups are compared.
-        prediction: Column of logged decisions.
-        score: Column of logged scores.
-        threshold: Score from which a decision is positive.
-        missing: Spellings that mean a missing value, besides the empty text.
-    """
-
-    target: str | None = None
-    positive: str | None = None
-    sensitive: tuple[str, ...] = ()
-    prediction: str | None = None
-    score: str | None = None
-    threshold: float | None = None
-    missing: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and self.score is None:
-            raise UsageError("a threshold needs the column of scores", fix="add --score COLUMN")
-        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
-        if len(set(single)) != len(single):
-            raise UsageError("target, prediction and score are three different columns")
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """All columns the user spoke of."""
-        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
-        return (*single, *self.sensitive)
-
-    @property
-    def logged(self) -> bool:
-        """Whether the data carry decisions or scores, so that there is no model to make."""
-        return self.prediction is not None or self.score is not None
-
-
-@dataclass
-class Guesses:
-    """What was found out.
-
-    Attributes:
-        columns: The declaration of every column.
-        missing: Spellings that mean a missing value in every column.
-        aliases: {column: {spelling: meaning}}.
-        sentences: What of it was guessed.
-    """
-
-    columns: dict[str, ColumnSettings] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
-    sentences: list[str] = field(default_factory=list)
-
-    def say(self, sentence: str) -> None:
-        """Tell the user of a guess."""
-        self.sentences.append(sentence)
 
 
 def guess_columns(
@@ -98,7 +35,7 @@ def guess_columns(
     """
     found = Guesses()
     _guess_missing(profiles, wishes, found)
-    by_name = {profile.name: _Column(profile, found) for profile in profiles}
+    by_name = {profile.name: Evidence(profile, found) for profile in profiles}
     settings: dict[str, dict[str, Any]] = {}
     if wishes.target is not None:
         _alias_trailing_dots(wishes.target, learned, audited, found)
@@ -119,58 +56,6 @@ def guess_columns(
     if all(column.roles == ("ignored",) for column in found.columns.values()):
         raise UsageError("no column can be used: they are empty, times, or free text", fix="check the separator")
     return found
-
-
-class _Column:
-    """The evidence about one column, once it is settled what means missing."""
-
-    def __init__(self, profile: Profile, found: Guesses) -> None:
-        self.name = profile.name
-        self.profile = profile
-        self.found = found
-        marked = {*found.missing, *(found.aliases.get(profile.name, {}))}
-        self.missing = profile.empty + sum(rows for text, rows in profile.markers.items() if text in marked)
-        self._real_markers = {text: rows for text, rows in profile.markers.items() if text not in marked}
-
-    @property
-    def labels(self) -> list[str]:
-        """Its distinct values as they are meant, in order; not all of them if there are too many."""
-        aliases = self.found.aliases.get(self.name, {})
-        texts = {*self.profile.values, *self._real_markers}
-        return sorted({aliases.get(text, text) for text in texts}, key=label_order)
-
-    @property
-    def many(self) -> bool:
-        """Whether there are more values than are remembered."""
-        return self.profile.overflowed
-
-    @property
-    def kind(self) -> Kind | None:
-        """What all its values are; None where there is none."""
-        profile = self.profile
-        if not profile.known:
-            return "text" if self._real_markers else None
-        if self._real_markers:
-            return "text"
-        if profile.booleans:
-            return "boolean"
-        if profile.numbers and not profile.leading_zero:
-            return "integer" if profile.integers else "number" if profile.fractions else "text"
-        return "timestamp" if profile.local_times or profile.utc_times else "text"
-
-    @property
-    def quantity(self) -> bool:
-        """Whether its values are numbers, and more than a few."""
-        return self.kind in ("integer", "number") and (self.many or len(self.labels) > _FEW)
-
-    def policy(self) -> dict[str, Any]:
-        """Whether values may be missing, as the data are."""
-        return {"missing": "allowed"} if self.missing else {}
-
-    def refuse_missing(self) -> None:
-        """Say that missing values will stop the data, where a column cannot have them."""
-        if self.missing:
-            self.found.say(f"{self.name} has {self.missing:,} missing values, which the contract refuses")
 
 
 def _guess_missing(profiles: Sequence[Profile], wishes: Wishes, found: Guesses) -> None:
@@ -207,7 +92,7 @@ def _alias_trailing_dots(target: str, learned: Collection[str], audited: Collect
         found.say(f"{target} is spelled differently in the test file; {pairs} is read")
 
 
-def _target(column: _Column, wishes: Wishes) -> dict[str, Any]:
+def _target(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     column.refuse_missing()
     kind, labels = column.kind, column.labels
     if kind is None:
@@ -230,7 +115,7 @@ def _target(column: _Column, wishes: Wishes) -> dict[str, Any]:
     return {"role": "target", "dtype": "category", "allowed": labels}
 
 
-def _labelled(column: _Column, labels: Sequence[str], positive: str) -> dict[str, Any]:
+def _labelled(column: Evidence, labels: Sequence[str], positive: str) -> dict[str, Any]:
     """A binary column: its type, its values with the positive one last, and the positive one."""
     if column.kind == "boolean":
         return {"dtype": "boolean", "positive": positive.lower()}
@@ -238,7 +123,7 @@ def _labelled(column: _Column, labels: Sequence[str], positive: str) -> dict[str
     return {"dtype": "integer" if column.kind == "integer" else "category", "allowed": ordered, "positive": positive}
 
 
-def _match(wanted: str, column: _Column) -> str:
+def _match(wanted: str, column: Evidence) -> str:
     """The label the user means: spelled so, or equal but for case, blanks, or the way a number is written."""
     labels = column.labels
     aliases = column.found.aliases.get(column.name, {})
@@ -265,7 +150,7 @@ def _equal_number(one: str, other: str) -> bool:
         return False
 
 
-def _likely_positive(column: _Column, labels: Sequence[str]) -> str:
+def _likely_positive(column: Evidence, labels: Sequence[str]) -> str:
     """`1`, `yes`, `true` if it is one of the two; else the rarer value."""
     usual = [label for label in labels if label.strip().casefold() in _POSITIVE]
     if len(usual) == 1:
@@ -277,7 +162,7 @@ def _likely_positive(column: _Column, labels: Sequence[str]) -> str:
     return min(labels, key=lambda label: (rows[label], label))
 
 
-def _prediction(column: _Column, wishes: Wishes, target: dict[str, Any] | None) -> dict[str, Any]:
+def _prediction(column: Evidence, wishes: Wishes, target: dict[str, Any] | None) -> dict[str, Any]:
     column.refuse_missing()
     if target is None:
         if column.kind is None or column.many or column.quantity:
@@ -306,7 +191,7 @@ def _prediction(column: _Column, wishes: Wishes, target: dict[str, Any] | None) 
     return {"role": "prediction", "dtype": target["dtype"], "allowed": allowed}
 
 
-def _score(column: _Column, wishes: Wishes) -> dict[str, Any]:
+def _score(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     column.refuse_missing()
     if column.kind not in ("integer", "number"):
         raise UsageError(f"the score {column.name!r} is no number")
@@ -325,7 +210,7 @@ def _score(column: _Column, wishes: Wishes) -> dict[str, Any]:
     return {**settings, "threshold": 0.5}
 
 
-def _sensitive(column: _Column, other: dict[str, Any] | None) -> dict[str, Any]:
+def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]:
     """A column of groups; it may be the target or a prediction as well."""
     if other is not None:
         return {**other, "role": [other["role"], "sensitive"]}
@@ -342,11 +227,11 @@ def _sensitive(column: _Column, other: dict[str, Any] | None) -> dict[str, Any]:
     return {"role": "sensitive", "dtype": "category", **_allowed(column, 2 * ALLOWED_LISTED), **column.policy()}
 
 
-def _allowed(column: _Column, most: int) -> dict[str, Any]:
+def _allowed(column: Evidence, most: int) -> dict[str, Any]:
     return {"allowed": column.labels} if 0 < len(column.labels) <= most and not column.many else {}
 
 
-def _edges(column: _Column) -> list[float]:
+def _edges(column: Evidence) -> list[float]:
     """The quartiles, rounded so that people remember them; each bin has rows."""
     low, *quartiles, high = column.profile.quantiles.quantiles([0.0, 0.25, 0.5, 0.75, 1.0])
     unit = _round_unit((quartiles[2] - quartiles[0]) / 4 or (high - low) / 4)
@@ -364,7 +249,7 @@ def _round_unit(size: float) -> float:
     return min((step * power for step in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / size)))
 
 
-def _plain(column: _Column, *, dated: bool) -> dict[str, Any]:
+def _plain(column: Evidence, *, dated: bool) -> dict[str, Any]:
     """A column that the user did not speak of."""
     kind, found, name = column.kind, column.found, column.name
     if kind is None:

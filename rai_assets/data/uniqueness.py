@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_BUCKET_ROWS = 4 << 20  # keys compared at a time
+_BUCKET_ROWS = 1 << 20  # keys compared at a time
 
 
 @dataclass

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from rai_assets.data.columns import check_column_name, name_key
 from rai_assets.data.readers.limits import BATCH_ROWS, CHUNK_BYTES
-from rai_assets.data.settings import DatasetSettings, Format, check_column_name, name_key
+from rai_assets.data.settings import DatasetSettings, Format
 from rai_assets.errors import InputRefused
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,40 +21,40 @@ _Row = tuple[int, list[str | None]]
 def excel_parts(path: Path, layout: Layout, tell: Callable[[int], None]) -> Iterator[Part]:
     """The rows of the first sheet; all columns are text, an empty cell is missing, an empty row is skipped.
 
+    A formula counts with the value the workbook was saved with; one that was never computed is missing.
+
     Raises:
-        InputRefused: Not a workbook, one that expands too much, a row longer than the header, or a formula whose
-            value was never computed; also if the extra `excel` is not installed.
+        InputRefused: Not a workbook, one that expands too much, or a row longer than the header; also if the extra
+            `excel` is not installed.
     """
+    where = path.name
+    _check_archive(path)
+    filled = ((at, row) for at, row in _rows_of_sheet(path) if any(cell is not None for cell in row))
+    texts = ((at, [_text(cell, where, at) for cell in row]) for at, row in filled)
+    names, body = _names(texts, layout, where)
+    yield from text_batches(_padded(body, names, where), names)
+    tell(path.stat().st_size)
+
+
+def _rows_of_sheet(path: Path) -> Iterator[tuple[int, tuple[Any, ...]]]:
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise InputRefused(
             "workbooks are read by openpyxl, which is not installed",
             where=path.name,
             fix="pip install 'rai_assets[excel]', or save the sheet as CSV",
         ) from error
-    where = path.name
-    _check_archive(path)
+    # A damaged workbook makes openpyxl fail in any way at any depth: it parses where it should first check.
     try:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
-        raise _not_a_workbook(where, error) from error
-    try:
-        sheet = book.worksheets[0]
-        names, body = _names(_filled_rows(sheet, where), layout, where)
-        yield from text_batches(_padded(body, names, where), names)
-    except (SyntaxError, zipfile.BadZipFile) as error:
-        raise _not_a_workbook(where, error) from error
-    finally:
-        book.close()
-    tell(path.stat().st_size)
-
-
-def _filled_rows(sheet: Any, where: str) -> Iterator[_Row]:
-    for at, row in enumerate(sheet.iter_rows(values_only=True), 1):
-        if any(cell is not None for cell in row):
-            yield at, [_text(cell, where, at) for cell in row]
+    except Exception as error:
+        raise _not_a_workbook(path.name, error) from error
+    with closing(book):
+        try:
+            yield from enumerate(book.worksheets[0].iter_rows(values_only=True), 1)
+        except Exception as error:
+            raise _not_a_workbook(path.name, error) from error
 
 
 def _check_archive(path: Path) -> None:
@@ -61,7 +62,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise _not_a_workbook(path.name, error) from error
     if len(entries) > _MAX_ENTRIES:
         raise InputRefused(f"the workbook has {len(entries):,} parts, more than {_MAX_ENTRIES:,}", where=path.name)
