@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from rai_assets import __version__
@@ -19,7 +18,6 @@ from rai_assets.errors import RaiError, UsageError
 
 app = typer.Typer(
     name="rai",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -28,6 +26,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, "
     "4 fault.",
 )
+
+_WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
 Branch = Annotated[str, typer.Option(help="Data branch.")]
@@ -100,13 +100,10 @@ def run(
 
     with listening(_say):
         outcome = run_audit(_declared(name), branch, _names(only))
-    _print_verdicts(outcome.verdicts)
-    if outcome.champion:
-        print(f"Champion: {outcome.champion}")
+    _print_outcome(outcome)
     if outcome.gate is None:
-        print(f"Made: {', '.join(outcome.made) or 'nothing'}")
         return
-    print(f"Gate: {outcome.gate}.   Next: rai metrics {name}   rai report {name} --open   rai dev")
+    print(f"Next: rai metrics {name}   rai report {name} --open   rai dev")
     if outcome.gate != "pass":
         raise typer.Exit(1)
 
@@ -202,7 +199,7 @@ def demo() -> None:
 
     with listening(_say):
         shown = run_demo()
-    _print_verdicts(shown.outcome.verdicts)
+    _print_outcome(shown.outcome)
     print(shown.text)
     if not shown.all_found:
         raise typer.Exit(1)
@@ -226,11 +223,11 @@ def main() -> None:
     except RaiError as error:
         print(f"rai: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except click.UsageError as error:
+    except _WrongWords as error:
         command = error.ctx.command_path if error.ctx else "rai"
         print(f"rai: {error.format_message()}\n  Fix: `{command} --help` shows how it is called", file=sys.stderr)
         sys.exit(UsageError.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
@@ -271,18 +268,27 @@ def _joined(errors: list[RaiError]) -> RaiError:
     return type(errors[0])("\n".join(str(error) for error in errors))
 
 
-def _print_verdicts(verdicts: list[dict[str, Any]]) -> None:
-    if not verdicts:
+def _print_outcome(outcome: Any) -> None:
+    if outcome.gate is None:
+        print(f"Made: {', '.join(outcome.made) or 'nothing'}")
         return
-    width = max(len(item["id"]) for item in verdicts)
-    print("Requirements")
-    for item in verdicts:
+    width = max((len(item["id"]) for item in outcome.verdicts), default=0)
+    for item in outcome.verdicts:
         kind = "" if item["blocking"] else " (not blocking)"
         print(f"  {item['id']:<{width}}  {item['verdict']:<11}{kind}  {item['sentence']}")
+    print(f"Gate: {outcome.gate}" + ("" if outcome.verdicts else " (no requirement is declared)"))
+    if outcome.champion:
+        print(f"Champion: {outcome.champion}")
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _top(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     if version:
         print(f"rai_assets {__version__}")
-        raise typer.Exit(0)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+    else:
+        return
+    raise typer.Exit(0)

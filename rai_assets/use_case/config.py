@@ -127,6 +127,9 @@ class UseCase(_Strict):
             )
         if self.model is not None and contract.target is None:
             raise ValueError("a model needs a column with role `target`")
+        for index, column in enumerate(self.analyses.fairness.stratifiers):
+            if column not in contract:
+                raise _refused(("analyses", "fairness", "stratifiers", index), f"{column!r} is not a declared column")
         sensitive = set(contract.sensitive)
         seen: set[str] = set()
         for index, requirement in enumerate(self.requirements):

@@ -61,6 +61,7 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
         (VALID + "  name: again\n", 14, "stands twice"),
         (VALID.replace('["team:risk"]', "!!python/name:os.system []"), 4, "tag"),
         (VALID.replace("team:risk", "Risk office"), 4, "Risk office"),
+        (VALID + "  analyses: {fairness: {stratifiers: [grade]}}\n", 14, "'grade' is not a declared column"),
         ("attributes: {}\n", 1, "type:"),
         ("type: [\n", 2, "not valid YAML"),
     ],
