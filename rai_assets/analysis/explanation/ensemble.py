@@ -95,46 +95,48 @@ def read_ensemble(node: onnx.NodeProto) -> TreeEnsemble:
     attributes = _attributes(node)
     raw = _raw_trees_v5(attributes) if node.op_type == "TreeEnsemble" else _raw_trees(node.op_type, attributes)
     _refuse(raw)
-    classes = raw["classes"]
-    only_second = classes == 2 and len(np.unique(raw["weight_output"])) < 2
-    n_outputs = 1 if only_second else raw["outputs"]
-    base = np.zeros(n_outputs) if len(raw["base"]) == 0 else np.asarray(raw["base"], dtype=np.float64)[-n_outputs:]
-    weight_output = np.zeros_like(raw["weight_output"]) if only_second else raw["weight_output"]
-    weight = np.asarray(raw["weight"], dtype=np.float64)
-    if classes == 2 and n_outputs == 2:  # both classes have weights: the second, positive one is explained
-        second = weight_output == 1
-        weight, weight_output, raw["weight_node"] = (
-            weight[second],
-            weight_output[second] * 0,
-            raw["weight_node"][second],
-        )
-        base = base[1:]
-    roots = _roots(raw)
-    if raw["aggregate"] == "AVERAGE":
-        weight = weight / len(roots)
-    order = np.argsort(raw["weight_node"], kind="stable")
-    start = np.concatenate([[0], np.cumsum(np.bincount(raw["weight_node"], minlength=len(raw["mode"])))])
+    node_of, output_of, weight, base = _leaf_weights(raw)
+    order = np.argsort(node_of, kind="stable")
     mode = raw["mode"]
     swapped = np.isin(mode, [_MODES.index(name) for name in ("BRANCH_GT", "BRANCH_GTE", "BRANCH_NEQ")])
     strict = np.isin(mode, [_MODES.index(name) for name in ("BRANCH_LT", "BRANCH_GTE")])
     unequal = mode == _MODES.index("BRANCH_NEQ")
     threshold = raw["threshold"].copy()
-    threshold[strict] = np.nextafter(threshold[strict], np.float32(-np.inf))
+    threshold[strict] = np.nextafter(threshold[strict], np.float32(-np.inf))  # x < t is x <= the number before t
     return TreeEnsemble(
-        roots=roots,
+        roots=_roots(raw),
         column=np.where(mode == _LEAF, -1, raw["column"]).astype(np.int32),
         threshold=threshold,
         equal=(mode == _MODES.index("BRANCH_EQ")) | unequal,
         below=np.where(swapped, raw["no"], raw["yes"]).astype(np.int32),
         above=np.where(swapped, raw["yes"], raw["no"]).astype(np.int32),
         missing_below=(raw["missing_yes"] | unequal) ^ swapped,
-        weight_start=start.astype(np.int64),
-        weight_output=weight_output[order].astype(np.int32),
+        weight_start=np.concatenate([[0], np.cumsum(np.bincount(node_of, minlength=len(mode)))]).astype(np.int64),
+        weight_output=output_of[order].astype(np.int32),
         weight=weight[order],
         base=base,
         link=raw["link"],
-        classes=classes,
+        classes=raw["classes"],
     )
+
+
+def _leaf_weights(
+    raw: Mapping[str, Any],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Node, output and value of every weight, and the base (K,); of two classes only the second is kept."""
+    node_of, output_of = raw["weight_node"], raw["weight_output"]
+    weight = np.asarray(raw["weight"], dtype=np.float64)
+    base = np.asarray(raw["base"], dtype=np.float64) if len(raw["base"]) else np.zeros(raw["outputs"])
+    if raw["classes"] == 2:
+        if len(np.unique(output_of)) == 2:
+            if base.any():
+                raise Undefined("the tree ensemble has weights and base values for both of two classes")
+            kept = output_of == 1
+            node_of, output_of, weight = node_of[kept], output_of[kept], weight[kept]
+        output_of, base = np.zeros_like(output_of), base[-1:]
+    if raw["aggregate"] == "AVERAGE":
+        weight = weight / raw["trees"]
+    return node_of, output_of, weight, base
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

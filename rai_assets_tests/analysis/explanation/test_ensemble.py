@@ -1,0 +1,135 @@
+"""Trees read from ONNX: every branch mode as ONNX Runtime takes it, links, aggregates, and clear refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from rai_assets.analysis.explanation.ensemble import read_ensemble, tree_node
+from rai_assets.analysis.explanation.margin import tree_margins
+from rai_assets.analysis.explanation.trees import tree_values
+from rai_assets.errors import Undefined
+from rai_assets_tests.analysis.explanation.forests import (
+    CLASSIC_MODES,
+    classifier,
+    forest,
+    model_of,
+    regressor,
+    rows,
+)
+
+
+def run(model: onnx.ModelProto, matrix: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["scores"], {"matrix": matrix})[0]
+
+
+def explained_sums(model: onnx.ModelProto, matrix: np.ndarray) -> np.ndarray:
+    """Base plus values of every row, (n, K): what the parsed trees add up to."""
+    ensemble = read_ensemble(tree_node(model))
+    values, base = tree_values(ensemble, matrix, matrix[:3], np.arange(matrix.shape[1]), matrix.shape[1])
+    return (base[:, None] + values.sum(axis=2)).T
+
+
+@pytest.mark.parametrize("mode", CLASSIC_MODES)
+def test_each_branch_mode_goes_where_onnx_runtime_goes(mode: str) -> None:
+    draw = np.random.default_rng(1)
+    model, matrix = forest(draw, modes=(mode,), trees=5), rows(draw, 60, 5)
+    said = run(regressor(model), matrix)
+    assert np.allclose(model.sums(matrix), said, atol=1e-5), "the reference of these tests is right"
+    assert np.allclose(explained_sums(regressor(model), matrix), said, atol=1e-5)
+
+
+@pytest.mark.parametrize("aggregate", ["SUM", "AVERAGE"])
+def test_aggregates_and_several_targets(aggregate: str) -> None:
+    draw = np.random.default_rng(2)
+    model, matrix = forest(draw, outputs=3, aggregate=aggregate), rows(draw, 40, 5)
+    assert np.allclose(explained_sums(regressor(model), matrix), run(regressor(model), matrix), atol=1e-5)
+
+
+def test_one_weight_per_leaf_of_two_classes_is_the_second_class() -> None:
+    draw = np.random.default_rng(3)
+    model, matrix = forest(draw), rows(draw, 40, 5)
+    core = classifier(model, classes=2, link="LOGISTIC")
+    ensemble = read_ensemble(tree_node(core))
+    assert (ensemble.n_outputs, ensemble.link, ensemble.classes) == (1, "LOGISTIC", 2)
+    assert np.allclose(1 / (1 + np.exp(-explained_sums(core, matrix)[:, 0])), run(core, matrix)[:, 1], atol=1e-6)
+
+
+def test_two_weights_per_leaf_of_two_classes_explain_the_second() -> None:
+    draw = np.random.default_rng(4)
+    model, matrix = forest(draw, outputs=2), rows(draw, 40, 5)
+    core = classifier(model, classes=2, link="NONE", base_values=None)
+    assert np.allclose(explained_sums(core, matrix)[:, 0], run(core, matrix)[:, 1], atol=1e-5)
+    with pytest.raises(Undefined, match="base values for both of two classes"):
+        read_ensemble(tree_node(classifier(model, classes=2, link="NONE")))
+
+
+def test_several_classes_have_one_output_each_before_the_softmax() -> None:
+    draw = np.random.default_rng(5)
+    model, matrix = forest(draw, outputs=3), rows(draw, 40, 5)
+    core = classifier(model, classes=3, link="SOFTMAX")
+    sums = explained_sums(core, matrix)
+    raised = np.exp(sums - sums.max(axis=1, keepdims=True))
+    assert np.allclose(raised / raised.sum(axis=1, keepdims=True), run(core, matrix), atol=1e-6)
+    ensemble = read_ensemble(tree_node(core))
+    assert np.allclose(tree_margins(core, tree_node(core), ensemble, matrix).T, sums, atol=1e-5)
+
+
+def test_the_newer_operator_is_read_too() -> None:
+    """ai.onnx.ml 5: x0 <= 1 ? (x1 > 2 ? 1 : 2) : 4, where a missing x1 goes to 1."""
+    node = helper.make_node(
+        "TreeEnsemble",
+        ["matrix"],
+        ["scores"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        tree_roots=[0],
+        nodes_featureids=[0, 1],
+        nodes_modes=numpy_helper.from_array(np.array([0, 3], dtype=np.uint8)),
+        nodes_splits=numpy_helper.from_array(np.array([1.0, 2.0], dtype=np.float32)),
+        nodes_truenodeids=[1, 0],
+        nodes_trueleafs=[0, 1],
+        nodes_falsenodeids=[2, 1],
+        nodes_falseleafs=[1, 1],
+        nodes_missing_value_tracks_true=[0, 1],
+        leaf_targetids=[0, 0, 0],
+        leaf_weights=numpy_helper.from_array(np.array([1.0, 2.0, 4.0], dtype=np.float32)),
+    )
+    model = model_of(node, 2, ["scores"], opset=5)
+    model.ir_version = 10
+    matrix = np.array([[0, 3], [0, 2], [1, np.nan], [2, 0], [np.nan, 0]], dtype=np.float32)
+    assert run(model, matrix).ravel().tolist() == [1, 2, 1, 4, 4]
+    assert np.allclose(explained_sums(model, matrix)[:, 0], [1, 2, 1, 4, 4], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"aggregate_function": "MAX"}, "takes the MAX of its trees"),
+        ({"post_transform": "PROBIT"}, "ends in PROBIT"),
+        ({"nodes_values": [float("nan")] * 99}, "not a number"),
+        ({"target_ids": [7] * 99}, "does not declare"),
+        ({"nodes_truenodeids": [0] * 99}, "do not form one tree"),
+        ({"nodes_nodeids": [0] * 99}, "names a node twice"),
+        ({"target_nodeids": [55] * 99}, "not there"),
+    ],
+)
+def test_what_has_no_exact_answer_is_refused_with_the_reason(changed: dict, reason: str) -> None:
+    model = forest(np.random.default_rng(6), trees=2)
+    whole = regressor(model)
+    lengths = {item.name: len(item.ints) or len(item.floats) for item in whole.graph.node[0].attribute}
+    fitting = {name: value[: lengths[name]] if isinstance(value, list) else value for name, value in changed.items()}
+    with pytest.raises(Undefined, match=reason):
+        read_ensemble(tree_node(regressor(model, **fitting)))
+
+
+def test_a_graph_that_is_more_than_one_ensemble_is_refused() -> None:
+    model = regressor(forest(np.random.default_rng(7)))
+    model.graph.node.append(helper.make_node("Exp", ["scores"], ["raised"]))
+    model.graph.output.append(helper.make_tensor_value_info("raised", TensorProto.FLOAT, None))
+    with pytest.raises(Undefined, match="not one tree ensemble"):
+        tree_node(model)
