@@ -113,7 +113,9 @@ def _with_fewest_errors(tables: Floats, effective: Floats, level: float) -> Floa
     hits = np.einsum("gcc->gc", tables)
     errors = tables.sum(axis=(1, 2)) - hits.sum(axis=1)
     least, _ = clopper_pearson(np.minimum(errors, effective), np.maximum(effective, 1e-9), level)
-    factor = np.divide(least * effective, errors, out=np.zeros(len(errors)), where=errors > 0)[:, None]
+    # The bound of a fraction of an error can be too small to divide by; it is none.
+    fewest = np.where(least > 1e-12, least * effective, 0.0)
+    factor = np.divide(fewest, errors, out=np.zeros(len(errors)), where=errors > 0)[:, None]
     fewer = tables * factor[:, :, None]
     np.einsum("gcc->gc", fewer)[...] = hits + (tables.sum(axis=2) - hits) * (1 - factor)
     return fewer

@@ -93,7 +93,7 @@ def _roc_auc(ranking: Ranking) -> Estimates:
         # Share of the negatives under a positive of the block, and of the positives over a negative of it.
         under = (ranking.below(q) + q / 2) / total_q[ranking.group]
         over = 1 - (ranking.below(p) + p / 2) / total_p[ranking.group]
-        value = ranking.total(p * under) / total_p
+        value = np.clip(ranking.total(p * under) / total_p, 0, 1)
         value = np.where((total_p > 0) & (total_q > 0), value, np.nan)
         centre = value[ranking.group]
         from_p = ranking.total(ranking.positive_square * (under - centre) ** 2) / total_p**2 * m / (m - 1)
@@ -141,8 +141,8 @@ class _AucInterval:
             misranked = scarce * np.minimum(self.value, 1 - self.value)
             factor = np.where(factor < 1, factor ** (misranked / (misranked + TRUSTED)), factor)
             degrees = delong**2 / (self.from_p**2 / (self.m - 1) + self.from_q**2 / (self.n - 1))
-        # One row of a class gives no variance of its own.
-        trusted = (scarce > 1.5) & (delong > 0) & np.isfinite(degrees)
+        # One row of a class gives no variance of its own, and neither does an estimate of 0 or 1 but for rounding.
+        trusted = (scarce > 1.5) & (misranked > 1e-9) & (delong > 0) & np.isfinite(degrees)
         factor = np.where(trusted, factor, 1.0)
         degrees = np.where(trusted, degrees, np.maximum(scarce - 1, 1.0))
         bound = stdtrit(degrees, (1 + level) / 2) ** 2 * factor
@@ -173,8 +173,9 @@ def _average_precision(ranking: Ranking) -> Estimates:
         precision = np.where(selected > 0, selected_p / selected, 0.0)
         value = np.where(total_p > 0, ranking.total(p * precision) / total_p, np.nan)
         # Influence of more weight in a block: on its own term, and on the precision of this and every lower block.
-        pull_p = np.where(selected > 0, p * selected_q / selected**2, 0.0) / own_p
-        pull_q = np.where(selected > 0, p * selected_p / selected**2, 0.0) / own_p
+        # A group without positives must not carry its NaN into the running sums of the next.
+        pull_p = np.nan_to_num(p * selected_q / selected**2 / own_p)
+        pull_q = np.nan_to_num(p * selected_p / selected**2 / own_p)
         of_p = (precision - value[ranking.group]) / own_p + ranking.below(pull_p) + pull_p
         of_q = ranking.below(pull_q) + pull_q
         variance = ranking.total(ranking.positive_square * of_p**2 + ranking.negative_square * of_q**2)

@@ -75,7 +75,10 @@ def _r2(target: Floats, error: Floats, groups: Groups) -> Estimates:
         others = groups.spread(weight_sum)
         left_residual = groups.spread(residual) - weight * error**2
         left_total = groups.spread(total) - weight * deviation * others / (others - weight)
-        without = np.log(np.maximum(left_residual, 0)) - np.log(np.maximum(left_total, 0))
+        # What is left of either by rounding alone is nothing.
+        left_residual = np.where(left_residual > 1e-12 * groups.spread(residual), left_residual, 0.0)
+        left_total = np.where(left_total > 1e-12 * groups.spread(total), left_total, 0.0)
+        without = np.log(left_residual) - np.log(left_total)
         n = moments.effective
         centre = groups.total(without) / moments.rows
         standard_error = np.sqrt(groups.total((without - groups.spread(centre)) ** 2) * (n - 1) / n)

@@ -100,3 +100,13 @@ def test_average_precision_is_covered(truth: float, rows: int, base_rate: float)
     low, high = precision.bounds(0.95)
     known = ~np.isnan(precision.value)
     assert ((low <= true_value) & (true_value <= high))[known].mean() >= 0.92
+
+
+def test_a_group_without_positives_leaves_the_next_group_alone() -> None:
+    rng = np.random.default_rng(0)
+    target, score = np.r_[np.zeros(20, int), rng.integers(0, 2, 40)], rng.random(60)
+    grouped = ranking_estimates(target, score, Groups(2, np.repeat([0, 1], [20, 40])))
+    alone = ranking_estimates(target[20:], score[20:], Groups())
+    for one, other in zip(grouped, alone, strict=True):
+        assert one.value[1] == other.value[0]
+        assert [bound[1] for bound in one.bounds(0.95)] == [bound[0] for bound in other.bounds(0.95)]

@@ -129,3 +129,14 @@ def test_complements_have_mirrored_intervals() -> None:
         (low, high), (other_low, other_high) = (rate_estimates(cells, name).bounds(0.95) for name in (one, other))
         assert_allclose([low, high], [1 - other_high, 1 - other_low])
     assert set(RATES) < set(BINARY_METRICS)
+
+
+@pytest.mark.parametrize("n", [10, 100])
+@pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
+def test_weighted_rates_are_covered(rate: float, n: int) -> None:
+    """Weights of a lognormal: the largest of a hundred counts some ten times the median."""
+    rng = np.random.default_rng(n)
+    decision, weight = (rng.random(2000 * n) < rate).astype(np.int8), np.exp(rng.normal(size=2000 * n))
+    cells = confusion_cells(None, decision, np.repeat(np.arange(2000), n), 2000, weight)
+    low, high = rate_estimates(cells, "selection_rate").bounds(0.95)
+    assert ((low <= rate) & (rate <= high)).mean() >= 0.93

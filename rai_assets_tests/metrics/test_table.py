@@ -123,7 +123,7 @@ def close(one: float | None, other: float | None) -> bool:
     return one == pytest.approx(other, rel=1e-6, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(measured_rows())
 def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
@@ -138,7 +138,7 @@ def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(draw
             assert (number.low or 0) >= -1 and (number.high or 0) <= 1 + 1e-9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(measured_rows(), st.integers(0, 10**6))
 def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], seed: int) -> None:
     rows, groups = drawn
@@ -162,7 +162,7 @@ def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], see
         assert close(one.value, other.value)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(measured_rows())
 def test_a_group_measured_alone_shows_the_same(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
