@@ -18,7 +18,8 @@ Progress = Callable[[str, int, int], None]
 Perturbation = Literal["interventional", "path_dependent"]
 
 _LINK_TOLERANCE = 1e-4
-_ADDITIVITY_TOLERANCE = 1e-4  # of the output's range; float32 sums of hundreds of trees stay well below
+_ADDITIVITY_TOLERANCE = 1e-5  # of the output's range, beyond what the model's own float32 sums lose
+_DOUBLE_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Attributions:
         output: float64 (K, n), the explained output as the ONNX runtime gives it.
         method: Name of the method, for people.
         unit: `log-odds`, `rate` (a probability) or `target`.
-        standard_error: float64 (K, p), root mean squared error of a value through sampling; None where exact.
+        standard_error: float64 (K, n, p), standard error of every value through sampling; None where exact.
         notes: What a reader must know of the method.
     """
 
@@ -45,25 +46,37 @@ class Attributions:
     notes: tuple[str, ...] = ()
 
     @property
-    def residuals(self) -> NDArray[np.float64]:
-        """|base + sum of the values - output| of every row, relative to the output's range over all rows; (K, n)."""
-        spread = np.maximum(np.ptp(self.output, axis=1, keepdims=True), np.finfo(np.float32).eps)
-        return np.abs(self.base[:, None] + self.values.sum(axis=2) - self.output) / spread
+    def span(self) -> NDArray[np.float64]:
+        """Range of the output over the rows, (K,)."""
+        return np.ptp(self.output, axis=1)
 
-    def checked(self) -> Attributions:
+    @property
+    def residual(self) -> NDArray[np.float64]:
+        """The largest |base + sum of the values - output| of a row, (K,)."""
+        return self._distance().max(axis=1, initial=0.0)
+
+    def checked(self, rounding: float = 0.0) -> Attributions:
         """The attributions, if those of every row add up to its output.
+
+        Args:
+            rounding: What the model's own arithmetic may have lost.
 
         Raises:
             RaiError: They do not: the explanation would be one of another function.
         """
-        worst = float(self.residuals.max(initial=0.0))
-        if not worst <= _ADDITIVITY_TOLERANCE:
-            row = int(self.residuals.max(axis=0).argmax())
+        rounding += _DOUBLE_ROUNDING * float(np.abs(self.output).max(initial=1.0))
+        if not (self.residual <= _ADDITIVITY_TOLERANCE * self.span + rounding).all():
+            distance = self._distance().max(axis=0)
+            row = int(distance.argmax())
             raise RaiError(
-                f"the attributions of row {row + 1} miss its output by {worst:.2g} of the output's range",
+                f"the attributions of row {row + 1} miss its output by {distance[row]:.2g}; "
+                f"the output's range is {self.span.max():.2g}",
                 fix="report this model: its form is one that the exact method does not cover",
             )
         return self
+
+    def _distance(self) -> NDArray[np.float64]:
+        return np.abs(self.base[:, None] + self.values.sum(axis=2) - self.output)
 
 
 def explain_trees(
@@ -107,7 +120,7 @@ def explain_trees(
     how = "against background rows" if perturbation == "interventional" else "along the trees' branches"
     return Attributions(
         values, base, output, f"exact Shapley values of the tree ensemble, {how}", _unit(ensemble.link, scores)
-    ).checked()
+    ).checked(ensemble.rounding)
 
 
 def explain_linear(
