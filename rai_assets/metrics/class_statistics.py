@@ -28,7 +28,7 @@ def _matthews(hit: Floats, target: Floats, decision: Floats) -> tuple[Floats, Fl
     value = (size * hit.sum(axis=1, keepdims=True) - (target * decision).sum(axis=1, keepdims=True)) / scale
     by_target = -decision / scale + value * target / spread_t
     by_decision = -target / scale + value * decision / spread_d
-    return value[:, 0], np.broadcast_to(1 / scale, hit.shape), by_target, by_decision
+    return np.clip(value[:, 0], -1, 1), np.broadcast_to(1 / scale, hit.shape), by_target, by_decision
 
 
 def _macro_f1(hit: Floats, target: Floats, decision: Floats) -> tuple[Floats, Floats, Floats, Floats]:

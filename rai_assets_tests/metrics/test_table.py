@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rai_assets.metrics.conditional import measure_conditional
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping, Rows
-from rai_assets.metrics.table import measure_gaps, measure_groups
+from rai_assets.metrics.table import measure, measure_gaps, measure_groups
 
 
 def grouping(codes: np.ndarray, n_groups: int) -> Grouping:
@@ -127,7 +128,9 @@ def close(one: float | None, other: float | None) -> bool:
 @given(measured_rows())
 def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
-    for number in measure_groups(rows, groups) + measure_gaps(rows, groups, dict(groups.groups[0])):
+    strata = Grouping(("odd",), np.arange(rows.n, dtype=np.int32) % 2, ({"odd": "no"}, {"odd": "yes"}))
+    numbers = measure(rows, groups, groups.groups[0]) + measure_conditional(rows, groups, strata)
+    for number in numbers:
         if number.value is None:
             assert number.reason
             continue
