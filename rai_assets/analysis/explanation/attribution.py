@@ -20,6 +20,7 @@ Perturbation = Literal["interventional", "path_dependent"]
 _LINK_TOLERANCE = 1e-4
 _ADDITIVITY_TOLERANCE = 1e-5  # of the output's range, beyond what the model's own float32 sums lose
 _DOUBLE_ROUNDING = 1e-12
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,16 @@ def explain_linear(
     linear = linear_core(core, classes)
     link = {"logistic": "LOGISTIC", "softmax": "SOFTMAX", "identity": "NONE"}[linear.link]
     mean = background.mean(axis=0, dtype=np.float64)
-    output = (matrix @ linear.coefficients + linear.intercept).T
+    belongs = (np.asarray(players)[:, None] == np.arange(n_players)).astype(np.float64)
+    values = np.empty((linear.coefficients.shape[1], len(matrix), n_players))
+    output = np.empty(values.shape[:2])
+    for start in range(0, len(matrix), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        rows = matrix[part].astype(np.float64)
+        output[:, part] = (rows @ linear.coefficients + linear.intercept).T
+        for k, coefficients in enumerate(linear.coefficients.T):
+            values[k, part] = (rows - mean) @ (coefficients[:, None] * belongs)
     _check_link(output, scores, link)
-    parts = (matrix - mean)[None] * linear.coefficients.T[:, None, :]
-    values = np.zeros((len(output), len(matrix), n_players))
-    for column, player in enumerate(players):
-        values[:, :, player] += parts[:, :, column]
     base = mean @ linear.coefficients + linear.intercept
     return Attributions(values, base, output, "closed form of the linear model", _unit(link, scores)).checked()
 

@@ -45,6 +45,7 @@ def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
         f"Method: {found.method}.",
         *found.notes,
         about_background,
+        *_about_paths(session, found, settings),
         "An attribution says what the model uses; it does not say what causes the outcome.",
     ]
     return Findings(
@@ -64,50 +65,55 @@ def _background(rows: pa.Table, settings: ExplanationSettings) -> tuple[pa.Table
     return rows.take(pa.array(np.sort(drawn))), text
 
 
+def _about_paths(session: ScoringSession, found: Attributions, settings: ExplanationSettings) -> list[str]:
+    if settings.perturbation == "path_dependent" and (session.linear is not None or found.standard_error is not None):
+        return ["Only trees have paths: an absent column was taken from the background rows instead."]
+    return []
+
+
 def _explain(
     session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings
 ) -> Attributions:
     encoding, core = session.encoding, session.core_model
     if encoding is None or core is None:
-        return _sampled(session, inputs, background, settings)
+        return _sampled(session, inputs, background, settings, "a supplied model is not read, only asked")
     matrix, behind = encoding.matrix(inputs.table), encoding.matrix(background)
-    scores = session.core_scores(matrix)
-    players, p = encoding.players, len(session.features)
-    if session.version.estimator in ("logistic_regression", "linear_regression"):
-        return explain_linear(core, matrix, behind, players, p, scores)
+    given = (core, matrix, behind, encoding.players, len(session.features), session.core_scores(matrix))
+    if session.linear is not None:
+        return explain_linear(*given)
     try:
-        return explain_trees(
-            core,
-            matrix,
-            behind,
-            players,
-            p,
-            scores,
-            perturbation=settings.perturbation,
-            progress=inputs.progress,
-        )
-    except Undefined:
-        return _sampled(session, inputs, background, settings)
+        return explain_trees(*given, perturbation=settings.perturbation, progress=inputs.progress)
+    except Undefined as undefined:
+        return _sampled(session, inputs, background, settings, undefined.what)
 
 
 def _sampled(
-    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings
+    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings, why: str
 ) -> Attributions:
-    from rai_assets.analysis.explanation.mixing import mixed_scores
+    from rai_assets.analysis.explanation.mixing import mixable
     from rai_assets.analysis.explanation.sampling import REPEATS, sample
 
     order = np.random.default_rng(settings.seed).permutation(background.num_rows)[:SAMPLED_BACKGROUND]
     behind = background.take(pa.array(np.sort(order)))
-    evaluate = mixed_scores(session, inputs.table, behind)
-    n, b, p = inputs.table.num_rows, behind.num_rows, len(session.features)
-    values, base, error = sample(evaluate, n, b, p, seed=settings.seed, progress=inputs.progress)
-    output = evaluate(np.ones((n, p), bool), np.arange(n), np.zeros(n, np.int64))
-    unit = "target" if session.task == "regression" else "rate"
-    notes = (
-        f"Sampled: {REPEATS} random orders and their reverses per row and background row, {b} background rows.",
-        "Each value has a standard error; the table of importance states it per column.",
+    mixed = mixable(session, inputs.table, behind)
+    found = sample(
+        mixed.score,
+        mixed.matrix,
+        mixed.background,
+        mixed.players,
+        len(session.features),
+        seed=settings.seed,
+        progress=inputs.progress,
     )
-    return Attributions(values, base, output, "sampled Shapley values", unit, error, notes).checked()
+    notes = (
+        f"Sampled: {REPEATS} random orders and their reverses per row and background row, "
+        f"{behind.num_rows} background rows, because {why}.",
+        "Each value has a standard error; a table lists them.",
+    )
+    unit = "target" if session.task == "regression" else "rate"
+    return Attributions(
+        found.values, found.base, found.output, "sampled Shapley values", unit, found.standard_error, notes
+    ).checked()
 
 
 def _output_names(session: ScoringSession, outputs: int) -> tuple[str, ...]:
@@ -149,16 +155,20 @@ def _importance(
 
 
 def _residuals(found: Attributions, outputs: Sequence[str], inputs: AuditInputs) -> list[Number]:
-    return [
-        Number(
-            "additivity_residual@1",
-            float(found.residuals[k].max(initial=0.0)),
-            n=inputs.rows.n,
-            coordinates=_coordinates(output),
-            split=inputs.rows.split,
+    numbers = []
+    for k, output in enumerate(outputs):
+        span = float(found.span[k])
+        numbers.append(
+            Number(
+                "additivity_residual@1",
+                float(found.residual[k]) / span if span > 0 else None,
+                n=inputs.rows.n,
+                coordinates=_coordinates(output),
+                split=inputs.rows.split,
+                reason=None if span > 0 else "the output is the same on every row: it has no range to compare with",
+            )
         )
-        for k, output in enumerate(outputs)
-    ]
+    return numbers
 
 
 def _charts(
@@ -198,13 +208,16 @@ def _tables(found: Attributions, features: Sequence[str], outputs: Sequence[str]
     """One row per audited row and output: a float32 value per column, the base and the explained output."""
     tables = {}
     for k in range(len(outputs)):
-        columns = [pa.array(found.values[k, :, j].astype(np.float32)) for j in range(len(features))]
         base = pa.array(np.full(found.output.shape[1], found.base[k]))
-        names = [f"effect of {feature}" for feature in features]
-        tables[f"attributions_{k}"] = pa.table(
-            [*columns, base, pa.array(found.output[k])], names=[*names, "base", "output"]
-        )
-    if found.standard_error is not None:
-        errors = {f"output {k}": pa.array(found.standard_error[k]) for k in range(len(outputs))}
-        tables["standard_errors"] = pa.table({"column": pa.array(list(features)), **errors})
+        effects = _per_column("effect of", found.values[k], features)
+        tables[f"attributions_{k}"] = pa.table({**effects, "base": base, "output": pa.array(found.output[k])})
+        if found.standard_error is not None:
+            tables[f"standard_errors_{k}"] = pa.table(
+                _per_column("standard error of", found.standard_error[k], features)
+            )
     return tables
+
+
+def _per_column(what: str, values: NDArray[np.float64], features: Sequence[str]) -> dict[str, pa.Array]:
+    """Values (n, p) as float32 columns."""
+    return {f"{what} {feature}": pa.array(values[:, j].astype(np.float32)) for j, feature in enumerate(features)}

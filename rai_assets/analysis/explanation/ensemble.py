@@ -66,9 +66,10 @@ class TreeEnsemble:
 
     @property
     def rounding(self) -> float:
-        """How far a float32 sum over the trees may lie from the exact one."""
+        """How far a float32 sum over the trees may lie from the exact one: its errors add up like a random walk."""
         largest = float(np.abs(self.weight).max(initial=0.0)) * len(self.roots)
-        return float(np.finfo(np.float32).eps) * (largest + float(np.abs(self.base).max(initial=0.0)))
+        largest += float(np.abs(self.base).max(initial=0.0))
+        return 2.0 * len(self.roots) ** 0.5 * float(np.finfo(np.float32).eps) * largest
 
 
 def tree_node(core: onnx.ModelProto) -> onnx.NodeProto:

@@ -1,94 +1,160 @@
-"""Sampled Shapley values for any model: one random order and its reverse per pair of a row and a background row.
+"""Shapley values of any function of a matrix, by permutations spread over the background rows.
 
-Štrumbelj & Kononenko, Knowledge and Information Systems 41 (2014); the antithetic (reversed) order as in Mitchell et
-al., JMLR 23 (2022). Spending the orders across the background instead of repeating each over all of it is what makes
-it cheap. Every pair's values add up to f(row) - f(background row), so their mean is additive to rounding.
+For a row x and a background row z the game is v(S) = f(x_S, z_rest); what is wanted is the mean of its Shapley values
+over the background. For each pair (x, z) they are estimated by random orders of the columns that differ, each with its
+reverse (Mitchell, Cooper, Frank and Holmes, JMLR 23, 2022), or enumerated where that takes no more points. Spending
+the orders across the background instead of repeating each over all of it is what makes it cheap. Every order
+telescopes, so each row adds up to f(x) - mean f(z) whatever the sampling error.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Evaluate = Callable[[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
-"""(choose (r, p), row (r,), background row (r,)) -> outputs (K, r) of rows mixed from the two."""
+from rai_assets.analysis.explanation import sampling_kernels
+from rai_assets.analysis.explanation.sampling_kernels import Pairs
+from rai_assets.model.tell import Tell, silent
 
-_PAIRS_AT_ONCE = 4_096
+Score = Callable[[NDArray[np.float32]], NDArray[Any]]
+
 REPEATS = 2
+_POINTS = 32_768  # scored per call
+_ROWS = 4_096  # whose values are worked on at once
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Estimated Shapley values of K outputs, n rows and p players.
+
+    Attributes:
+        values: float64 (K, n, p).
+        standard_error: float64 (K, n, p), of the draw of the orders; 0 where every pair was enumerated.
+        base: float64 (K,), mean output over the background.
+        output: float64 (K, n), the function at the rows.
+        scored: Number of points that were scored.
+    """
+
+    values: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    base: NDArray[np.float64]
+    output: NDArray[np.float64]
+    scored: int
 
 
 def sample(
-    evaluate: Evaluate,
-    n: int,
-    b: int,
+    score: Score,
+    matrix: NDArray[np.float32],
+    background: NDArray[np.float32],
+    players: NDArray[Any],
     n_players: int,
     *,
     seed: int,
     repeats: int = REPEATS,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Estimate the Shapley values of n rows against b background rows.
+    standard_error: float | None = None,
+    most_rounds: int = 50,
+    progress: Tell = silent,
+) -> Sampled:
+    """Estimates the Shapley values of every row of `matrix`.
 
     Args:
-        evaluate: The explained function on mixed rows.
-        n: Number of rows.
-        b: Number of background rows.
-        n_players: p, number of players.
-        seed: Seed of the orders.
-        repeats: Independent estimates that are averaged; their differences give the error. At least 2.
-        progress: Told how many rows are through.
+        score: The function: float32 (N, m) to (N,) or (N, K).
+        matrix: float32 (n, m), the rows to explain.
+        background: float32 (b, m), the rows to average over.
+        players: int (m,), the player of every column, in [0, n_players).
+        n_players: p.
+        seed: Of the orders. The same seed gives the same values in whatever blocks the rows come.
+        repeats: Orders for each pair and round, at least 2 so that their spread is known. A pair is enumerated where
+            that takes no more points, so a large number makes everything exact.
+        standard_error: Rounds are repeated for the rows of which some value has a larger standard error.
+        most_rounds: Rounds at most.
+        progress: Told how many rows are done.
 
     Returns:
-        Values (K, n, p), base (K,), and the root mean squared error per output and player (K, p), estimated from the
-        repeats: the variance of a mean of r independent estimates, averaged over the rows.
+        The estimates; those of a row add up to its output minus the base, to rounding.
     """
-    rng = np.random.default_rng(seed)
-    everyone = np.ones((1, n_players), bool)
-    of_background = evaluate(np.zeros((b, n_players), bool), np.zeros(b, np.int64), np.arange(b))
-    estimates = []
-    rows_at_once = max(1, _PAIRS_AT_ONCE // b)
-    for repeat in range(repeats):
-        parts = []
-        for start in range(0, n, rows_at_once):
-            rows = np.arange(start, min(start + rows_at_once, n))
-            of_rows = evaluate(np.repeat(everyone, len(rows), axis=0), rows, np.zeros(len(rows), np.int64))
-            parts.append(_walk(evaluate, rows, b, n_players, of_rows, of_background, rng))
-            progress("sampled attributions", repeat * n + int(rows[-1]) + 1, repeats * n)
-        estimates.append(np.concatenate(parts, axis=1))
-    stacked = np.stack(estimates)
-    error = np.sqrt(stacked.var(axis=0, ddof=1).mean(axis=1) / repeats)
-    return stacked.mean(axis=0), of_background.mean(axis=1), error
+    if repeats < 2:
+        raise ValueError("two orders a pair are the fewest that tell their spread")
+    f_other = _by_output(score(background))
+    shape = (len(f_other), len(matrix), n_players)
+    values, errors, outputs = np.empty(shape), np.empty(shape), np.empty(shape[:2])
+    members = np.argsort(players, kind="stable")
+    member_start = np.concatenate([[0], np.cumsum(np.bincount(players, minlength=n_players))])
+    sampler = _Sampler(score, f_other, np.uint64(seed), repeats, standard_error, most_rounds)
+    scored = len(background)
+    for start in range(0, len(matrix), _ROWS):
+        part = slice(start, start + _ROWS)
+        rows = np.ascontiguousarray(matrix[part], dtype=np.float32)
+        pairs = Pairs(rows, np.ascontiguousarray(background, dtype=np.float32), member_start, members, start)
+        outputs[:, part] = _by_output(score(rows))
+        values[:, part], errors[:, part], points = sampler.run(pairs, outputs[:, part])
+        scored += len(rows) + points
+        progress("sampled attributions", start + len(rows), len(matrix))
+    return Sampled(values, errors, f_other.mean(axis=1), outputs, scored)
 
 
-def _walk(
-    evaluate: Evaluate,
-    rows: NDArray[np.int64],
-    b: int,
-    n_players: int,
-    of_rows: NDArray[np.float64],
-    of_background: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Values (K, rows, p): every pair walks from the background row to the row in a random order, and in its reverse.
+@dataclass(frozen=True)
+class _Sampler:
+    """What stays the same from block to block."""
 
-    The reverse walk adds the players from the back: after t steps it knows those ranked p - t and above, which is the
-    complement of what the forward walk knows after p - t steps.
-    """
-    pairs = len(rows) * b
-    row, background = np.repeat(rows, b), np.tile(np.arange(b), len(rows))
-    order = np.argsort(rng.random((pairs, n_players)), axis=1)
-    rank = np.argsort(order, axis=1)
-    steps = np.arange(1, n_players)
-    known = rank[:, None, :] < steps[None, :, None]
-    mixed = np.concatenate([known, ~known]).reshape(-1, n_players)
-    both = np.tile(np.repeat(row, len(steps)), 2), np.tile(np.repeat(background, len(steps)), 2)
-    inner = evaluate(mixed, *both).reshape(len(of_rows), 2, pairs, len(steps))
-    end = np.repeat(of_rows, b, axis=1)[:, :, None]
-    begin = np.tile(of_background, (1, len(rows)))[:, :, None]
-    forward = np.diff(np.concatenate([begin, inner[:, 0], end], axis=2), axis=2)
-    backward = -np.diff(np.concatenate([end, inner[:, 1], begin], axis=2), axis=2)
-    by_rank = (forward + backward) / 2
-    by_player = np.take_along_axis(by_rank, np.broadcast_to(rank, (len(by_rank), *rank.shape)), axis=2)
-    return by_player.reshape(len(by_rank), len(rows), b, n_players).mean(axis=2)
+    score: Score
+    f_other: NDArray[np.float64]
+    seed: np.uint64
+    repeats: int
+    standard_error: float | None
+    most_rounds: int
+
+    def run(self, pairs: Pairs, f_row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+        """Values and standard errors (K, n, p) of one block of rows, and how many points were scored."""
+        n_rows, n_background, n_players = len(pairs.rows), len(pairs.background), len(pairs.start) - 1
+        shape = (len(f_row), n_rows, n_players)
+        exact, sums, variances = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        points = np.empty((_capacity(n_players, self.repeats), pairs.rows.shape[1]), dtype=np.float32)
+        rounds, which, scored = np.zeros(n_rows), np.arange(n_rows), 0
+        f_row = np.ascontiguousarray(f_row)
+        for number in range(self.most_rounds if self.standard_error is not None else 1):
+            drawn = (self.seed, number * self.repeats, self.repeats, number == 0)
+            pair = 0
+            while pair < len(which) * n_background:
+                end, n = sampling_kernels.lay_out(pairs, which, pair, *drawn, points)
+                f_points = _by_output(self.score(points[:n])) if n else np.empty((len(f_row), 0))
+                sampling_kernels.collect(
+                    pairs, which, pair, end, *drawn, _coalition_weights(), f_row, self.f_other, f_points,
+                    exact, sums, variances,
+                )  # fmt: skip
+                scored, pair = scored + n, end
+            rounds[which] += 1
+            if self.standard_error is not None:
+                error = np.sqrt(variances[:, which].max(axis=(0, 2))) / (rounds[which] * n_background)
+                which = which[error > self.standard_error]
+        per_row = rounds[None, :, None]
+        return (exact + sums / per_row) / n_background, np.sqrt(variances) / (per_row * n_background), scored
+
+
+def _by_output(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Scores (N,) or (N, K) as float64 (K, N)."""
+    values = np.asarray(scores, dtype=np.float64)
+    return np.ascontiguousarray(values.reshape(len(values), -1).T)
+
+
+def _capacity(n_players: int, repeats: int) -> int:
+    """Points per call: enough for any one pair."""
+    exact = [size for size in range(2, n_players + 1) if sampling_kernels.is_exact(size, repeats)]
+    return max(_POINTS, 2 * n_players * repeats, 1 << max(exact, default=0))
+
+
+@cache
+def _coalition_weights() -> NDArray[np.float64]:
+    """Share of the orders in which a player comes right after s of the d - 1 others: s! (d - s - 1)! / d! at [d, s]."""
+    size = sampling_kernels.MOST_EXACT + 1
+    weights = np.zeros((size, size))
+    for players in range(1, size):
+        for members in range(players):
+            weights[players, members] = 1.0 / (players * math.comb(players - 1, members))
+    return weights
