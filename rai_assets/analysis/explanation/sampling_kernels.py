@@ -75,10 +75,32 @@ def count_points(n, repeats):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def give(pairs, player, row, point):  # type: ignore[no-untyped-def]
-    """Copies one player's columns of a row into a point."""
-    for at in range(pairs.start[player], pairs.start[player + 1]):
-        point[pairs.columns[at]] = pairs.rows[row, pairs.columns[at]]
+def walk(pairs, order, size, back, row, other, points, n):  # type: ignore[no-untyped-def]
+    """Writes to `points[n:n + size - 1]` the background row with ever more of the row's players, in `order` or back."""
+    for known in range(1, size):
+        if known == 1:
+            for column in range(points.shape[1]):
+                points[n, column] = pairs.background[other, column]
+        else:
+            for column in range(points.shape[1]):
+                points[n, column] = points[n - 1, column]
+        player = order[size - known] if back else order[known - 1]
+        for at in range(pairs.start[player], pairs.start[player + 1]):
+            points[n, pairs.columns[at]] = pairs.rows[row, pairs.columns[at]]
+        n += 1
+
+
+@njit(cache=True)
+def mix_all(pairs, order, size, row, other, points, n):  # type: ignore[no-untyped-def]
+    """Writes to `points[n:n + 2^size - 2]` every mixed point of the players `order[:size]`, by their masks."""
+    for mask in range(1, (1 << size) - 1):
+        for column in range(points.shape[1]):
+            points[n, column] = pairs.background[other, column]
+        for k in range(size):
+            if (mask >> k) & 1:
+                for at in range(pairs.start[order[k]], pairs.start[order[k] + 1]):
+                    points[n, pairs.columns[at]] = pairs.rows[row, pairs.columns[at]]
+        n += 1
 
 
 @njit(cache=True)
@@ -94,30 +116,19 @@ def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points)
         row, other = which[pair // n_background], pair % n_background
         size = find_differing(pairs, row, other, differing)
         exact = is_exact(size, repeats)
-        if exact and not with_exact:
-            pair += 1
-            continue
         if n + count_points(size, repeats) > len(points):
             break
-        if exact:
-            for mask in range(1, (1 << size) - 1):
-                points[n] = pairs.background[other]
-                for k in range(size):
-                    if (mask >> k) & 1:
-                        give(pairs, differing[k], row, points[n])
-                n += 1
-        else:
+        if exact and with_exact:
+            mix_all(pairs, differing, size, row, other, points, n)
+        if not exact:
             for repeat in range(repeats):
                 order[:size] = differing[:size]
                 shuffle(order, size, seed, pairs.first_row + row, other, first_repeat + repeat)
-                for known in range(1, size):  # the first players come from the row ...
-                    points[n] = points[n - 1] if known > 1 else pairs.background[other]
-                    give(pairs, order[known - 1], row, points[n])
-                    n += 1
-                for known in range(1, size):  # ... and the last ones
-                    points[n] = points[n - 1] if known > 1 else pairs.background[other]
-                    give(pairs, order[size - known], row, points[n])
-                    n += 1
+                first = n + 2 * (size - 1) * repeat
+                walk(pairs, order, size, False, row, other, points, first)
+                walk(pairs, order, size, True, row, other, points, first + size - 1)
+        if with_exact or not exact:
+            n += count_points(size, repeats)
         pair += 1
     return pair, n
 
