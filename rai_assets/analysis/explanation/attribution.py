@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.errors import RaiError
+from rai_assets.errors import RaiError, Undefined
 
 if TYPE_CHECKING:
     import onnx
@@ -157,20 +157,23 @@ def explain_linear(
 
 
 def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: str) -> None:
-    """Make sure that what is explained is what the model says."""
+    """Make sure that the model's answer is a known function of what is explained.
+
+    Raises:
+        Undefined: It is not: something else is computed after the trees.
+    """
+    said = scores[:, 1] if scores.ndim == 2 and scores.shape[1] == 2 else scores
+    linked = output[0] if len(output) == 1 else output.T
     if link == "LOGISTIC":
-        said, linked = scores[:, 1], 1.0 / (1.0 + np.exp(-output[0]))
-    elif link == "SOFTMAX":
-        shifted = np.exp(output - output.max(axis=0))
-        said, linked = scores, (shifted / shifted.sum(axis=0)).T
-    elif scores.ndim == 1:
-        said, linked = scores, output[0]
-    else:
-        said, linked = (scores[:, 1], output[0]) if len(output) == 1 else (scores, output.T)
+        # exp of a large negative sum overflows to infinity, and 1 / infinity is the 0 that is meant.
+        with np.errstate(over="ignore"):
+            linked = 1.0 / (1.0 + np.exp(-linked))
+    elif link == "SOFTMAX" and len(output) > 1:
+        raised = np.exp(linked - linked.max(axis=1, keepdims=True))
+        linked = raised / raised.sum(axis=1, keepdims=True)
     spread = 1.0 if scores.ndim == 2 else max(float(np.ptp(scores)), 1.0)
-    worst = float(np.abs(said - linked).max(initial=0.0)) / spread
-    if not worst <= _LINK_TOLERANCE:
-        raise RaiError(f"the explained function and the model's answer differ by {worst:.2g}")
+    if said.shape != linked.shape or not float(np.abs(said - linked).max(initial=0.0)) <= _LINK_TOLERANCE * spread:
+        raise Undefined("the model's answer is not a known function of its tree ensemble or linear part alone")
 
 
 def _unit(link: str, scores: NDArray[np.float64]) -> str:

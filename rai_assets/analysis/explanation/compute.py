@@ -79,9 +79,9 @@ def _explain(
         return _sampled(session, inputs, background, settings, "a supplied model is not read, only asked")
     matrix, behind = encoding.matrix(inputs.table), encoding.matrix(background)
     given = (core, matrix, behind, encoding.players, len(session.features), session.core_scores(matrix))
-    if session.linear is not None:
-        return explain_linear(*given)
     try:
+        if session.linear is not None:
+            return explain_linear(*given)
         return explain_trees(*given, perturbation=settings.perturbation, progress=inputs.progress)
     except Undefined as undefined:
         return _sampled(session, inputs, background, settings, undefined.what)

@@ -73,15 +73,21 @@ class TreeEnsemble:
 
 
 def tree_node(core: onnx.ModelProto) -> onnx.NodeProto:
-    """The ensemble of a core whose scores are those of one tree ensemble on the matrix itself.
+    """The one ensemble of a core that gets the core's matrix as it is; what follows it is for the caller to check.
 
     Raises:
-        Undefined: There is none, there are several, or its input or output is computed further.
+        Undefined: There is none, there are several, or its input is computed.
     """
-    nodes = [node for node in core.graph.node if node.op_type not in ("Cast", "Identity")]
-    if len(nodes) != 1 or nodes[0].op_type not in TREE_OPERATORS:
-        raise Undefined("the model's core is not one tree ensemble")
-    return nodes[0]
+    found = [node for node in core.graph.node if node.op_type in TREE_OPERATORS]
+    if len(found) != 1:
+        raise Undefined(f"the model's core holds {len(found)} tree ensembles, not one")
+    same = {core.graph.input[0].name}
+    for node in core.graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in same:
+            same.add(node.output[0])
+    if found[0].input[0] not in same:
+        raise Undefined("the model computes on its columns before they reach its tree ensemble")
+    return found[0]
 
 
 def read_ensemble(node: onnx.NodeProto) -> TreeEnsemble:

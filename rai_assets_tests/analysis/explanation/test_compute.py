@@ -119,7 +119,7 @@ def test_a_network_is_sampled_and_says_how_far_off_it_may_be(network: ModelVersi
     found = compute(inputs_of(network), ExplanationSettings(perturbation="path_dependent"))
     notes = " ".join(found.notes)
     assert "Sampled: 2 random orders" in notes
-    assert "because the model's core is not one tree ensemble" in notes
+    assert "because the model's core holds 0 tree ensembles, not one" in notes
     assert "Only trees have paths" in notes
     errors = found.tables["standard_errors_0"]
     assert errors.num_rows == ROWS

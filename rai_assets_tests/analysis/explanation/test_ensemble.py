@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
+from rai_assets.analysis.explanation.attribution import explain_trees
 from rai_assets.analysis.explanation.ensemble import read_ensemble, tree_node
 from rai_assets.analysis.explanation.margin import tree_margins
 from rai_assets.analysis.explanation.trees import tree_values
@@ -127,9 +128,29 @@ def test_what_has_no_exact_answer_is_refused_with_the_reason(changed: dict, reas
         read_ensemble(tree_node(regressor(model, **fitting)))
 
 
-def test_a_graph_that_is_more_than_one_ensemble_is_refused() -> None:
+def test_an_ensemble_that_does_not_get_the_matrix_itself_is_refused() -> None:
     model = regressor(forest(np.random.default_rng(7)))
-    model.graph.node.append(helper.make_node("Exp", ["scores"], ["raised"]))
-    model.graph.output.append(helper.make_tensor_value_info("raised", TensorProto.FLOAT, None))
-    with pytest.raises(Undefined, match="not one tree ensemble"):
+    model.graph.node.insert(0, helper.make_node("Exp", ["matrix"], ["raised"]))
+    model.graph.node[1].input[0] = "raised"
+    with pytest.raises(Undefined, match="computes on its columns before"):
         tree_node(model)
+    model.graph.node[0].op_type = "Identity"
+    assert tree_node(model).op_type == "TreeEnsembleRegressor"
+
+
+def test_two_ensembles_are_refused() -> None:
+    model = regressor(forest(np.random.default_rng(7)))
+    model.graph.node.append(model.graph.node[0])
+    with pytest.raises(Undefined, match="holds 2 tree ensembles"):
+        tree_node(model)
+
+
+def test_what_is_computed_after_the_trees_is_found_out_by_the_scores() -> None:
+    """A Poisson regression ends in exp: its exact values are of another function, so there are none."""
+    draw = np.random.default_rng(8)
+    model, matrix = forest(draw), rows(draw, 30, 5)
+    core = regressor(model)
+    said = run(core, matrix)[:, 0].astype(np.float64)
+    explain_trees(core, matrix, matrix, np.arange(5), 5, said)
+    with pytest.raises(Undefined, match="not a known function"):
+        explain_trees(core, matrix, matrix, np.arange(5), 5, np.exp(said))
