@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from rai_assets.store import git_layer
 from rai_assets.store.errors import MergeConflict, NoChanges
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 from rai_assets_tests.store.backends import BACKENDS
@@ -79,6 +80,8 @@ def mixed(backend: str, location: str, count: int, seed: int) -> list[list[str]]
 
     def act(number: int) -> Iterator[str]:
         repository = BACKENDS[backend](location)
+        # The embedded engine's: every sweep packs.
+        git_layer.LOOSE_LIMIT = 3
         for step in range(count):
             if number == 0:
                 repository.collect_garbage(timedelta(hours=1))

@@ -148,7 +148,7 @@ def test_11_paths_list_in_byte_order_with_prefix_and_delimiter(repository: Versi
     write(repository, "main", dict.fromkeys(paths, "x"))
     ordered = sorted(paths, key=str.encode)
     assert [item.path for item in repository.list_objects("main")] == ordered
-    for prefix in ("d", "d/", "d/11", "b/a", "b/", "nothing", "nothing/", "d/1/", "a", "é", "z/"):
+    for prefix in ("d", "d/", "d/11", "b/a", "b/", "nothing", "nothing/", "d/1/", "a", "é", "z/", "\ud800/\ud800"):
         assert [item.path for item in repository.list_objects("main", prefix)] == [
             path for path in ordered if path.startswith(prefix)
         ]
