@@ -1,37 +1,60 @@
-"""Running the numeric core: matrix in, scores out."""
+"""Our own exports, ready to run in this process: rows in, scores out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.model.encoding import Encoding
+from rai_assets.model.graph import core_of
+from rai_assets.model.linear import linear_of
 from rai_assets.model.runtime import open_session
+from rai_assets.model.supplied import refuse_unsafe
 from rai_assets.model.tree_scorer import TreeScorer
 from rai_assets.model.trees import trees_of
 
-if TYPE_CHECKING:
-    import onnx
 
+class Core:
+    """The numeric core of a file that `graph.assemble` wrote.
 
-class CoreRunner:
-    """A core that `graph.core_of` cut out, ready to run: tree ensembles in our kernels, the rest in ONNX Runtime.
+    Linear cores run in closed form, tree ensembles in our kernels, both in double precision; the rest in ONNX Runtime.
 
     Args:
-        core: The core, from one float32 matrix to scores.
+        file: The ONNX file.
+        encoding: How source columns become the core's matrix.
+        classes: Number of classes, 0 for a regression.
+
+    Raises:
+        InputRefused: The file holds more than our own exports do.
+
+    Attributes:
+        model: The core as an ONNX model, matrix -> scores. Not to be changed.
+        linear: Its closed form, or None where it is not linear.
     """
 
-    def __init__(self, core: onnx.ModelProto) -> None:
-        trees = trees_of(core)
-        width = core.graph.input[0].type.tensor_type.shape.dim[1].dim_value
-        self._trees = None if trees is None else TreeScorer.of(trees, width)
-        self._session = open_session(core.SerializeToString()) if self._trees is None else None
+    def __init__(self, file: bytes, encoding: Encoding, classes: int) -> None:
+        import onnx
 
-    def scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities (n, k) or values (n, 1) of encoded rows (n, m), all in one batch."""
-        if self._trees is not None:
-            return self._trees.scores(matrix)
-        assert self._session is not None  # noqa: S101
-        name = self._session.get_inputs()[0].name
-        return self._session.run(None, {name: matrix})[0].astype(np.float64)
+        parsed = onnx.load_model_from_string(file)
+        refuse_unsafe(parsed, "the stored model")
+        self.model = core_of(parsed)
+        self.linear = linear_of(self.model, classes)
+        self._encoding = encoding
+        trees = trees_of(self.model)
+        self._trees = None if trees is None else TreeScorer.of(trees, encoding.width)
+        self._session = None if self.linear or self._trees else open_session(self.model.SerializeToString())
+
+    def scores(self, batch: pa.Table) -> NDArray[np.float64]:
+        """Probabilities (n, k) or values (n, 1) of one batch of rows."""
+        if self.linear is not None:
+            return self.linear.table_scores(self._encoding, batch)
+        return self.matrix_scores(self._encoding.matrix(batch))
+
+    def matrix_scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities (n, k) or values (n, 1) of one batch of encoded rows (n, m)."""
+        if self._session is not None:
+            return self._session.run(None, {self._session.get_inputs()[0].name: matrix})[0].astype(np.float64)
+        scorer = self._trees or self.linear
+        assert scorer is not None  # noqa: S101
+        return scorer.scores(matrix)

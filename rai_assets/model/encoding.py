@@ -56,6 +56,15 @@ class NumberEncoding:
     offset: float = 0.0
     factor: float = 1.0
 
+    def values(self, column: pa.Array) -> NDArray[np.float32]:
+        """The encoded column, shape (n,)."""
+        values = numbers_of(column)
+        if self.fill is not None and (column.null_count or not pa.types.is_integer(column.type)):
+            values = np.where(np.isnan(values), np.float32(self.fill), values)
+        if (self.offset, self.factor) != (0.0, 1.0):
+            values = (values - np.float32(self.offset)) * np.float32(self.factor)
+        return values
+
 
 @dataclass(frozen=True)
 class CategoryEncoding:
@@ -87,6 +96,14 @@ class CategoryEncoding:
 
     def codes(self, column: pa.Array) -> NDArray[np.int32]:
         """Code of every row, shape (n,): an index into `levels`, or -1 where unseen."""
+        codes, rows = self.lookup(column)
+        return codes[rows]
+
+    def lookup(self, column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The code of every word of the column's dictionary, shape (words + 1,), and the word of every row, (n,).
+
+        The last code is that of a missing value.
+        """
         column = as_dictionary(column)
         for_missing = len(self.categories) if self.missing else UNSEEN
         found = pc.index_in(column.dictionary, value_set=pa.array(self.categories, pa.string()))
@@ -95,7 +112,7 @@ class CategoryEncoding:
         # The full ONNX model is fed the empty string for a missing value, so an empty string is one here too.
         empty = pc.fill_null(pc.equal(column.dictionary, ""), True).to_numpy(zero_copy_only=False)
         lookup[:-1][empty] = for_missing
-        return lookup[_indices(column, len(column.dictionary))]
+        return lookup, _indices(column, len(column.dictionary))
 
 
 @dataclass(frozen=True)
@@ -185,12 +202,7 @@ class Encoding:
 
     def _encode(self, batch: pa.RecordBatch, out: NDArray[np.float32]) -> None:
         for index, number in enumerate(self.numbers):
-            values = numbers_of(batch.column(number.feature))
-            if number.fill is not None:
-                values = np.where(np.isnan(values), np.float32(number.fill), values)
-            if (number.offset, number.factor) != (0.0, 1.0):
-                values = (values - np.float32(number.offset)) * np.float32(number.factor)
-            out[:, index] = values
+            out[:, index] = number.values(batch.column(number.feature))
         start = len(self.numbers)
         for category in self.categories:
             codes = category.codes(batch.column(category.feature))
@@ -263,7 +275,8 @@ def strings_of(column: pa.Array) -> NDArray[np.object_]:
 
 
 def _indices(column: pa.DictionaryArray, for_null: int) -> NDArray[np.int32]:
-    return pc.fill_null(pc.cast(column.indices, pa.int32()), for_null).to_numpy(zero_copy_only=False)
+    indices = pc.cast(column.indices, pa.int32())
+    return (pc.fill_null(indices, for_null) if indices.null_count else indices).to_numpy(zero_copy_only=False)
 
 
 def _fit_number(table: pa.Table, feature: Feature, style: Style) -> NumberEncoding:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from rai_assets.model.encoding import Encoding
+from rai_assets.model.links import logistic, softmax
 
 if TYPE_CHECKING:
     import onnx
 
-LINEAR_ESTIMATORS = ("logistic_regression", "linear_regression")
+# What the export of a linear model consists of, besides its one product and one sum.
+_AROUND = {"Cast", "Identity", "Reshape", "Sigmoid", "Softmax", "Abs", "ReduceSum", "Div"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,55 @@ class LinearCore:
     intercept: NDArray[np.float64]
     link: str
 
+    def scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The core's output for encoded rows (n, m): probabilities (n, classes), or values (n, 1)."""
+        return self._linked(matrix.astype(np.float64) @ self.coefficients + self.intercept)
+
+    def table_scores(self, encoding: Encoding, table: pa.Table) -> NDArray[np.float64]:
+        """The core's output for rows that are not encoded yet: a category is one coefficient, no 0/1 columns.
+
+        Args:
+            encoding: How source columns become the matrix.
+            table: The rows.
+        """
+        sums = np.repeat(self.intercept[:, None], table.num_rows, axis=1)
+        start = 0
+        for batch in table.to_batches():
+            self._add(encoding, batch, sums[:, start : start + batch.num_rows])
+            start += batch.num_rows
+        return self._linked(sums.T)
+
+    def _add(self, encoding: Encoding, batch: pa.RecordBatch, sums: NDArray[np.float64]) -> None:
+        """Add every column of a batch to `sums` (k, n)."""
+        for index, number in enumerate(encoding.numbers):
+            values = number.values(batch.column(number.feature))
+            for total, coefficient in zip(sums, self.coefficients[index], strict=True):
+                total += values * coefficient
+        place = len(encoding.numbers)
+        for category in encoding.categories:
+            codes, rows = category.lookup(batch.column(category.feature))
+            mine = self.coefficients[place : place + category.width]
+            for total, coefficients in zip(sums, mine.T, strict=True):
+                # A category that training did not have adds nothing: its code -1 is the appended zero.
+                total += np.append(coefficients, 0.0)[codes][rows]
+            place += category.width
+
+    def _linked(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return {"logistic": logistic, "softmax": softmax, "identity": lambda values: values}[self.link](sums)
+
+
+def linear_of(core: onnx.ModelProto, classes: int) -> LinearCore | None:
+    """The closed form of a core that is linear; None for any other core."""
+    operators = [node.op_type for node in core.graph.node]
+    rest = set(operators) - {"MatMul", "Add"}
+    if operators.count("MatMul") != 1 or operators.count("Add") != 1 or not rest <= _AROUND:
+        return None
+    wanted = {0: set(), 2: {"Sigmoid"}}.get(classes, {"Softmax"})
+    return linear_core(core, classes) if rest & {"Sigmoid", "Softmax"} == wanted else None
+
 
 def linear_core(core: onnx.ModelProto, classes: int) -> LinearCore:
-    """The coefficients of a core that `fitting` exported for one of `LINEAR_ESTIMATORS`.
+    """The coefficients of a core that is known to be linear.
 
     Args:
         core: The core, matrix -> scores.

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.errors import InputRefused
-from rai_assets.model.core import CoreRunner
+from rai_assets.model.core import Core
 from rai_assets.model.decision import decide
 from rai_assets.model.encoding import Encoding, require_columns
-from rai_assets.model.linear import LINEAR_ESTIMATORS, LinearCore, linear_core
+from rai_assets.model.linear import LinearCore
 from rai_assets.model.runtime import BATCH_ROWS
 from rai_assets.model.tell import Tell, silent
 
@@ -46,10 +46,7 @@ class ScoringSession:
         self.version = version
         self._order = [version.output_classes.index(item) for item in version.classes]
         self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
-        self._core_model: onnx.ModelProto | None = None
-        if not version.supplied:
-            self._core_model = _own_core(version.onnx)
-            self._core = CoreRunner(self._core_model)
+        self._core = None if version.encoding is None else Core(version.onnx, version.encoding, len(version.classes))
 
     @property
     def task(self) -> str:
@@ -69,14 +66,12 @@ class ScoringSession:
     @property
     def core_model(self) -> onnx.ModelProto | None:
         """The numeric core, matrix -> scores, for analyses that read it; None for a supplied file. Do not change it."""
-        return self._core_model
+        return None if self._core is None else self._core.model
 
     @property
     def linear(self) -> LinearCore | None:
-        """The closed form of a linear or logistic regression by name; None for every other model."""
-        if self._core_model is None or self.version.estimator not in LINEAR_ESTIMATORS:
-            return None
-        return linear_core(self._core_model, len(self.version.classes))
+        """The closed form of a linear core; None for every other model."""
+        return None if self._core is None else self._core.linear
 
     def scores(self, table: pa.Table, tell: Tell = silent) -> NDArray[np.float64]:
         """Score every row.
@@ -93,17 +88,18 @@ class ScoringSession:
         """
         require_columns(table, self.features)
         rows = table.select(list(self.features))
-        size = BATCH_ROWS if self.encoding is None else self.encoding.batch_rows
+        # Our kernels read the rows as they stand; a matrix with many columns is made in smaller pieces.
+        size = BATCH_ROWS if self.encoding is None or self.linear else self.encoding.batch_rows
+        source = self._sandbox or self._core
+        assert source is not None  # noqa: S101
         parts = []
         for start in range(0, rows.num_rows, size):
             batch = rows.slice(start, size)
-            parts.append(
-                self._sandbox.scores(batch) if self._sandbox else self._core.scores(self._encoding().matrix(batch))
-            )
+            parts.append(source.scores(batch))
             tell("scoring rows", start + batch.num_rows, rows.num_rows)
         width = len(self.version.classes) or 1
         values = np.concatenate(parts) if parts else np.empty((0, width))
-        return self._checked(values.astype(np.float64, copy=False))
+        return self._checked(values)
 
     def core_scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores of encoded rows (n, m): probabilities (n, k), or values (n,). Only where there is an `encoding`.
@@ -111,10 +107,11 @@ class ScoringSession:
         Raises:
             InputRefused: The model answers NaN or infinity.
         """
-        size = self._encoding().batch_rows
-        parts = [self._core.scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
-        values = np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1))
-        return self._checked(values.astype(np.float64))
+        if self._core is None or self.encoding is None:
+            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
+        size = self.encoding.batch_rows
+        parts = [self._core.matrix_scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
 
     def decisions(self, scores: NDArray[np.float64]) -> NDArray | None:
         """Class codes for `scores`: binary int8 {0, 1} by the threshold, multiclass int32; None for regression."""
@@ -138,13 +135,9 @@ class ScoringSession:
     ) -> None:
         self.close()
 
-    def _encoding(self) -> Encoding:
-        if self.encoding is None:
-            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
-        return self.encoding
-
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        broken = ~np.isfinite(values).all(axis=1)
+        # One sum tells whether any value is broken; only then it is asked which.
+        broken = np.zeros(1, bool) if np.isfinite(values.sum()) else ~np.isfinite(values).all(axis=1)
         if broken.any():
             raise InputRefused(
                 f"the model answers NaN or infinity on {int(broken.sum())} of {len(values)} rows; "
@@ -154,19 +147,10 @@ class ScoringSession:
             if values.shape[1] != 1:
                 raise InputRefused(f"the model answers {values.shape[1]} values per row where one is predicted")
             return values[:, 0]
-        return _probabilities(values, len(self.version.classes))[:, self._order]
-
-
-def _own_core(model: bytes) -> onnx.ModelProto:
-    """The core of our own export; a stored file that holds more than that is not run in this process."""
-    import onnx
-
-    from rai_assets.model.graph import core_of
-    from rai_assets.model.supplied import refuse_unsafe
-
-    parsed = onnx.load_model_from_string(model)
-    refuse_unsafe(parsed, "the stored model")
-    return core_of(parsed)
+        if self._sandbox is not None:
+            values = _probabilities(values, len(self.version.classes))[:, self._order]
+        # Sums of many leaves or of float32 values may pass 1 by a rounding error.
+        return np.clip(values, 0.0, 1.0)
 
 
 def _probabilities(values: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
@@ -189,5 +173,4 @@ def _probabilities(values: NDArray[np.float64], classes: int) -> NDArray[np.floa
             f"{off} do not sum to 1 (smallest value {values.min():.4g}, largest {values.max():.4g})",
             fix=fix,
         )
-    # Sums of many float32 leaves may pass 1 by a rounding error.
-    return np.clip(values, 0.0, 1.0)
+    return values

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
-from rai_assets.model.core import CoreRunner
+from rai_assets.model.core import Core
 from rai_assets.model.encoding import Encoding, Feature, Kind, Style
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
 from rai_assets.model.export import fit_and_export
 from rai_assets.model.fitting import Recipe
-from rai_assets.model.graph import Names, assemble, core_of
+from rai_assets.model.graph import Names, assemble
 from rai_assets.model.parity import Probe, check, generated_rows
 from rai_assets.model.rows import scored_rows, values_of, weights_of
 from rai_assets.model.runtime import open_session, run_full
@@ -84,7 +84,7 @@ def train(
         target_scale=core.target_scale,
     )
     tell("comparing the export with the estimator", 2, 3)
-    answers = ask(file, encoding, contract.classes, (rows, generated), probes, core.native)
+    answers = ask(file, encoding, contract.classes, (rows, generated), core.native)
     spread = float(target.std()) if task == "regression" else 1.0
     parity = check(answers, task=task, threshold=threshold, spread=spread)
     version = ModelVersion(
@@ -170,7 +170,6 @@ def ask(
     encoding: Encoding,
     classes: Sequence[str],
     tables: Sequence[pa.Table],
-    matrices: Sequence[NDArray[np.float32]],
     native: Sequence[NDArray[np.float64]],
 ) -> list[Probe]:
     """The answers of the file and of its core on the training rows and the generated ones, for the parity gate.
@@ -180,19 +179,16 @@ def ask(
         encoding: How source columns become the matrix.
         classes: Class labels, empty for regression.
         tables: Training rows, generated rows.
-        matrices: The same rows, encoded.
         native: The estimator's answers on them.
     """
-    import onnx
-
     names = Names.free(encoding, classes)
     full = open_session(file)
-    core = CoreRunner(core_of(onnx.load_model_from_string(file)))
+    core = Core(file, encoding, len(classes))
     codes = {label: code for code, label in enumerate(classes)}
     probes = []
-    for name, table, matrix, expected in zip(("training", "generated"), tables, matrices, native, strict=True):
+    for name, table, expected in zip(("training", "generated"), tables, native, strict=True):
         rows, size = table.select(encoding.names), encoding.batch_rows
-        inner = [core.scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        inner = [core.scores(rows.slice(start, size)) for start in range(0, rows.num_rows, size)]
         said = run_full(full, names.scores, rows, encoding.features).astype(np.float64).reshape(expected.shape)
         said_by_core = np.concatenate(inner).reshape(expected.shape)
         labels = run_full(full, names.label, rows, encoding.features) if classes else None

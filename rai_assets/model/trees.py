@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_assets.model.links import logistic, softmax
+
 if TYPE_CHECKING:
     import onnx
 
@@ -43,12 +45,9 @@ class Trees:
     def scores(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums of weights and base (n, k) as the core's output: probabilities (n, classes), or values (n, 1)."""
         if self.link == "SOFTMAX":
-            powers = np.exp(sums - sums.max(axis=1, keepdims=True))
-            return powers / powers.sum(axis=1, keepdims=True)
+            return softmax(sums)
         if self.link == "LOGISTIC":
-            # exp of a large negative sum overflows to infinity, and 1 / infinity is the 0 that is meant.
-            with np.errstate(over="ignore"):
-                return np.concatenate([1.0 / (1.0 + np.exp(sums)), 1.0 / (1.0 + np.exp(-sums))], axis=1)
+            return logistic(sums)
         return np.concatenate([1.0 - sums, sums], axis=1) if self.classes == 2 else sums
 
 
