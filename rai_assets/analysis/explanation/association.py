@@ -2,27 +2,33 @@
 
 Category with category: Cramér's V with Bergsma's bias correction (Journal of the Korean Statistical Society 42, 2013).
 Number with category: the correlation ratio, bias-corrected as epsilon (Kelley, PNAS 21, 1935). Number with number:
-|Spearman's rho|. Each lies in [0, 1], 0 where nothing goes along.
-
-The interval is Fisher's on the scale of the correlation (atanh r, standard error 1 / sqrt(n - 3)), which holds
-approximately for each of them; the bound at 0 is kept.
+|Spearman's rho|. Each lies in [0, 1], 0 where nothing goes along. Intervals: `association_intervals`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rai_assets.analysis.explanation.association_intervals import (
+    Interval,
+    mid_ranks,
+    rank_interval,
+    ratio_interval,
+    table_interval,
+)
 from rai_assets.metrics.number import Number
 
 DEFINITION = "sensitive_association@1"
 _FEWEST_ROWS = 5
+_NO_INTERVAL = "no interval: too few rows for the number of categories"
 
 
 def associations(
@@ -35,28 +41,43 @@ def associations(
         for other in sensitive:
             if feature == other:
                 continue
-            coordinates = {"feature": feature, "sensitive": other}
-            value, n, reason = association(columns[feature], columns[other])
-            low, high = (None, None) if value is None else _interval(value, n, level)
+            found = associate(columns[feature], columns[other], level)
+            low, high = found.interval or (None, None)
             numbers.append(
                 Number(
                     DEFINITION,
-                    value,
+                    found.value,
                     low=low,
                     high=high,
                     level=level if low is not None else None,
-                    n=n,
-                    small=_FEWEST_ROWS <= n < 30,
-                    coordinates=coordinates,
+                    n=found.n,
+                    small=_FEWEST_ROWS <= found.n < 30,
+                    coordinates={"feature": feature, "sensitive": other},
                     split=split,
-                    reason=reason,
+                    reason=found.reason,
                 )
             )
     return numbers
 
 
+@dataclass(frozen=True)
+class Association:
+    """A value in [0, 1] with its interval, the rows where both columns are known, and why something is missing."""
+
+    value: float | None
+    n: int
+    interval: Interval | None = None
+    reason: str | None = None
+
+
 class _Column:
-    """A column as codes (categories) or ranks and values (numbers), with what is known of it."""
+    """A column with what is known of it.
+
+    Attributes:
+        number: Whether it holds numbers.
+        known: bool (n,).
+        values: float64 (n,) of numbers; codes of categories.
+    """
 
     def __init__(self, values: pa.ChunkedArray) -> None:
         array = values.combine_chunks()
@@ -69,29 +90,50 @@ class _Column:
         text = array if pa.types.is_dictionary(kind) else pc.cast(array, pa.string()).dictionary_encode()
         self.values = np.asarray(pc.fill_null(pc.cast(text.indices, pa.int64()), 0))
 
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """Place of every number among the distinct ones: the column is sorted once, whatever it is compared with."""
+        return np.unique(self.values, return_inverse=True)[1]
 
-def association(left: _Column, right: _Column) -> tuple[float | None, int, str | None]:
-    """Value in [0, 1], rows where both columns are known, and why there is no value."""
+
+def associate(left: _Column, right: _Column, level: float) -> Association:
+    """The measure that fits the two columns."""
     known = left.known & right.known
     n = int(known.sum())
     if n < _FEWEST_ROWS:
-        return None, n, f"only {n} rows have both columns"
+        return Association(None, n, reason=f"only {n} rows have both columns")
     a, b = left.values[known], right.values[known]
-    if len(np.unique(a)) < 2 or len(np.unique(b)) < 2:
-        return None, n, "one of the two columns has a single value"
+    if a.min() == a.max() or b.min() == b.max():
+        return Association(None, n, reason="one of the two columns has a single value")
     if left.number and right.number:
-        return abs(_pearson(_ranks(a), _ranks(b))), n, None
-    if left.number:
-        return _correlation_ratio(b, a), n, None
-    if right.number:
-        return _correlation_ratio(a, b), n, None
-    return _cramers_v(a, b), n, None
+        a, b = _dense(left.places[known]), _dense(right.places[known])
+        value, interval = abs(_pearson(mid_ranks(a), mid_ranks(b))), rank_interval(a, b, level)
+    elif left.number or right.number:
+        groups, numbers = (_dense(b), a) if left.number else (_dense(a), b)
+        value, interval = _correlation_ratio(groups, numbers), ratio_interval(groups, numbers, level)
+    else:
+        counts = _crossed(a, b)
+        value, interval = _cramers_v(counts), table_interval(counts, level)
+    if interval is None:
+        return Association(value, n, reason=_NO_INTERVAL)
+    return Association(value, n, (min(interval[0], value), max(interval[1], value)))
 
 
-def _cramers_v(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
-    a, b = np.unique(a, return_inverse=True)[1], np.unique(b, return_inverse=True)[1]
-    rows, columns, n = a.max() + 1, b.max() + 1, len(a)
-    counts = np.bincount(a * columns + b, minlength=rows * columns).reshape(rows, columns).astype(float)
+def _dense(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes 0..k-1 of the codes that occur, in their order."""
+    occurs = np.bincount(codes) > 0
+    return (np.cumsum(occurs) - 1)[codes]
+
+
+def _crossed(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Rows of every pair of categories that occur, (r, c)."""
+    a, b = _dense(a), _dense(b)
+    rows, columns = int(a.max()) + 1, int(b.max()) + 1
+    return np.bincount(a * columns + b, minlength=rows * columns).reshape(rows, columns).astype(np.float64)
+
+
+def _cramers_v(counts: NDArray[np.float64]) -> float:
+    n, (rows, columns) = float(counts.sum()), counts.shape
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / n
     phi = ((counts - expected) ** 2 / expected).sum() / n
     corrected = max(0.0, phi - (rows - 1) * (columns - 1) / (n - 1))
@@ -100,7 +142,6 @@ def _cramers_v(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
 
 
 def _correlation_ratio(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    groups = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(groups)
     means = np.bincount(groups, values) / sizes
     total = float(((values - values.mean()) ** 2).sum())
@@ -111,19 +152,6 @@ def _correlation_ratio(groups: NDArray[np.int64], values: NDArray[np.float64]) -
     return math.sqrt(max(0.0, 1.0 - within / free * (len(values) - 1) / total))
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mid-ranks: ties share the mean of their places."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[inverse]
-
-
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     a, b = a - a.mean(), b - b.mean()
     return float(np.clip((a @ b) / math.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
-
-
-def _interval(value: float, n: int, level: float) -> tuple[float, float]:
-    centre = math.atanh(min(value, 1.0 - 1e-12))
-    reach = NormalDist().inv_cdf(0.5 + level / 2) / math.sqrt(n - 3)
-    return max(0.0, min(value, math.tanh(centre - reach))), max(value, math.tanh(centre + reach))
