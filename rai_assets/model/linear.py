@@ -55,7 +55,7 @@ class LinearCore:
     def _add(self, encoding: Encoding, batch: pa.RecordBatch, sums: NDArray[np.float64]) -> None:
         """Add every column of a batch to `sums` (k, n)."""
         for index, number in enumerate(encoding.numbers):
-            values = number.values(batch.column(number.feature))
+            values = number.values(batch.column(number.feature)).astype(np.float64)
             for total, coefficient in zip(sums, self.coefficients[index], strict=True):
                 total += values * coefficient
         place = len(encoding.numbers)
