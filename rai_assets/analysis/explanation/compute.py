@@ -14,13 +14,13 @@ from rai_assets.analysis.explanation.attribution import Attributions, explain_li
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.errors import Undefined
 from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.means import NO_SPREAD, Groups, Moments, skewed_interval
 from rai_assets.metrics.number import Number
 from rai_assets.model.inputs import AuditInputs
 from rai_assets.model.scoring import ScoringSession
 
 SAMPLED_BACKGROUND = 100
 _LEVEL = 0.95
-_NORMAL_95 = 1.959963984540054
 
 
 def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
@@ -108,7 +108,8 @@ def _sampled(
     notes = (
         f"Sampled: {REPEATS} random orders and their reverses per row and background row, "
         f"{behind.num_rows} background rows, because {why}.",
-        "Each value has a standard error; a table lists them.",
+        "Each value has a standard error; a table lists them. It raises a mean of sizes: a column without any effect "
+        "has one of that order.",
     )
     unit = "target" if session.task == "regression" else "rate"
     return Attributions(
@@ -128,27 +129,26 @@ def _coordinates(output: str, **others: str) -> dict[str, str]:
 def _importance(
     found: Attributions, features: Sequence[str], outputs: Sequence[str], inputs: AuditInputs
 ) -> list[Number]:
-    """Mean |value| per column with the normal interval of a mean over the rows; weighted where rows are."""
-    weight = np.ones(inputs.rows.n) if inputs.rows.weight is None else inputs.rows.weight
-    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    """Mean |value| per column with the interval of a mean of skewed values; weighted where rows are."""
+    groups = Groups(weight=inputs.rows.weight)
     numbers = []
     for k, output in enumerate(outputs):
-        sizes = np.abs(found.values[k])
-        mean = np.average(sizes, axis=0, weights=weight)
-        spread = np.sqrt(np.average((sizes - mean) ** 2, axis=0, weights=weight) / max(effective - 1.0, 1.0))
         for j, feature in enumerate(features):
-            reach = _NORMAL_95 * float(spread[j])
+            moments = Moments.of(np.abs(found.values[k, :, j]), groups)
+            low, high = (float(bound[0]) for bound in skewed_interval(moments, _LEVEL, positive=True))
+            known = bool(np.isfinite(low) and np.isfinite(high))
             numbers.append(
                 Number(
                     "mean_absolute_shap_value@1",
-                    float(mean[j]),
-                    low=max(0.0, float(mean[j]) - reach),
-                    high=float(mean[j]) + reach,
-                    level=_LEVEL,
+                    float(moments.mean[0]),
+                    low=low if known else None,
+                    high=high if known else None,
+                    level=_LEVEL if known else None,
                     n=inputs.rows.n,
                     coordinates=_coordinates(output, feature=feature),
                     split=inputs.rows.split,
                     unit=found.unit,
+                    reason=None if known else NO_SPREAD,
                 )
             )
     return numbers
