@@ -98,7 +98,7 @@ def test_calls_in_code_blocks_are_understood(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_calls_in_sentences_exist(page: Path) -> None:
     for code in re.findall(r"`(rai [^`]+)`", _FENCE.sub("", page.read_text())):
-        name, *words = next(calls(code, "rai"))
+        name, *words = next(calls(" ".join(code.split()), "rai"))
         named = {option for word in words if (option := word.partition("=")[0]).startswith("--")}
         if name in ("COMMAND", "…") or name in GENERAL:
             assert named <= GENERAL, code
