@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -194,11 +194,6 @@ class Encoding:
             self._encode(batch, out[start : start + batch.num_rows])
             start += batch.num_rows
         return out
-
-    def batches(self, table: pa.Table) -> Iterator[NDArray[np.float32]]:
-        """`matrix` in pieces of at most `batch_rows` rows, in the order of the table."""
-        for start in range(0, table.num_rows, self.batch_rows):
-            yield self.matrix(table.slice(start, self.batch_rows))
 
     def _encode(self, batch: pa.RecordBatch, out: NDArray[np.float32]) -> None:
         for index, number in enumerate(self.numbers):

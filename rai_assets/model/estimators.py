@@ -6,7 +6,7 @@ import difflib
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ _RESERVED = {
     "categorical_features": "categories are encoded before the estimator, in a way that exports exactly",
     "feature_names_in_": "the contract names the features",
     "warm_start": "a model is trained once",
+    "monotonic_cst": "the estimator's columns are not the contract's",
+    "interaction_cst": "the estimator's columns are not the contract's",
     "verbose": "training reports its progress itself",
 }
 
@@ -96,14 +98,39 @@ def check_parameters(name: str, task: Task, parameters: Mapping[str, Any]) -> No
             )
 
 
-def build_estimator(name: str, task: Task, parameters: Mapping[str, Any], seed: int) -> Any:
-    """The unfitted estimator of a declared name."""
+def build_estimator(
+    name: str, task: Task, parameters: Mapping[str, Any], seed: int, classes: Sequence[str] = ()
+) -> Any:
+    """The unfitted estimator of a declared name.
+
+    Args:
+        name: The declared name.
+        task: Kind of target.
+        parameters: As declared; the keys of a `class_weight` are class labels.
+        seed: Seed of everything random.
+        classes: Class labels in the order of the codes that the estimator is trained on.
+
+    Raises:
+        DeclarationError: The estimator does not have a parameter, or a `class_weight` names no class.
+    """
     check_parameters(name, task, parameters)
     kind = estimator_class(name, task)
     values = {**ESTIMATORS[name].defaults, **parameters}
+    if isinstance(values.get("class_weight"), dict):
+        values["class_weight"] = _weight_per_code(values["class_weight"], classes)
     if "random_state" in inspect.signature(kind).parameters:
         values["random_state"] = seed
     return kind(**values)
+
+
+def _weight_per_code(weights: Mapping[str, float], classes: Sequence[str]) -> dict[int, float]:
+    unknown = [str(label) for label in weights if label not in classes]
+    if unknown:
+        raise DeclarationError(
+            f"`class_weight` names {', '.join(unknown)}; the classes are {', '.join(classes)}",
+            fix="spell the labels as in the data",
+        )
+    return {code: weights.get(label, 1.0) for code, label in enumerate(classes)}
 
 
 def build_from_factory(path: str, folder: Path, parameters: Mapping[str, Any], seed: int) -> Any:

@@ -19,6 +19,8 @@ from rai_assets.model.fitting import Core, Recipe
 from rai_assets.model.tell import Tell, silent
 
 EXPORT_SECONDS = 600.0
+# What the training process prints between fit and export; a user's factory may print as well.
+FITTED = b"rai_assets: fitted"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -89,7 +91,7 @@ def _run(folder: Path, seconds: float, tell: Tell) -> None:
     try:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
-            if line.strip() == b"fitted":
+            if line.strip() == FITTED and not timer.is_alive():
                 tell("exporting the model to ONNX", 1, 3)
                 timer.start()
         code = process.wait()

@@ -1,7 +1,7 @@
 """The process that fits and exports: `python -m rai_assets.model.fit_worker FOLDER`.
 
 Reads `request.json`, `matrix.npy`, `target.npy`, `weight.npy` and `probe<i>.npy` from the folder; writes `core.onnx`,
-`native<i>.npy` and `outcome.json`; prints `fitted` between fit and export. Nothing is pickled: the fitted estimator
+`native<i>.npy` and `outcome.json`; prints `FITTED` between fit and export. Nothing is pickled: the fitted estimator
 lives and ends here.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rai_assets.errors import DeclarationError, RaiError
+from rai_assets.model.export import FITTED
 from rai_assets.model.fitting import Recipe, fit_core
 
 
@@ -39,7 +40,7 @@ def _fit(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         load("target"),
         load("weight") if request["weighted"] else None,
         tuple(load(f"probe{index}") for index in range(request["probes"])),
-        on_fitted=lambda: print("fitted", flush=True),  # noqa: T201
+        on_fitted=lambda: print(FITTED.decode(), flush=True),  # noqa: T201
     )
     (folder / "core.onnx").write_bytes(core.onnx)
     for index, values in enumerate(core.native):

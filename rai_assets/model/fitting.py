@@ -30,6 +30,7 @@ class Recipe:
         folder: The use case's folder.
         parameters: Parameters of the estimator or arguments of the factory.
         seed: Seed of everything random.
+        classes: Class labels in code order.
     """
 
     task: Task
@@ -38,6 +39,7 @@ class Recipe:
     folder: str
     parameters: dict[str, Any]
     seed: int
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def fit_core(
 
 def _build(recipe: Recipe) -> Any:
     if recipe.estimator is not None:
-        return build_estimator(recipe.estimator, recipe.task, recipe.parameters, recipe.seed)
+        return build_estimator(recipe.estimator, recipe.task, recipe.parameters, recipe.seed, recipe.classes)
     return build_from_factory(str(recipe.factory), Path(recipe.folder), recipe.parameters, recipe.seed)
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -58,6 +60,7 @@ class Sandbox:
             cwd=self._folder.name,
             env=_ENVIRONMENT,
         )
+        self._end = weakref.finalize(self, _end, self._process, self._folder)
         try:
             asked = {"memory": self._limits.memory, "seconds": self._limits.seconds, "output": output}
             # Limits and model in one exchange: the start of the process counts as loading.
@@ -81,16 +84,8 @@ class Sandbox:
         return np.frombuffer(answer, "<f8").reshape(batch.num_rows, -1)
 
     def close(self) -> None:
-        """End the process and remove its folder."""
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
-        self._process.wait()
-        self._folder.cleanup()
+        """End the process and remove its folder; also done when nobody holds the sandbox any more."""
+        self._end()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -152,3 +147,13 @@ class Sandbox:
             f"the model needs more than {self._limits.memory >> 20} MiB of memory for a batch of rows",
             fix="supply a model without such large intermediate results",
         )
+
+
+def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
+    process.wait()
+    folder.cleanup()

@@ -37,14 +37,17 @@ class ScoringSession:
         limits: What a supplied file may take; the default where None.
 
     Raises:
-        InputRefused: A supplied file cannot be loaded within its limits.
+        InputRefused: A supplied file is not safe to load, or cannot be loaded within its limits.
     """
 
     def __init__(self, version: ModelVersion, limits: Limits | None = None) -> None:
         from rai_assets.model.sandbox import Sandbox
+        from rai_assets.model.supplied import parse_model
 
         self.version = version
         self._order = [version.output_classes.index(item) for item in version.classes]
+        if version.supplied:
+            parse_model(version.onnx, version.estimator)
         self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
         self._core = None if version.encoding is None else Core(version.onnx, version.encoding, len(version.classes))
 

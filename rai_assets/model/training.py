@@ -73,7 +73,13 @@ def train(
     probes = (encoding.matrix(rows), encoding.matrix(generated))
     tell("fitting the estimator", 0, 3)
     recipe = Recipe(
-        task, settings.estimator, settings.factory, str(folder.absolute()), settings.parameters, settings.seed
+        task=task,
+        estimator=settings.estimator,
+        factory=settings.factory,
+        folder=str(folder.absolute()),
+        parameters=settings.parameters,
+        seed=settings.seed,
+        classes=contract.classes,
     )
     core = fit_and_export(recipe, probes[0], target, weight, probes, tell=tell)
     file = assemble(

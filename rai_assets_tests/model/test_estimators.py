@@ -36,6 +36,14 @@ def test_parameters_that_are_not_the_users() -> None:
         check_parameters("hist_gradient_boosting", "binary", {"categorical_features": [0]})
 
 
+def test_class_weights_go_by_label() -> None:
+    tree = build_estimator("decision_tree", "binary", {"class_weight": {"yes": 3}}, 0, ("no", "yes"))
+    assert tree.class_weight == {0: 1.0, 1: 3}
+    assert build_estimator("decision_tree", "binary", {"class_weight": "balanced"}, 0).class_weight == "balanced"
+    with pytest.raises(DeclarationError, match="`class_weight` names ja; the classes are no, yes"):
+        build_estimator("decision_tree", "binary", {"class_weight": {"ja": 3}}, 0, ("no", "yes"))
+
+
 def test_an_estimator_that_cannot_predict_the_target() -> None:
     with pytest.raises(DeclarationError, match="linear_regression cannot predict this target: its task is binary") as e:
         check_parameters("linear_regression", "binary", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
@@ -219,6 +220,21 @@ def test_a_model_that_takes_too_long() -> None:
     late = pytest.raises(InputRefused, match="did not answer within 1.5 s and was stopped")
     with late, ScoringSession(version(supplied.endless_loop()), limits) as session:
         session.scores(ROWS)
+
+
+def test_a_forgotten_session_ends_its_worker() -> None:
+    session = ScoringSession(version(supplied.logistic()))
+    assert session._sandbox is not None
+    process = session._sandbox._process
+    assert process.poll() is None
+    del session
+    gc.collect()
+    assert process.poll() is not None
+
+
+def test_a_stored_supplied_file_is_looked_at_again() -> None:
+    with pytest.raises(InputRefused, match="in another file"):
+        ScoringSession(version(supplied.external("/etc/passwd")))
 
 
 def test_the_worker_has_no_network() -> None:
