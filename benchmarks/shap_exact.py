@@ -28,7 +28,7 @@ import numpy as np
 import onnx
 
 from rai_assets.analysis.explanation.attribution import Attributions, explain_trees
-from rai_assets.model.core import CoreRunner
+from rai_assets.model.runtime import BATCH_ROWS, open_session
 
 ADULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "adult"
 COLUMNS = 14
@@ -98,8 +98,10 @@ def memory_beyond(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def scores_of(file: bytes, matrix: np.ndarray) -> np.ndarray:
     """The core's answers, (n, 2)."""
-    runner = CoreRunner(onnx.load_model_from_string(file))
-    return np.concatenate([runner.scores(matrix[start : start + 65_536]) for start in range(0, len(matrix), 65_536)])
+    session = open_session(file)
+    feed = session.get_inputs()[0].name
+    starts = range(0, len(matrix), BATCH_ROWS)
+    return np.concatenate([session.run(None, {feed: matrix[start : start + BATCH_ROWS]})[0] for start in starts])
 
 
 def shap_seconds(estimator: Any, matrix: np.ndarray, background: np.ndarray) -> tuple[float, np.ndarray]:

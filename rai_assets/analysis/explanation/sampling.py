@@ -5,6 +5,9 @@ over the background. For each pair (x, z) they are estimated by random orders of
 reverse (Mitchell, Cooper, Frank and Holmes, JMLR 23, 2022), or enumerated where that takes no more points. Spending
 the orders across the background instead of repeating each over all of it is what makes it cheap. Every order
 telescopes, so each row adds up to f(x) - mean f(z) whatever the sampling error.
+
+The standard error takes the orders of a pair for independent. Every second one is chosen to err the other way, so the
+true error is a little smaller than the stated one.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ class Sampled:
 
     Attributes:
         values: float64 (K, n, p).
-        standard_error: float64 (K, n, p), of the draw of the orders; 0 where every pair was enumerated.
+        standard_error: float64 (K, n, p), of the draw of the orders, rather too large than too small; 0 where every
+            pair was enumerated.
         base: float64 (K,), mean output over the background.
         output: float64 (K, n), the function at the rows.
         scored: Number of points that were scored.

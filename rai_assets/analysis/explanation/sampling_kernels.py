@@ -62,6 +62,20 @@ def shuffle(order, n, seed, row, other, repeat):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def draw_order(differing, size, seed, row, other, repeat, spare, order):  # type: ignore[no-untyped-def]
+    """Writes one of a pair's random orders of its differing players to `order`.
+
+    Every second order is the one before it turned by half, so that players that came early come late: together the two
+    err less than two independent ones.
+    """
+    spare[:size] = differing[:size]
+    shuffle(spare, size, seed, row, other, repeat - repeat % 2)
+    turn = (repeat % 2) * (size // 2)
+    for k in range(size):
+        order[k] = spare[(k + turn) % size]
+
+
+@njit(cache=True)
 def is_exact(n, repeats):  # type: ignore[no-untyped-def]
     """Whether all mixed points of n differing players cost no more than the permutations would."""
     return n <= MOST_EXACT and (1 << n) - 2 <= 2 * (n - 1) * repeats
@@ -110,7 +124,12 @@ def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points)
     Pair i is row `which[i // b]` with background row `i % b`. Returns the next pair and the number of points.
     """
     n_background = len(pairs.background)
-    differing, order = np.empty(len(pairs.start) - 1, np.int64), np.empty(len(pairs.start) - 1, np.int64)
+    n_players = len(pairs.start) - 1
+    differing, spare, order = (
+        np.empty(n_players, np.int64),
+        np.empty(n_players, np.int64),
+        np.empty(n_players, np.int64),
+    )
     n = 0
     while pair < len(which) * n_background:
         row, other = which[pair // n_background], pair % n_background
@@ -122,8 +141,7 @@ def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points)
             mix_all(pairs, differing, size, row, other, points, n)
         if not exact:
             for repeat in range(repeats):
-                order[:size] = differing[:size]
-                shuffle(order, size, seed, pairs.first_row + row, other, first_repeat + repeat)
+                draw_order(differing, size, seed, pairs.first_row + row, other, first_repeat + repeat, spare, order)
                 first = n + 2 * (size - 1) * repeat
                 walk(pairs, order, size, False, row, other, points, first)
                 walk(pairs, order, size, True, row, other, points, first + size - 1)
@@ -171,7 +189,11 @@ def collect(  # type: ignore[no-untyped-def]
     `variances` goes the estimated variance of each sampled pair's mean over its repeats.
     """
     n_background, n_players = len(pairs.background), len(pairs.start) - 1
-    differing, order = np.empty(n_players, np.int64), np.empty(n_players, np.int64)
+    differing, spare, order = (
+        np.empty(n_players, np.int64),
+        np.empty(n_players, np.int64),
+        np.empty(n_players, np.int64),
+    )
     total, squares = np.empty(n_players), np.empty(n_players)
     at = 0
     for pair in range(begin, end):
@@ -187,8 +209,7 @@ def collect(  # type: ignore[no-untyped-def]
                 continue
             total[:], squares[:] = 0.0, 0.0
             for repeat in range(repeats):
-                order[:size] = differing[:size]
-                shuffle(order, size, seed, pairs.first_row + row, other, first_repeat + repeat)
+                draw_order(differing, size, seed, pairs.first_row + row, other, first_repeat + repeat, spare, order)
                 for k in range(size):
                     gain = gain_at(k, size, low, high, f_points[output], at + repeat * 2 * (size - 1))
                     total[order[k]] += gain
