@@ -27,6 +27,7 @@ app = typer.Typer(
     "4 fault.",
 )
 
+_STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
@@ -219,7 +220,10 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line; every refusal is a sentence and an exit code, never a trace."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == _STOPPED:
+            print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
+        sys.exit(code)
     except RaiError as error:
         print(f"rai: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -227,11 +231,18 @@ def main() -> None:
         command = error.ctx.command_path if error.ctx else "rai"
         print(f"rai: {error.format_message()}\n  Fix: `{command} --help` shows how it is called", file=sys.stderr)
         sys.exit(UsageError.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        # A gate in a pipeline reads 1 as a verdict, so nothing unforeseen may end with it.
+        if os.environ.get("RAI_DEBUG"):
+            raise
+        said = " ".join(str(error).split())[:500]
+        print(
+            f"rai: {type(error).__name__}: {said}\n  Fix: RAI_DEBUG=1 shows where; `rai doctor` looks for the cause",
+            file=sys.stderr,
+        )
+        sys.exit(RaiError.exit_code)
 
 
 def _say(line: str) -> None:

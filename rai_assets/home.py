@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rai_assets.errors import RaiError
 
+_WRITABLE = "make the folder writable, or set RAI_HOME to one that is"
+
 
 def home() -> Path:
     """The state folder: `RAI_HOME`, default `./.rai`, absolute."""
@@ -47,8 +49,10 @@ def prepare() -> Path:
         raise RaiError(
             f"the state folder cannot be written: {error.strerror}",
             where=str(folder),
-            fix="make the folder writable, or set RAI_HOME to one that is",
+            fix=_WRITABLE,
         ) from error
+    if not os.access(folder, os.W_OK):
+        raise RaiError("the state folder cannot be written", where=str(folder), fix=_WRITABLE)
     os.environ["RAI_HOME"] = str(folder)
     os.environ["DAGSTER_HOME"] = str(dagster_home)
     return folder

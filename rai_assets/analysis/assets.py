@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -49,7 +50,8 @@ def analysis_asset(
         from rai_assets.store.results import Result
 
         inputs = read_inputs(stage, has_model=has_model)
-        found = compute(inputs)
+        with inputs.session or nullcontext():
+            found = compute(inputs)
         provenance = stage.provenance(model=inputs.model_digest, seed=inputs.seed)
         return Result(
             asset=thing,

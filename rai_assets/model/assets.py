@@ -39,6 +39,11 @@ def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:
 
         return make_version(stage, settings, folder)
 
+    def outside() -> dict[str, Any]:
+        from rai_assets.model.making import outside_of
+
+        return outside_of(settings, folder)
+
     return ResultAsset(
         thing="model",
         description=MODEL,
@@ -49,6 +54,7 @@ def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:
         settings=settings.model_dump(mode="json"),
         compute=compute,
         present=_present_model,
+        outside=outside,
     )
 
 
@@ -57,7 +63,7 @@ def _present_model(result: "Result") -> dict[str, Any]:
     return {
         "estimator": facts["version"]["estimator"],
         "parity": facts["parity_sentence"],
-        "largest difference": float(facts["parity_difference"]),
+        **({"largest difference": float(facts["parity_difference"])} if "parity_difference" in facts else {}),
         "onnx bytes": len(result.files["model.onnx"]),
     }
 

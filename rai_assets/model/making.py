@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from rai_assets.model.promotion import Comparison, Decision, compare, decide
 from rai_assets.model.rows import scored_rows
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.settings import ModelSettings
-from rai_assets.model.version import ModelVersion
+from rai_assets.model.version import ModelVersion, library_versions
 from rai_assets.store import results
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
@@ -50,6 +52,26 @@ def make_version(stage: Stage, settings: ModelSettings, folder: Path) -> Result:
     )
 
 
+def outside_of(settings: ModelSettings, folder: Path) -> dict[str, Any]:
+    """What a version depends on beside the declaration and the data: libraries, the ONNX file, the factory's code."""
+    files: list[Path] = []
+    if settings.onnx is not None:
+        files = [folder / settings.onnx.path]
+    elif settings.factory is not None:
+        files = [*sorted(folder.glob("**/*.py")), *_installed(settings.factory.partition(":")[0])]
+    digests = {str(path.name): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+    return {"libraries": library_versions(), "files": digests}
+
+
+def _installed(module: str) -> list[Path]:
+    """The file of an installed module; none where the module stands in the use case's folder."""
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return []
+    return [Path(found.origin)] if found is not None and found.origin else []
+
+
 def _facts(version: ModelVersion) -> dict[str, Any]:
     return {
         "digest": version.digest,
@@ -78,9 +100,7 @@ def make_predictions(stage: Stage) -> Result:
     dataset, version = dataset_of(stage), version_of(stage)
     with ScoringSession(version) as session:
         table = predict(session, dataset.table(columns=session.features), stage.progress)
-    return Result(
-        asset="predictions", provenance=stage.provenance(model=version.digest), tables={"predictions": table}
-    )
+    return Result(asset="predictions", provenance=stage.provenance(model=version.digest), tables={"predictions": table})
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ def scorecard_asset(
         has_model: False where the data carries logged decisions.
     """
     reads = ["dataset", *(["model"] if has_model else []), *analyses]
-    settings = {"title": title, "purpose": purpose, "requirements": [repr(item) for item in requirements]}
+    settings = {
+        "title": title,
+        "purpose": purpose,
+        "owners": list(keys.owners),
+        "requirements": [repr(item) for item in requirements],
+    }
 
     @dg.asset(
         key=keys.asset("scorecard"),

@@ -40,6 +40,7 @@ class ResultAsset:
         compute: The body: a stage in, a result out.
         present: Dagster metadata from a result: headline floats, short markdown, tables.
         requirements: The requirements measured by this asset; each becomes a check, not blocking here.
+        outside: What the result depends on beyond the declaration and the store, as JSON: files, library versions.
     """
 
     thing: str
@@ -52,6 +53,7 @@ class ResultAsset:
     compute: "Callable[[Stage], Result]"
     present: "Callable[[Result], Mapping[str, Any]]"
     requirements: Sequence[Requirement] = ()
+    outside: Callable[[], Any] = dict
 
     def build(self, keys: UseCaseKeys) -> dg.AssetsDefinition:
         """The Dagster asset with its checks."""
@@ -66,7 +68,8 @@ class ResultAsset:
         )
         def produce(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
             with open_stage(context, lake, keys, self.thing) as stage:
-                result, commit, reused = stage.produce(self.thing, self.settings, self.reads, self.compute)
+                given = [self.settings, self.outside()]
+                result, commit, reused = stage.produce(self.thing, given, self.reads, self.compute)
                 return materialization(
                     stage, result, commit, reused, self.present(result), requirement_results(result, self.requirements)
                 )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from rai_assets.errors import UsageError
+from rai_assets.errors import RaiError, UsageError
 from rai_assets.metrics.number import Number
 from rai_assets.provenance import Provenance
 from rai_assets.store.changes import OCTET_STREAM, ChangeSet
@@ -25,6 +25,7 @@ from rai_assets.store.protocol import Commit, VersionedRepository
 if TYPE_CHECKING:
     import pyarrow as pa
 
+READS = "reads"  # the fact that holds the tree digests of the results it was made from
 _ASSET = re.compile(r"[a-z][a-z_]*")
 # Written once per result, in its provenance, and put back when the numbers are read.
 _PINNED = frozenset({"branch", "commit", "model", "address"})
@@ -120,6 +121,24 @@ def load(repository: VersionedRepository, ref: str, asset: str) -> Result:
         files={name: _read(repository, commit, f"{asset}/files/{name}") for name in parts["files"]},
         facts=head["facts"],
     )
+
+
+def refuse_outdated(repository: VersionedRepository, commit: str, result: Result) -> None:
+    """Make sure that a result was made from the results that are stored beside it.
+
+    Every result keeps the tree digests of those it read; a model that was made again leaves the old one's audit behind.
+
+    Raises:
+        RaiError: One of them is another now.
+    """
+    for name, digest in result.facts.get(READS, {}).items():
+        if repository.tree_digest(commit, f"{name}/") != digest:
+            use_case = result.provenance.use_case
+            raise RaiError(
+                f"{result.asset} was made from another {name} than the one stored now",
+                where=use_case,
+                fix=f"make it again: `rai run {use_case}`, or materialize {use_case}/{result.asset}",
+            )
 
 
 def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> list[Number]:

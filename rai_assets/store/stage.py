@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,7 +55,7 @@ class Stage:
         """The stored result of another asset of this audit.
 
         Raises:
-            RaiError: It has no result yet, or one of another data commit.
+            RaiError: It has no result yet, or one made from others than those stored now.
         """
         if asset not in self._loaded:
             if asset not in results.assets(self.repository, self.results_commit):
@@ -65,15 +65,8 @@ class Stage:
                     fix=f"materialize {self.keys.name}/{asset} first, or run `rai run {self.keys.name}`",
                 )
             self._loaded[asset] = results.load(self.repository, self.results_commit, asset)
-        loaded = self._loaded[asset]
-        if asset != "dataset" and loaded.provenance.commit != self.data_commit:
-            raise RaiError(
-                f"{asset} was computed on data commit {loaded.provenance.commit[:12]}, "
-                f"the dataset now stands at {self.data_commit[:12]}",
-                where=self.keys.name,
-                fix=f"materialize {self.keys.name}/{asset} again",
-            )
-        return loaded
+            results.refuse_outdated(self.repository, self.results_commit, self._loaded[asset])
+        return self._loaded[asset]
 
     def provenance(self, *, model: str | None = None, seed: int | None = None) -> Provenance:
         """What a result of this step is pinned to."""
@@ -81,8 +74,11 @@ class Stage:
 
     def input_digest(self, asset: str, settings: Any, reads: Sequence[str]) -> str:
         """Digest over everything the asset's result depends on: settings, code version, and the results it reads."""
-        read = {name: self.repository.tree_digest(self.results_commit, f"{name}/") for name in reads}
+        read = self._digests(reads)
         return digest_of({"asset": asset, "settings": settings, "code": __version__, "reads": read})
+
+    def _digests(self, reads: Sequence[str]) -> dict[str, str]:
+        return {name: self.repository.tree_digest(self.results_commit, f"{name}/") for name in reads}
 
     def produce(
         self, asset: str, settings: Any, reads: Sequence[str], compute: Callable[[Stage], Result]
@@ -96,7 +92,8 @@ class Stage:
         found = results.find(self.repository, self.results_branch, asset, digest)
         if found is not None:
             return results.load(self.repository, found.id, asset), found.id, True
-        result = compute(self)
+        computed = compute(self)
+        result = replace(computed, facts={**computed.facts, results.READS: self._digests(reads)})
         return result, self.save(result, digest), False
 
     def save(self, result: Result, input_digest: str) -> str:

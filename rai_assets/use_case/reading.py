@@ -47,14 +47,19 @@ def results_head(repository: VersionedRepository, name: str, branch: str) -> str
 
 
 def all_numbers(name: str, branch: str) -> list[Number]:
-    """Every number of the last audit of a data branch, with its address."""
+    """Every number of the last audit of a data branch, with its address.
+
+    Raises:
+        RaiError: There is none, or a part of it was made from another model or other data than the rest.
+    """
     repository = repository_of(name)
     commit = results_head(repository, name, branch)
-    return [
-        number
-        for asset in results.assets(repository, commit)
-        for number in results.addressed_numbers(repository, commit, asset)
-    ]
+    numbers: list[Number] = []
+    for asset in results.assets(repository, commit):
+        result = results.load(repository, commit, asset)
+        results.refuse_outdated(repository, commit, result)
+        numbers += [number.addressed(name, commit, asset) for number in result.numbers]
+    return numbers
 
 
 def select_numbers(
@@ -80,6 +85,9 @@ def select_numbers(
     name = declared.use_case.name
     numbers = all_numbers(name, branch)
     audited = split or ("test" if declared.use_case.model is not None else "all")
+    splits = {number.split for number in numbers if number.split}
+    if audited not in splits:
+        raise UsageError(f"no number of {name} has the split {audited!r}", fix=f"splits: {', '.join(sorted(splits))}")
     fitting = [
         number
         for number in numbers
@@ -107,7 +115,7 @@ def _what_there_is(numbers: Sequence[Number], definition: str | None, by: Sequen
     if by:
         groupings = sorted({",".join(_columns(number)) for number in numbers if _columns(number)})
         return "--by takes one of: " + "  ".join(groupings)
-    return "splits: " + ", ".join(sorted({number.split for number in numbers if number.split}))
+    return "leave out one of --definition and --by"
 
 
 def render_numbers(numbers: Sequence[Number], form: str) -> str:

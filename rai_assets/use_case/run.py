@@ -14,6 +14,7 @@ from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
 from rai_assets.use_case.declaration import Declared
 
+_STARTED_HERE = {"rai/started_by": "rai run"}
 # Dagster's event log goes to its storage; the console shows our own lines.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -52,39 +53,52 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
     """
     home = prepare()
     keys = declared.use_case.keys()
-    with _one_run_at_a_time(home / "locks", keys, branch):
-        import dagster as dg
 
-        from rai_assets.use_case.graph import LAKE, build, data_branch_names, location_definitions, partition_changes
-        from rai_assets.use_case.quiet import quiet
+    import dagster as dg
 
+    from rai_assets.use_case.graph import LAKE, build, data_branch_names, location_definitions, partition_changes
+    from rai_assets.use_case.quiet import quiet
+
+    branches = data_branch_names(LAKE, keys)
+    if branch not in branches:
+        raise UsageError(f"{keys.name} has no data branch {branch!r}", fix=f"choose one of: {', '.join(branches)}")
+    with _one_run_at_a_time(home / "locks", keys, branch), quiet(), dg.DagsterInstance.get() as instance:
         definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
-        repository = LAKE.repository(keys)
-        branches = data_branch_names(LAKE, keys)
-        if branch not in branches:
-            raise UsageError(f"{keys.name} has no data branch {branch!r}", fix=f"choose one of: {', '.join(branches)}")
-        with quiet(), dg.DagsterInstance.get() as instance:
-            for change in partition_changes(keys, branches, instance):
-                if isinstance(change, dg.AddDynamicPartitionsRequest):
-                    instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
-                else:
-                    for key in change.partition_keys:
-                        instance.delete_dynamic_partition(change.partitions_def_name, key)
-            job = definitions.resolve_job_def(keys.audit_job)
-            result = job.execute_in_process(
-                instance=instance,
-                partition_key=branch,
-                raise_on_error=False,
-                run_config=_QUIET,
-                asset_selection=_selection(definitions, keys, only) if only else None,
-            )
-            made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
-            if "scorecard" not in made and not result.success:
-                raise _failure(result)
-            outcome = _outcome(repository, branch, result.run_id, made)
-            if branch == MAIN and "scorecard" in made and declared.use_case.model is not None:
-                outcome = _promote(definitions, keys, instance, outcome)
+        _end_dead_runs(instance, keys, branch)
+        for change in partition_changes(keys, branches, instance):
+            if isinstance(change, dg.AddDynamicPartitionsRequest):
+                instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+            else:
+                for key in change.partition_keys:
+                    instance.delete_dynamic_partition(change.partitions_def_name, key)
+        result = definitions.resolve_job_def(keys.audit_job).execute_in_process(
+            instance=instance,
+            partition_key=branch,
+            raise_on_error=False,
+            run_config=_QUIET,
+            asset_selection=_selection(definitions, keys, only) if only else None,
+            tags=_STARTED_HERE,
+        )
+        made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
+        if "scorecard" not in made and not result.success:
+            raise _failure(result)
+        outcome = _outcome(LAKE.repository(keys), branch, result.run_id, made)
+        if branch == MAIN and "scorecard" in made and declared.use_case.model is not None:
+            outcome = _promote(definitions, keys, instance, outcome)
     return outcome
+
+
+def _end_dead_runs(instance: Any, keys: UseCaseKeys, branch: str) -> None:
+    """Mark runs that a killed `rai run` left as started: this process holds their lock, so nobody works on them."""
+    import dagster as dg
+
+    unfinished = dg.RunsFilter(
+        job_name=keys.audit_job,
+        tags={**_STARTED_HERE, "dagster/partition": branch},
+        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED],
+    )
+    for run in instance.get_runs(unfinished):
+        instance.report_run_failed(run, "The process of this run ended without a word.")
 
 
 @contextmanager
@@ -125,6 +139,8 @@ def _failure(result: Any) -> RaiError:
     failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
     if failure.user_failure_data is None:
         error = failure.error.cause or failure.error
+        if "DagsterExecutionInterruptedError" in (failure.error.cls_name, error.cls_name):
+            raise KeyboardInterrupt
         return RaiError(
             error.message.strip(), fix=f"the whole trace is in the run {result.run_id[:8]}: `rai dev` shows it"
         )

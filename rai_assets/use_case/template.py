@@ -154,4 +154,8 @@ def _write(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        raise RaiError(f"the file cannot be written: {error.strerror}", where=str(path)) from error
+        raise RaiError(
+            f"the file cannot be written: {error.strerror}",
+            where=str(path),
+            fix="work in a folder that you may write to, or set RAI_DEFS to one",
+        ) from error

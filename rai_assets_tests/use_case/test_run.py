@@ -122,6 +122,62 @@ def test_one_asset_alone_reads_what_is_stored(loans: Declared) -> None:
     assert outcome.gate is None
 
 
+def changed(loans: Declared, old: str, new: str) -> Declared:
+    loans.path.write_text(loans.path.read_text().replace(old, new))
+    again = load(loans.path)
+    assert again is not None
+    return again
+
+
+def test_the_verdicts_of_one_model_never_promote_another(loans: Declared) -> None:
+    run(loans)
+    served = repository_of("loans").resolve("champion")
+    constant = changed(loans, "logistic_regression}", "logistic_regression, parameters: {C: 1.0e-9}}")
+    with pytest.raises(RaiError, match="made from another model"):
+        run(constant, only=["model", "scorecard"])
+    assert repository_of("loans").resolve("champion") == served
+    with pytest.raises(RaiError, match="made from another model"):
+        select_numbers(constant)
+
+
+def test_a_changed_factory_makes_a_new_model(loans: Declared) -> None:
+    code = "from sklearn.linear_model import LogisticRegression\ndef make():\n    return LogisticRegression(C={})\n"
+    (loans.folder / "own_loans_model.py").write_text(code.format("1.0"))
+    own = changed(loans, "estimator: logistic_regression", "factory: 'own_loans_model:make'")
+    run(own)
+    before = reused("loans", "model")
+    run(own)
+    assert reused("loans", "model") == before
+    (loans.folder / "own_loans_model.py").write_text(code.format("0.01"))
+    run(own)
+    assert reused("loans", "model") != before
+
+
+def test_a_supplied_onnx_file_is_audited_and_a_new_file_is_a_new_model(loans: Declared) -> None:
+    run(loans)
+    trained = results.load(repository_of("loans"), "results-main", "model").files["model.onnx"]
+    (loans.folder / "own.onnx").write_bytes(trained)
+    supplied = changed(loans, "estimator: logistic_regression", "onnx: {path: own.onnx, classes: ['no', 'yes']}")
+    outcome = run(supplied)
+    assert outcome.gate == "pass"
+    stored = results.load(repository_of("loans"), "results-main", "explanations")
+    assert "sampled" in stored.notes[0]
+
+
+def test_new_owners_reach_the_report(loans: Declared) -> None:
+    run(loans)
+    run(changed(loans, "team:risk", "team:credit"))
+    page = results.load(repository_of("loans"), "results-main", "scorecard").files["report.html"]
+    assert b"team:credit" in page and b"team:risk" not in page
+
+
+@pytest.mark.parametrize("branch", ["../../outside", "a" * 300, "results-main", "run-1", "", "main/x"])
+def test_a_branch_name_never_reaches_the_file_system(loans: Declared, workplace: Path, branch: str) -> None:
+    with pytest.raises(UsageError, match="no data branch"):
+        run(loans, branch)
+    assert not list(workplace.glob("**/*outside*"))
+
+
 def test_a_second_run_at_the_same_time_is_told_so(loans: Declared, workplace: Path) -> None:
     (workplace / ".rai" / "locks").mkdir(parents=True)
     with FileLock(workplace / ".rai" / "locks" / "loans.main.lock"), pytest.raises(RaiError, match="under way"):
