@@ -27,8 +27,8 @@ PREDICTIONS = """\
 What the model says of every row, computed once and read by every analysis."""
 
 CHAMPION_TEXT = """\
-The model that serves. It moves when the gate of `main` holds and the new version is not worse than the present one on
-the same held-out rows; each move is one commit, and the reason is kept either way."""
+The model that serves. It moves when the gate of `main` holds and the new version is not shown to be worse than the
+present one on the same held-out rows; each move is one commit, and the reason is kept either way."""
 
 
 def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.splits import code_of
+from rai_assets.errors import RaiError
 from rai_assets.keys import CHAMPION
 from rai_assets.metrics.number import Number
 from rai_assets.model.predictions import predict, scores_of
@@ -128,10 +129,14 @@ def promote(stage: Stage) -> Promotion:
     scorecard, challenger = stage.result("scorecard"), version_of(stage)
     present = _present(stage)
     same = present is not None and present.digest == challenger.digest
-    comparison = None
+    comparison, obstacle = None, ""
     if present is not None and not same:
-        comparison = _compare(stage, challenger, present)
-    decision = decide(gate_holds=scorecard.facts["gate"] == "pass", same_model=same, comparison=comparison)
+        try:
+            comparison = _compare(stage, challenger, present)
+        except (RaiError, ValueError) as error:
+            obstacle = str(error.what if isinstance(error, RaiError) else error)
+    gate_holds = scorecard.facts["gate"] == "pass"
+    decision = decide(gate_holds=gate_holds, same_model=same, comparison=comparison, obstacle=obstacle)
     if not decision.promote:
         return Promotion(decision, challenger.digest, present.digest if present else None, None)
     result = Result(

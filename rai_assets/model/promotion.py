@@ -1,4 +1,4 @@
-"""When the champion moves: the gate holds, and the challenger is not worse on the same rows."""
+"""When the champion moves: the gate holds, and the challenger is not shown to be worse on the same rows."""
 
 from __future__ import annotations
 
@@ -75,18 +75,22 @@ def _losses(challenger: Rows, champion: Rows) -> tuple[str, NDArray[np.float64],
     )
 
 
-def decide(*, gate_holds: bool, same_model: bool, comparison: Comparison | None) -> Decision:
+def decide(*, gate_holds: bool, same_model: bool, comparison: Comparison | None, obstacle: str = "") -> Decision:
     """The promotion rule, a pure function of what was measured.
 
     Args:
         gate_holds: Every blocking requirement has the verdict `pass`.
         same_model: Challenger and champion are the same file.
-        comparison: Challenger against champion; None where there is no champion yet.
+        comparison: Challenger against champion; None where there is no champion yet, or it cannot be compared.
+        obstacle: Why the champion cannot score the present data, e.g. a column that it reads is gone. It could not
+            serve this contract any more, so the gate alone decides.
     """
     if not gate_holds:
         return Decision(False, "The gate does not hold: a blocking requirement fails or cannot be told.")
     if same_model:
         return Decision(False, "The challenger is the present champion.")
+    if obstacle:
+        return Decision(True, f"The gate holds; the champion cannot be compared and gives way: {obstacle}.")
     if comparison is None:
         return Decision(True, "The gate holds and there was no champion.")
     measured = (
@@ -95,4 +99,4 @@ def decide(*, gate_holds: bool, same_model: bool, comparison: Comparison | None)
     )
     if comparison.low > 0:
         return Decision(False, f"The challenger is worse than the champion: {measured}.")
-    return Decision(True, f"The gate holds and the challenger is not worse: {measured}.")
+    return Decision(True, f"The gate holds and the challenger is not shown to be worse: {measured}.")

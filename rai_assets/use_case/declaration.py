@@ -246,7 +246,7 @@ def _from_python(path: Path) -> UseCase:
         names = runpy.run_path(str(path), run_name=f"rai_use_case_{path.parent.name}")
     except ValidationError as error:
         raise DeclarationError(_describe(error, path, {})) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that exits must not end the command with its code
         frame = error.__traceback__
         line = 1
         while frame is not None:

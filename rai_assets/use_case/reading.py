@@ -19,6 +19,8 @@ from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.use_case.declaration import Declared
 
+_OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
+
 
 def repository_of(name: str) -> VersionedRepository:
     """The repository of a use case.
@@ -46,7 +48,7 @@ def results_head(repository: VersionedRepository, name: str, branch: str) -> str
         ) from error
 
 
-def all_numbers(name: str, branch: str) -> list[Number]:
+def all_numbers(name: str, branch: str, *, has_model: bool) -> list[Number]:
     """Every number of the last audit of a data branch, with its address.
 
     Raises:
@@ -56,6 +58,8 @@ def all_numbers(name: str, branch: str) -> list[Number]:
     commit = results_head(repository, name, branch)
     numbers: list[Number] = []
     for asset in results.assets(repository, commit):
+        if asset in _OF_A_MODEL and not has_model:
+            continue  # left by a model that is no longer declared
         result = results.load(repository, commit, asset)
         results.refuse_outdated(repository, commit, result)
         numbers += [number.addressed(name, commit, asset) for number in result.numbers]
@@ -83,7 +87,7 @@ def select_numbers(
         UsageError: Nothing fits; the message says what there is.
     """
     name = declared.use_case.name
-    numbers = all_numbers(name, branch)
+    numbers = all_numbers(name, branch, has_model=declared.use_case.model is not None)
     audited = split or ("test" if declared.use_case.model is not None else "all")
     splits = {number.split for number in numbers if number.split}
     if audited not in splits:

@@ -38,7 +38,9 @@ def stopped_while(folder: Path, line: str, how: signal.Signals) -> subprocess.Co
         until = time.monotonic() + 120
         while line not in errors.read_text() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
-        os.killpg(process.pid, how)
+        while process.poll() is None and "stopped" not in errors.read_text() and time.monotonic() < until:
+            os.killpg(process.pid, how)  # again and again, as impatient people do
+            time.sleep(1)
         code = process.wait(60)
     return subprocess.CompletedProcess("rai run loans", code, "", errors.read_text())
 

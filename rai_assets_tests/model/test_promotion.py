@@ -35,6 +35,12 @@ def test_a_challenger_moves_unless_it_is_shown_to_be_worse() -> None:
     assert "+0.02" in refused.reason
 
 
+def test_a_champion_that_cannot_score_the_present_data_gives_way_to_the_gate() -> None:
+    moved = decide(gate_holds=True, same_model=False, comparison=None, obstacle="it needs the column z")
+    assert moved.promote and "column z" in moved.reason
+    assert not decide(gate_holds=False, same_model=False, comparison=None, obstacle="it needs the column z").promote
+
+
 def test_the_interval_is_mcnemars_with_one_half_added() -> None:
     """40 rows only the challenger gets wrong, 10 only the champion, of 1,000."""
     target = np.zeros(1000)

@@ -123,6 +123,9 @@ def test_a_declaration_in_python(tmp_path: Path) -> None:
     declared = load(path)
     assert declared is not None
     assert declared.use_case.model is None
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(DeclarationError, match="use_case.py:2"):
+        load(path)
     path.write_text("1 / 0\n")
     with pytest.raises(DeclarationError, match="use_case.py:1"):
         load(path)

@@ -164,6 +164,13 @@ def test_a_supplied_onnx_file_is_audited_and_a_new_file_is_a_new_model(loans: De
     assert "sampled" in stored.notes[0]
 
 
+def test_a_removed_column_does_not_block_the_promotion(loans: Declared) -> None:
+    run(loans)
+    outcome = run(changed(loans, "weekday: {role: feature", "weekday: {role: context"))
+    assert outcome.gate == "pass"
+    assert outcome.champion is not None and "weekday" in outcome.champion
+
+
 def test_new_owners_reach_the_report(loans: Declared) -> None:
     run(loans)
     run(changed(loans, "team:risk", "team:credit"))
