@@ -166,7 +166,7 @@ def test_a_supplied_onnx_file_is_audited_and_a_new_file_is_a_new_model(loans: De
 
 def test_a_removed_column_does_not_block_the_promotion(loans: Declared) -> None:
     run(loans)
-    outcome = run(changed(loans, "weekday: {role: feature", "weekday: {role: context"))
+    outcome = run(changed(loans, "weekday: {role: feature", "weekday: {role: ignored"))
     assert outcome.gate == "pass"
     assert outcome.champion is not None and "weekday" in outcome.champion
 
