@@ -101,8 +101,14 @@ def save(
         return repository.get_commit(branch)
 
 
-def load(repository: VersionedRepository, ref: str, asset: str) -> Result:
+def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool = True) -> Result:
     """Read a result. Its numbers are pinned to the data commit, but not addressed.
+
+    Args:
+        repository: The use case's repository.
+        ref: The commit to read.
+        asset: Name of the asset.
+        whole: False leaves out charts, tables and files.
 
     Raises:
         NotFound: There is no such ref, or it holds no result of this asset.
@@ -110,7 +116,7 @@ def load(repository: VersionedRepository, ref: str, asset: str) -> Result:
     commit = repository.resolve(ref)
     head = _head(repository, commit, asset)
     provenance = Provenance(**head["provenance"])
-    parts = head["parts"]
+    parts = head["parts"] if whole else {"charts": [], "tables": [], "files": []}
     return Result(
         asset=asset,
         provenance=provenance,
@@ -240,7 +246,8 @@ def _parquet(table: pa.Table) -> bytes:
 def _table(content: bytes) -> pa.Table:
     import pyarrow.parquet as pq
 
-    return pq.read_table(io.BytesIO(content))
+    # Without Arrow's threads: a short command could end before they do, and abort.
+    return pq.read_table(io.BytesIO(content), use_threads=False, pre_buffer=False)
 
 
 def _content_type(path: str) -> str:

@@ -60,7 +60,7 @@ def all_numbers(name: str, branch: str, *, has_model: bool) -> list[Number]:
     for asset in results.assets(repository, commit):
         if asset in _OF_A_MODEL and not has_model:
             continue  # left by a model that is no longer declared
-        result = results.load(repository, commit, asset)
+        result = results.load(repository, commit, asset, whole=False)
         results.refuse_outdated(repository, commit, result)
         numbers += [number.addressed(name, commit, asset) for number in result.numbers]
     return numbers
@@ -190,7 +190,7 @@ def overview(declared: Sequence[Declared]) -> Iterator[str]:
         name = item.use_case.name
         try:
             repository = repository_of(name)
-            scorecard = results.load(repository, results_head(repository, name, MAIN), "scorecard")
+            scorecard = results.load(repository, results_head(repository, name, MAIN), "scorecard", whole=False)
         except RaiError:
             yield f"{name}  not run yet  ({item.path})"
             continue
@@ -219,7 +219,7 @@ def explain(text: str) -> str:
     if not found:
         raise UsageError(f"no number has the address {text}", fix="copy one from `rai metrics NAME --format json`")
     number, formula = found[0], definition_of(address.definition)
-    result = results.load(repository, commit, address.asset)
+    result = results.load(repository, commit, address.asset, whole=False)
     data = repository.get_commit(result.provenance.commit)
     sources = json.loads(repository.open(data.id, "dataset/sources.json").read())
     lines = [
