@@ -169,7 +169,7 @@ def list_() -> None:
 
 @app.command()
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port of the web server.", min=1, max=65535)] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on; Dagster's pages have no login.")] = "127.0.0.1",
 ) -> None:
     """Start Dagster's web server and daemon on this state."""

@@ -98,6 +98,7 @@ def test_doctor_finds_nothing_missing(audited: Path) -> None:
         (("metrics", "loans", "--by", "age"), 2, "--by takes one of"),
         (("metrics", "loans", "--definition", "acuracy"), 2, "accuracy@1"),
         (("metrics", "loans", "--format", "xml"), 2, "xml"),
+        (("dev", "--port", "99999"), 2, "--port"),
         (("metrics", "loans", "--split", "tset"), 2, "splits: test, train"),
         (("explain-number", "loans"), 2, "is not the address of a number"),
         (("explain-number", "loans@abcdef12:evaluation#accuracy@1"), 2, "abcdef12"),
