@@ -7,19 +7,17 @@ intervals, and once by the bootstrap with few draws, whose cost per draw is scal
 
     python benchmarks/fairness.py [rows]
 
-Prints one JSON line. `ratio` is peer / ours without intervals on the peer's side; the goal is at least 1.
+Prints one JSON line. `ratio` is peer / ours without intervals on the peer's side; the goal is at least 1. Each side
+has a process of its own.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+from _measure import Taken, alone, line, measure
 
 from rai_assets.analysis.fairness.compute import compute
 from rai_assets.analysis.fairness.settings import FairnessSettings
@@ -71,41 +69,37 @@ def fairlearn_frame(audited: AuditInputs, draws: int | None) -> object:
     return frame.by_group, frame.overall, frame.difference(), frame.ratio()
 
 
-def cpu_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median CPU time of the process."""
-    taken = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        taken.append(time.process_time() - began)
-    return statistics.median(taken)
+def ours(rows: int) -> Taken:
+    compute(inputs(1_000), FairnessSettings())  # libraries are loaded
+    audited = inputs(rows)
+    return measure(lambda: compute(audited, FairnessSettings()).numbers, repeats=5)
+
+
+def peer(rows: int, draws: int | None) -> Taken:
+    fairlearn_frame(inputs(1_000), None)  # libraries are loaded
+    audited = inputs(rows)
+    return measure(lambda: fairlearn_frame(audited, draws))
 
 
 def main() -> None:
     """Measure both and print the line."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    small, audited = inputs(1_000), inputs(rows)
-    compute(small, FairnessSettings())
-    fairlearn_frame(small, None)
-    ours = cpu_seconds(lambda: compute(audited, FairnessSettings()), 5)
-    peer = cpu_seconds(lambda: fairlearn_frame(audited, None), 1)
-    drawn = cpu_seconds(lambda: fairlearn_frame(audited, MEASURED_DRAWS), 1)
-    scaled = peer + (drawn - peer) / MEASURED_DRAWS * SCALED_DRAWS
-    line = {
-        "name": "fairness, 2 sensitive columns and their intersection, all rates with intervals",
-        "ours": round(ours, 3),
-        "peer": round(peer, 2),
-        "unit": "cpu-s",
-        "ratio": round(peer / ours, 1),
-        "goal": GOAL,
-        "met": peer / ours >= GOAL,
-        "rows": rows,
-        "peer_is": "fairlearn MetricFrame, 6 metrics, no intervals",
-        "peer_with_intervals": round(scaled),
-        "peer_with_intervals_is": f"{SCALED_DRAWS} bootstrap draws, scaled from {MEASURED_DRAWS} measured",
-        "ratio_with_intervals": round(scaled / ours),
-    }
-    print(json.dumps(line))
+    mine = alone(ours, rows).value
+    plain, drawn = (alone(peer, rows, draws).value for draws in (None, MEASURED_DRAWS))
+    scaled = plain.cpu + (drawn.cpu - plain.cpu) / MEASURED_DRAWS * SCALED_DRAWS
+    line(
+        "fairness, 2 sensitive columns and their intersection, all rates with intervals",
+        ours=mine.cpu,
+        peer=plain.cpu,
+        unit="cpu-s",
+        goal=GOAL,
+        peer_is="fairlearn MetricFrame, 6 metrics, no intervals",
+        rows=rows,
+        our_mib_beyond_inputs=mine.beyond_mib,
+        peer_with_intervals=scaled,
+        peer_with_intervals_is=f"{SCALED_DRAWS} bootstrap draws, scaled from {MEASURED_DRAWS} measured",
+        ratio_with_intervals=scaled / mine.cpu,
+    )
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ says where it stood, and scales by the square of the rest.
 
 from __future__ import annotations
 
-import json
-import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _measure import SHARED_DATA, alone, line, measure
 
 from rai_assets.analysis.explanation.sampling import sample
 
-ADULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "adult"
+ADULT = SHARED_DATA / "adult"
 BACKGROUND, EXPLAINED = 100, 60
 GOAL = 20.0
 NUMBERS = (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
@@ -69,17 +67,11 @@ def network(matrix: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np
     return log_odds
 
 
-def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU time of the process, and what the work gave."""
-    began = time.process_time()
-    result = work()
-    return time.process_time() - began, result
-
-
-def measure(name: str, matrix: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+def beside_shap(name: str, source: Callable[[], tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     """One line."""
     import shap
 
+    matrix, target = source()
     matrix = ((matrix - matrix.mean(axis=0)) / matrix.std(axis=0)).astype(np.float32)
     score = network(matrix, target)
     background, rows = matrix[:BACKGROUND], matrix[-EXPLAINED:]
@@ -95,35 +87,32 @@ def measure(name: str, matrix: np.ndarray, target: np.ndarray) -> dict[str, Any]
     def error(values: np.ndarray) -> float:
         return float(np.sqrt(((values - truth) ** 2).mean() / (truth**2).mean()))
 
-    runs = [cpu_seconds(lambda seed=seed: ours(seed)) for seed in range(2, 12)]
-    our_time = float(np.median([taken for taken, _ in runs]))
-    our_error = float(np.sqrt(np.mean([error(values) ** 2 for _, values in runs])))
+    runs = [measure(lambda seed=seed: ours(seed)) for seed in range(2, 12)]
+    our_time = float(np.median([run.cpu for run in runs]))
+    our_error = float(np.sqrt(np.mean([error(run.value) ** 2 for run in runs])))
     explainer = shap.PermutationExplainer(score, shap.maskers.Independent(background, max_samples=BACKGROUND), seed=0)
     explainer(rows[:2])
     for orders in (10, 20, 40, 80):  # 10 is shap's default
-        peer_time, found = cpu_seconds(lambda most=orders * (2 * columns + 1): explainer(rows, max_evals=most).values)
-        peer_error = error(found)
+        peer = measure(lambda most=orders * (2 * columns + 1): explainer(rows, max_evals=most).values)
+        peer_error = error(peer.value)
         if peer_error <= our_error:
             break
-    peer = peer_time * (peer_error / our_error) ** 2
     return {
         "name": name,
-        "ours": round(our_time / EXPLAINED * 1000, 3),
-        "peer": round(peer / EXPLAINED * 1000, 1),
+        "ours": our_time / EXPLAINED * 1000,
+        "peer": peer.cpu * (peer_error / our_error) ** 2 / EXPLAINED * 1000,
         "unit": "cpu-seconds per 1,000 rows at equal error",
-        "ratio": round(peer / our_time, 1),
         "goal": GOAL,
-        "met": peer / our_time >= GOAL,
-        "our_relative_error": round(our_error, 4),
-        "peer_relative_error": round(peer_error, 4),
-        "peer_is": f"shap.PermutationExplainer, {orders} orders, {peer_time:.2f} cpu-seconds for {EXPLAINED} rows",
+        "peer_is": f"shap.PermutationExplainer, {orders} orders, {peer.cpu:.2f} cpu-seconds for {EXPLAINED} rows",
+        "our_relative_error": our_error,
+        "peer_relative_error": peer_error,
     }
 
 
 def main() -> None:
     """Print both lines."""
-    print(json.dumps(measure("sampled SHAP of a network, 12 columns", *adult())))
-    print(json.dumps(measure("sampled SHAP of a network, 30 columns", *cancer())))
+    line(**alone(beside_shap, "sampled SHAP of a network, 12 columns", adult).value)
+    line(**alone(beside_shap, "sampled SHAP of a network, 30 columns", cancer).value)
 
 
 if __name__ == "__main__":
