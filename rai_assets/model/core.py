@@ -12,7 +12,6 @@ from rai_assets.model.linear import linear_of
 from rai_assets.model.runtime import open_session
 from rai_assets.model.supplied import refuse_unsafe
 from rai_assets.model.tree_scorer import TreeScorer
-from rai_assets.model.trees import trees_of
 
 
 class Core:
@@ -41,8 +40,7 @@ class Core:
         self.model = core_of(parsed)
         self.linear = linear_of(self.model, classes)
         self._encoding = encoding
-        trees = trees_of(self.model)
-        self._trees = None if trees is None else TreeScorer.of(trees, encoding.width)
+        self._trees = TreeScorer.of(self.model, encoding.width)
         self._session = None if self.linear or self._trees else open_session(self.model.SerializeToString())
 
     def scores(self, batch: pa.Table) -> NDArray[np.float64]:

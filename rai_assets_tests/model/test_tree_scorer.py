@@ -13,7 +13,6 @@ from onnx import helper
 
 from rai_assets.model.runtime import open_session
 from rai_assets.model.tree_scorer import SMALL_LEAVES, TreeScorer
-from rai_assets.model.trees import trees_of
 from rai_assets_tests.model import supplied_models as supplied
 
 COLUMNS = 5
@@ -89,9 +88,7 @@ def test_equal_to_the_runtime(seed: int, task: tuple[int, int, str], size: tuple
     matrix = random.normal(size=(1300, COLUMNS)).astype(np.float32)
     odd = [np.nan, np.inf, -np.inf, -0.0, 0.0, 0.25, 1e-40, 3.0, -1.5]
     matrix[:600] = random.choice(odd, size=(600, COLUMNS))
-    trees = trees_of(model)
-    assert trees is not None
-    scorer = TreeScorer.of(trees, COLUMNS)
+    scorer = TreeScorer.of(model, COLUMNS)
     assert scorer is not None
     expected = open_session(model.SerializeToString()).run(["probabilities"], {"x": matrix})[0]
     np.testing.assert_allclose(scorer.scores(matrix), expected, rtol=2e-6, atol=2e-6)
@@ -100,40 +97,52 @@ def test_equal_to_the_runtime(seed: int, task: tuple[int, int, str], size: tuple
 
 def test_both_layouts_are_used_in_one_ensemble() -> None:
     random = np.random.default_rng(1)
-    scorer = TreeScorer.of(trees_of(core(random_trees(random, 30, 2 * SMALL_LEAVES, 1, False), 0, "NONE")), COLUMNS)  # type: ignore[arg-type]
+    scorer = TreeScorer.of(core(random_trees(random, 30, 2 * SMALL_LEAVES, 1, False), 0, "NONE"), COLUMNS)
     assert scorer is not None
     assert scorer.small is not None
     assert scorer.large is not None
 
 
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"])
+def test_nodes_in_any_order_and_other_comparisons(mode: str) -> None:
+    """The order in the file says nothing; ties and missing values go where the comparison sends them."""
+    random = np.random.default_rng(3)
+    grown = random_trees(random, 12, 40, 1, False)
+    grown["nodes_modes"] = [name.replace("BRANCH_LEQ", mode) for name in grown["nodes_modes"]]
+    order = random.permutation(len(grown["nodes_modes"]))
+    mixed = {name: [items[k] for k in order] for name, items in grown.items() if name != "weights"}
+    scorer = TreeScorer.of(core(mixed | {"weights": grown["weights"]}, 0, "NONE"), COLUMNS)
+    assert scorer is not None
+    matrix = random.choice([np.nan, -np.inf, -0.0, 0.25, 3.0, -1.5, 0.7], size=(500, COLUMNS)).astype(np.float32)
+    runtime = open_session(core(grown, 0, "NONE").SerializeToString())
+    expected = runtime.run(["probabilities"], {"x": matrix})[0]
+    np.testing.assert_allclose(scorer.scores(matrix), expected, rtol=2e-6, atol=2e-6)
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("classes", "link", "changed"),
     [
-        ("aggregate_function", "MAX"),
-        ("nodes_modes", ["BRANCH_LT"]),
-        ("nodes_treeids", "reversed"),
+        (0, "NONE", {"aggregate_function": "MAX"}),
+        (0, "NONE", {"nodes_modes": "BRANCH_EQ"}),
+        (0, "LOGISTIC", {}),
+        (3, "LOGISTIC", {}),
+        (2, "SOFTMAX", {}),
     ],
 )
-def test_what_our_own_exports_do_not_use_is_left_to_the_runtime(name: str, value: Any) -> None:
-    grown = random_trees(np.random.default_rng(2), 8, 4, 1, False)
-    if value == ["BRANCH_LT"]:
-        value = [mode.replace("LEQ", "LT") for mode in grown["nodes_modes"]]
-    if value == "reversed":
-        value = [7 - tree for tree in grown["nodes_treeids"]]
-        grown["weights"]["treeids"] = [7 - tree for tree in grown["weights"]["treeids"]]
-    model = core(grown | {name: value}, 0, "NONE")
-    assert trees_of(model) is None
+def test_what_our_own_exports_do_not_use_is_left_to_the_runtime(classes: int, link: str, changed: dict) -> None:
+    grown = random_trees(np.random.default_rng(2), 8, 4, max(classes - 1, 1), False)
+    if mode := changed.get("nodes_modes"):
+        changed = {"nodes_modes": [name.replace("BRANCH_LEQ", mode) for name in grown["nodes_modes"]]}
+    assert TreeScorer.of(core(grown | changed, classes, link), COLUMNS) is None
 
 
 def test_weights_for_the_second_class_only() -> None:
     """The operator then treats the first class apart; our exports write the first class's id."""
     grown = random_trees(np.random.default_rng(2), 8, 4, 1, False)
     grown["weights"]["ids"] = [1] * len(grown["weights"]["ids"])
-    assert trees_of(core(grown, 2, "LOGISTIC")) is None
+    assert TreeScorer.of(core(grown, 2, "LOGISTIC"), COLUMNS) is None
 
 
 def test_a_single_tree_and_other_models_are_left_to_the_runtime() -> None:
-    trees = trees_of(core(random_trees(np.random.default_rng(2), 1, 4, 1, False), 0, "NONE"))
-    assert trees is not None
-    assert TreeScorer.of(trees, COLUMNS) is None
-    assert trees_of(supplied.logistic()) is None
+    assert TreeScorer.of(core(random_trees(np.random.default_rng(2), 1, 4, 1, False), 0, "NONE"), COLUMNS) is None
+    assert TreeScorer.of(supplied.logistic(), COLUMNS) is None

@@ -107,9 +107,9 @@ def explain_trees(
         Undefined: The core is not one tree ensemble that has an exact value here.
         RaiError: The values do not add up to the core's output.
     """
-    from rai_assets.analysis.explanation.ensemble import read_ensemble, tree_node
     from rai_assets.analysis.explanation.margin import tree_margins
     from rai_assets.analysis.explanation.trees import tree_values
+    from rai_assets.model.ensemble import read_ensemble, tree_node
 
     node = tree_node(core)
     ensemble = read_ensemble(node)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import onnx
 
-    from rai_assets.analysis.explanation.ensemble import TreeEnsemble
+    from rai_assets.model.ensemble import TreeEnsemble
 
 _BATCH = 65_536
 

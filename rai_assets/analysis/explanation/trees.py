@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation import kernels, shapley_kernels
-from rai_assets.analysis.explanation.ensemble import TreeEnsemble
 from rai_assets.errors import Undefined
+from rai_assets.model.ensemble import TreeEnsemble
 from rai_assets.model.tell import Tell, silent
 
 Perturbation = Literal["interventional", "path_dependent"]

@@ -9,10 +9,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from rai_assets.analysis.explanation.attribution import explain_trees
-from rai_assets.analysis.explanation.ensemble import read_ensemble, tree_node
 from rai_assets.analysis.explanation.margin import tree_margins
 from rai_assets.analysis.explanation.trees import tree_values
 from rai_assets.errors import Undefined
+from rai_assets.model.ensemble import read_ensemble, tree_node
 from rai_assets_tests.analysis.explanation.forests import (
     CLASSIC_MODES,
     classifier,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_assets.analysis.explanation.ensemble import TreeEnsemble, read_ensemble, tree_node
 from rai_assets.analysis.explanation.trees import TreeGame, tree_values
 from rai_assets.errors import Undefined
+from rai_assets.model.ensemble import TreeEnsemble, read_ensemble, tree_node
 from rai_assets_tests.analysis.explanation import forests
 from rai_assets_tests.analysis.explanation.forests import Forest, Node, forest, grow, regressor, rows
 

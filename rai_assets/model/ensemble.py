@@ -250,7 +250,13 @@ def _roots(raw: Mapping[str, Any]) -> NDArray[np.int32]:
     children = np.concatenate([raw["yes"], raw["no"]])
     parents = np.bincount(children[children >= 0], minlength=len(raw["mode"]))
     roots = np.flatnonzero(parents == 0)
-    if parents.max(initial=0) > 1 or len(roots) != raw["trees"]:
+    reached, here = 0, roots
+    while parents.max(initial=0) <= 1 and len(here):
+        reached += len(here)
+        here = here[raw["yes"][here] >= 0]
+        here = np.concatenate([raw["yes"][here], raw["no"][here]])
+    # Nodes in a ring have one parent each, and are reached from no root.
+    if reached != len(parents) or len(roots) != raw["trees"]:
         raise Undefined("the tree ensemble's nodes do not form one tree per tree id")
     return roots.astype(np.int32)
 
