@@ -1,4 +1,4 @@
-"""Writes docs/definitions.md and docs/declaration.md from the code; `make docs` runs it, a test compares."""
+"""Writes the reference pages of docs/ from the code; `make docs` runs it, a test compares."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import inspect
 import re
 import types
 import typing
+from itertools import groupby
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from rai_assets.metrics.definitions import DEFINITIONS
 from rai_assets.use_case.config import UseCase
+from rai_assets_tests.metrics import published
 
 FOLDER = Path(__file__).parent
 _WORDS: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -40,6 +42,16 @@ attributes:
 and everything below stands under `attributes:`. `rai init` writes one from data files; `rai validate` reads it with
 line numbers. The same in Python: a `use_case.py` that defines `use_case = UseCase(...)`. YAML is read by the rules of
 YAML 1.2 (`NO` and `12:30` are text), without aliases and tags. This page is written from the settings classes.
+"""
+
+PUBLISHED_HEAD = """\
+# Published figures
+
+Figures that others published about public data sets, and what became of each here. {reproduced} of {all} are computed
+by the functions of this package, from the data and by the preparation that their source describes, and lie within the
+tolerance; `rai_assets_tests/metrics/test_published.py` computes them. The other {waiting} wait for something that the
+package does not do yet. This page is written from `published_figures.csv`, which lies beside the project with the
+data, and from `rai_assets_tests/metrics/published.py`.
 """
 
 
@@ -83,6 +95,31 @@ def declaration_page() -> str:
     return "".join(parts)
 
 
+def published_page() -> str:
+    """Every published figure by data set and source, with the definition that gives it or what it waits for."""
+    known = published.rows()
+    parts = [
+        PUBLISHED_HEAD.format(reproduced=len(published.REPRODUCED), waiting=len(published.WAITING), all=len(known))
+    ]
+    for (name, source), figures in groupby(known.values(), lambda row: (row["dataset"], row["source"])):
+        parts.append(f"\n## {name}: {source}\n\n")
+        parts.append("| id | preparation | metric | group | published | tolerance | here |\n")
+        parts.append("|:--|:--|:--|:--|--:|--:|:--|\n")
+        above = None
+        for row in figures:
+            prepared = "″" if row["preprocessing"] == above else row["preprocessing"]
+            above = row["preprocessing"]
+            words = [_cell(text) for text in (row["id"], prepared, row["metric"], row["group"])]
+            numbers = [repr(float(row[field])).removesuffix(".0") for field in ("published", "tolerance")]
+            parts.append(f"| {' | '.join([*words, *numbers, _here(row['id'])])} |\n")
+    return "".join(parts)
+
+
+def _here(figure: str) -> str:
+    known = published.REPRODUCED.get(figure)
+    return f"waits for {published.WAITING[figure]}" if known is None else known.how
+
+
 def _docstring(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(model) or ""
     summary, _, attributes = text.partition("Attributes:")
@@ -124,6 +161,8 @@ def _cell(text: str) -> str:
 
 
 PAGES = {"definitions.md": definitions_page, "declaration.md": declaration_page}
+if published.rows():
+    PAGES["published_figures.md"] = published_page  # elsewhere the page stays as it is
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real data sets in `../shared/data`, beside the project's folder."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
+    if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside the project, in ../shared/data")
-    return folder
+    return SHARED_DATA
