@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rai_assets"
 # From the ground up. A module may import its own floor (within one room) and those below.
 FLOORS = [
     {"errors"},
-    {"provenance", "progress", "home"},
+    {"provenance", "progress", "home", "compiled"},
     {"keys", "metrics", "charts"},
     {"store"},
     {"data"},

@@ -10,13 +10,14 @@ are walked level by level for all rows at once, without a branch.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rai_assets.compiled import compiled
 
 _ONE = np.uint64(1)
 
 
-@njit(cache=True, nogil=True, boundscheck=False)
+@compiled(nogil=True, boundscheck=False)
 def encode_block(
     matrix: NDArray, begin: int, end: int, points: NDArray, start: NDArray, with_low: bool, codes: NDArray
 ) -> None:
@@ -48,7 +49,7 @@ def encode_block(
                 codes[columns + f, row - begin] = code
 
 
-@njit(cache=True, nogil=True, boundscheck=False)
+@compiled(nogil=True, boundscheck=False)
 def add_small_trees(
     matrix: NDArray,
     points: NDArray,
@@ -97,7 +98,7 @@ def add_small_trees(
                     total[begin + j, output[t] + k] += weights[weight + k]
 
 
-@njit(cache=True, nogil=True, boundscheck=False)
+@compiled(nogil=True, boundscheck=False)
 def add_large_trees(
     matrix: NDArray,
     points: NDArray,

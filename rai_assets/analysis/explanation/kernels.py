@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rai_assets.compiled import compiled
 
 
 class Nodes(NamedTuple):
@@ -46,7 +47,7 @@ class Boxes(NamedTuple):
     chance: NDArray[np.float64]  # share of rows that follow the player's edges: the factor of an absent player
 
 
-@njit(cache=True)
+@compiled
 def bin_rows(matrix, cuts, cut_start, absent, bins):  # type: ignore[no-untyped-def]
     """Bin of every value: how many cuts of its column are below it; `absent` for a missing value.
 
@@ -67,7 +68,7 @@ def bin_rows(matrix, cuts, cut_start, absent, bins):  # type: ignore[no-untyped-
             bins[column, row] = absent if np.isnan(value) else at - first
 
 
-@njit(cache=True)
+@compiled
 def count_visits(nodes, matrix, visits):  # type: ignore[no-untyped-def]
     """Adds to `visits` (N,) how many rows of `matrix` pass through each node."""
     for root in nodes.roots:
@@ -86,7 +87,7 @@ def count_visits(nodes, matrix, visits):  # type: ignore[no-untyped-def]
                 visits[node] += 1
 
 
-@njit(cache=True)
+@compiled
 def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, fill, boxes):  # type: ignore[no-untyped-def]
     """Folds the path to each leaf into a box: one interval per column, and one condition per value ruled out.
 
@@ -182,7 +183,7 @@ def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, fill, box
     return n_boxes, n_conditions, n_players
 
 
-@njit(cache=True)
+@compiled
 def find_fails(boxes, box, bins, absent, fails):  # type: ignore[no-untyped-def]
     """Writes every row's mask of failing players of one box to `fails` (rows,)."""
     n = bins.shape[1]

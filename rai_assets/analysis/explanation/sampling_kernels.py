@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rai_assets.compiled import compiled
 
 MOST_EXACT = 20  # players of a pair whose mixed points are enumerated
 
@@ -26,7 +27,7 @@ class Pairs(NamedTuple):
     first_row: int  # number of the first of the rows among all that are explained
 
 
-@njit(cache=True)
+@compiled
 def mix(value):  # type: ignore[no-untyped-def]
     """The finaliser of splitmix64 (Steele, Lea and Flood, 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -34,7 +35,7 @@ def mix(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True)
+@compiled
 def find_differing(pairs, row, other, order):  # type: ignore[no-untyped-def]
     """Writes the players that differ between a row and a background row to `order`; returns how many."""
     n = 0
@@ -48,7 +49,7 @@ def find_differing(pairs, row, other, order):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True)
+@compiled
 def shuffle(order, n, seed, row, other, repeat):  # type: ignore[no-untyped-def]
     """Fisher-Yates on `order[:n]`, from the sorted order, by hashes of the four numbers."""
     state = mix(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
@@ -61,7 +62,7 @@ def shuffle(order, n, seed, row, other, repeat):  # type: ignore[no-untyped-def]
         order[last], order[chosen] = order[chosen], order[last]
 
 
-@njit(cache=True)
+@compiled
 def draw_order(differing, size, seed, row, other, repeat, spare, order):  # type: ignore[no-untyped-def]
     """Writes one of a pair's random orders of its differing players to `order`.
 
@@ -75,20 +76,20 @@ def draw_order(differing, size, seed, row, other, repeat, spare, order):  # type
         order[k] = spare[(k + turn) % size]
 
 
-@njit(cache=True)
+@compiled
 def is_exact(n, repeats):  # type: ignore[no-untyped-def]
     """Whether all mixed points of n differing players cost no more than the permutations would."""
     return n <= MOST_EXACT and (1 << n) - 2 <= 2 * (n - 1) * repeats
 
 
-@njit(cache=True)
+@compiled
 def count_points(n, repeats):  # type: ignore[no-untyped-def]
     if n < 2:
         return 0
     return (1 << n) - 2 if is_exact(n, repeats) else 2 * (n - 1) * repeats
 
 
-@njit(cache=True)
+@compiled
 def walk(pairs, order, size, back, row, other, points, n):  # type: ignore[no-untyped-def]
     """Writes to `points[n:n + size - 1]` the background row with ever more of the row's players, in `order` or back."""
     for known in range(1, size):
@@ -104,7 +105,7 @@ def walk(pairs, order, size, back, row, other, points, n):  # type: ignore[no-un
         n += 1
 
 
-@njit(cache=True)
+@compiled
 def mix_all(pairs, order, size, row, other, points, n):  # type: ignore[no-untyped-def]
     """Writes to `points[n:n + 2^size - 2]` every mixed point of the players `order[:size]`, by their masks."""
     for mask in range(1, (1 << size) - 1):
@@ -117,7 +118,7 @@ def mix_all(pairs, order, size, row, other, points, n):  # type: ignore[no-untyp
         n += 1
 
 
-@njit(cache=True)
+@compiled
 def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points):  # type: ignore[no-untyped-def]
     """Fills `points` (N, m) with the mixed points of pair after pair until the next pair would not fit.
 
@@ -151,7 +152,7 @@ def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points)
     return pair, n
 
 
-@njit(cache=True)
+@compiled
 def add_exact(order, size, weights, low, high, points, sums):  # type: ignore[no-untyped-def]
     """Adds the Shapley values of a game given by all its 2^size - 2 mixed points, in the order of their masks."""
     last = (1 << size) - 1
@@ -167,7 +168,7 @@ def add_exact(order, size, weights, low, high, points, sums):  # type: ignore[no
                 sums[order[k]] -= weights[size, members] * value
 
 
-@njit(cache=True)
+@compiled
 def gain_at(k, size, low, high, points, first):  # type: ignore[no-untyped-def]
     """What the player at position k of a permutation adds, averaged over the permutation and its reverse."""
     back = size - 1 - k
@@ -178,7 +179,7 @@ def gain_at(k, size, low, high, points, first):  # type: ignore[no-untyped-def]
     return 0.5 * (front_after - front_before + back_after - back_before)
 
 
-@njit(cache=True)
+@compiled
 def collect(  # type: ignore[no-untyped-def]
     pairs, which, begin, end, seed, first_repeat, repeats, with_exact, weights,
     f_row, f_other, f_points, exact_sums, sums, variances,

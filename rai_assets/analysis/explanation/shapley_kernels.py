@@ -17,10 +17,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation.kernels import find_fails
+from rai_assets.compiled import compiled
 
 MAX_PLAYERS = 64  # of one box: masks are at most 64 bits wide
 DIRECT = 16  # up to so many players a mask is its own place in the memory
@@ -70,7 +70,7 @@ class Work(NamedTuple):
     key: NDArray[np.uint64]  # the mask at a place, where a mask is not its own place
 
 
-@njit(cache=True)
+@compiled
 def count_bits(mask):  # type: ignore[no-untyped-def]
     rest, bits = np.uint64(mask), 0
     while rest != 0:
@@ -79,7 +79,7 @@ def count_bits(mask):  # type: ignore[no-untyped-def]
     return bits
 
 
-@njit(cache=True)
+@compiled
 def new_work(widest, n_masks, fails):  # type: ignore[no-untyped-def]
     """Scratch for boxes of up to `widest` players and `n_masks` masks of the type of `fails`."""
     places = 1 << DIRECT
@@ -93,7 +93,7 @@ def new_work(widest, n_masks, fails):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled
 def find_place(work, mask, direct):  # type: ignore[no-untyped-def]
     """Where a mask is remembered: at itself, or at the end of a linear probe."""
     if direct:
@@ -105,7 +105,7 @@ def find_place(work, mask, direct):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True)
+@compiled
 def number_masks(fails, size, distinct, numbers, work):  # type: ignore[no-untyped-def]
     """Writes the distinct masks among `fails` to `distinct` and each row's number in it to `numbers`; how many."""
     direct = size <= DIRECT
@@ -122,7 +122,7 @@ def number_masks(fails, size, distinct, numbers, work):  # type: ignore[no-untyp
     return n
 
 
-@njit(cache=True)
+@compiled
 def play_background(boxes, box, game, fails, numbers, work):  # type: ignore[no-untyped-def]
     """Collects the distinct masks of the background's rows in one box; returns how many there are."""
     size = boxes.player_start[box + 1] - boxes.player_start[box]
@@ -135,7 +135,7 @@ def play_background(boxes, box, game, fails, numbers, work):  # type: ignore[no-
     return n
 
 
-@njit(cache=True)
+@compiled
 def values_against(size, game, n_masks, n_asked, work, out):  # type: ignore[no-untyped-def]
     """Values (D, U) of every player for the U asked masks against the background's P masks, for a weight of 1."""
     for a in range(size + 1):
@@ -159,7 +159,7 @@ def values_against(size, game, n_masks, n_asked, work, out):  # type: ignore[no-
             out[k, at] = work.lost[at] if (work.asked[at] >> k) & 1 else out[k, at]
 
 
-@njit(cache=True)
+@compiled
 def values_on_paths(size, chance, game, n_asked, work, out):  # type: ignore[no-untyped-def]
     """Values (D, U) of every player for the U asked masks where absent players are met by chance, for a weight of 1."""
     out[:size, :n_asked] = 0.0
@@ -178,7 +178,7 @@ def values_on_paths(size, chance, game, n_asked, work, out):  # type: ignore[no-
                 work.paid[at] *= chance[k] * (1.0 - t) + met * t
 
 
-@njit(cache=True)
+@compiled
 def fill_tables(boxes, chosen, table_start, game, bg_fails, tables):  # type: ignore[no-untyped-def]
     """Values of every mask for each chosen box: `tables[table_start[i]:table_start[i + 1]]` is (D, 2^D), row-major."""
     widest = 0
@@ -199,7 +199,7 @@ def fill_tables(boxes, chosen, table_start, game, bg_fails, tables):  # type: ig
             values_on_paths(size, boxes.chance[first:end], game, 1 << size, work, out)
 
 
-@njit(cache=True)
+@compiled
 def add_rows(boxes, box, outputs, table, numbers, values):  # type: ignore[no-untyped-def]
     """Adds column `numbers[row]` of a box's table, times the leaf's weights, to `values` (outputs, players, rows)."""
     leaf, first = boxes.leaf[box], boxes.player_start[box]
@@ -211,7 +211,7 @@ def add_rows(boxes, box, outputs, table, numbers, values):  # type: ignore[no-un
                 sums[row] += weight * of_player[numbers[row]]
 
 
-@njit(cache=True)
+@compiled
 def add_tables(boxes, chosen, table_start, tables, outputs, bins, absent, fails, values):  # type: ignore[no-untyped-def]
     """Adds the chosen boxes' values of every row of `bins`, looked up by its mask, to `values`."""
     for i, box in enumerate(chosen):
@@ -221,7 +221,7 @@ def add_tables(boxes, chosen, table_start, tables, outputs, bins, absent, fails,
         add_rows(boxes, box, outputs, table, fails, values)
 
 
-@njit(cache=True)
+@compiled
 def add_met(boxes, chosen, game, outputs, bins, bg_fails, fails, values):  # type: ignore[no-untyped-def]
     """Adds the chosen boxes' values of every row of `bins` to `values`, computing only the masks that rows have."""
     widest = 0
