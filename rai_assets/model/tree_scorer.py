@@ -78,9 +78,9 @@ class TreeScorer:
 
         total = np.tile(self.ensemble.base, (len(matrix), 1))
         if self.small is not None:
-            add_small_trees(matrix, self.points, self.start, *self.small, _BLOCK, total)  # type: ignore[call-arg]
+            add_small_trees(matrix, self.points, self.start, *self.small, _BLOCK, total)
         if self.large is not None:
-            add_large_trees(matrix, self.points, self.start, *self.large, _BLOCK, total)  # type: ignore[call-arg]
+            add_large_trees(matrix, self.points, self.start, *self.large, _BLOCK, total)
         if self.ensemble.link == "SOFTMAX":
             return softmax(total)
         if self.ensemble.link == "LOGISTIC":
