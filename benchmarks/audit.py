@@ -4,12 +4,12 @@ Files of the shape of UCI Adult, two thirds for training and one third for the a
 disturbed so that rows differ; then `rai init` and `rai run` as a user types them, with the defaults, and with a
 logistic regression in place of the boosted trees. No step draws a sample of the rows.
 
-One line per model. `ours` are the CPU-seconds of the large audit, `peer` those of the small one times the ratio of the
-rows, both without what an audit of 1,000 rows takes (start, imports, a small model); of those two the fastest of three
-counts. Memory is the resident memory of all processes of a run, summed and sampled every 50 ms; pages that two
-processes share count twice.
+One line per model. `ours` are the CPU-seconds of the large audit, `peer` what a straight line through the two smaller
+ones says for it, so that what every audit takes (start, imports, a small model) is on both sides; of the smaller ones
+the fastest of three counts. Memory is the resident memory of all processes of a run, summed and sampled every 50 ms;
+pages that two processes share count twice.
 
-    python benchmarks/audit.py [small large]
+    python benchmarks/audit.py [small middle large]
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from _measure import SHARED_DATA, Taken, line
 ADULT = SHARED_DATA / "adult"
 MOST_TIMES = 1.2  # what a linear audit would take
 MOST_MIB = 2048
-FIXED_ROWS = 1_000
 COLUMNS = [
     "age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship",
     "race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income",
@@ -127,30 +126,32 @@ def audit(n: int, estimator: str) -> Taken:
         return Taken(first.cpu + second.cpu, first.wall + second.wall, peak, peak, None)
 
 
-def compare(estimator: str, small: int, large: int) -> None:
+def compare(estimator: str, small: int, middle: int, large: int) -> None:
     """Measure one model and print its line."""
-    fixed, little = (min((audit(n, estimator) for _ in range(3)), key=attrgetter("cpu")) for n in (FIXED_ROWS, small))
-    much = audit(large, estimator)
+    taken = {n: min((audit(n, estimator) for _ in range(3)), key=attrgetter("cpu")) for n in (small, middle)}
+    taken[large] = audit(large, estimator)
+    per_row = (taken[middle].cpu - taken[small].cpu) / (middle - small)
     line(
         f"the whole audit of {large:,} rows, {estimator}: linear in the rows and below 2 GiB",
-        ours=much.cpu - fixed.cpu,
-        peer=(little.cpu - fixed.cpu) * large / small,
+        ours=taken[large].cpu,
+        peer=taken[middle].cpu + (large - middle) * per_row,
         unit="cpu-seconds",
         goal=1 / MOST_TIMES,
-        peer_is=f"ours, {large / small:g} times {small:,} rows; both without what {FIXED_ROWS:,} rows take",
-        holds=much.peak_mib < MOST_MIB,
+        peer_is=f"ours, the straight line through {small:,} and {middle:,} rows",
+        holds=taken[large].peak_mib < MOST_MIB,
         rows_of=adult()[1],
-        cpu_seconds={FIXED_ROWS: fixed.cpu, small: little.cpu, large: much.cpu},
-        wall_seconds={FIXED_ROWS: fixed.wall, small: little.wall, large: much.wall},
-        peak_mib={FIXED_ROWS: fixed.peak_mib, small: little.peak_mib, large: much.peak_mib},
+        cpu_seconds={n: round(run.cpu, 1) for n, run in taken.items()},
+        wall_seconds={n: round(run.wall, 1) for n, run in taken.items()},
+        peak_mib={n: round(run.peak_mib) for n, run in taken.items()},
+        times_large_to_small=taken[large].cpu / (taken[small].cpu * large / small),
     )
 
 
 def main() -> None:
     """Print both lines."""
-    small, large = (int(text) for text in sys.argv[1:3]) if len(sys.argv) > 2 else (50_000, 1_000_000)
+    sizes = [int(text) for text in sys.argv[1:]] or [50_000, 250_000, 1_000_000]
     for estimator in ("hist_gradient_boosting", "logistic_regression"):
-        compare(estimator, small, large)
+        compare(estimator, *sizes)
 
 
 if __name__ == "__main__":

@@ -95,9 +95,9 @@ def beside_shap(name: str, source: Callable[[], tuple[np.ndarray, np.ndarray]]) 
     explainer = shap.PermutationExplainer(
         score, shap.maskers.Independent(background, max_samples=len(background)), seed=0
     )
-    explainer(rows[:2])
+    explainer(rows[:2], silent=True)
     for orders in (10, 20, 40, 80):  # 10 is shap's default
-        peer = measure(lambda most=orders * (2 * columns + 1): explainer(rows, max_evals=most).values)
+        peer = measure(lambda most=orders * (2 * columns + 1): explainer(rows, max_evals=most, silent=True).values)
         peer_error = error(peer.value)
         if peer_error <= our_error:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -36,15 +37,13 @@ def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
     session = inputs.session
     if session is None or inputs.background is None:
         raise Undefined("logged decisions have no model that could be explained")
-    background, about_background = _background(inputs.background, settings)
-    found = _explain(session, inputs, background, settings)
+    found = _explain(session, inputs, inputs.background, settings)
     outputs = _output_names(session, len(found.base))
     importance = _importance(found, session.features, outputs, inputs)
     related = associations(inputs.table, session.features, inputs.contract.sensitive, split=inputs.rows.split)
     notes = [
         f"Method: {found.method}.",
         *found.notes,
-        about_background,
         *_about_paths(session, found, settings),
         "An attribution says what the model uses; it does not say what causes the outcome.",
     ]
@@ -56,15 +55,6 @@ def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
     )
 
 
-def _background(rows: pa.Table, settings: ExplanationSettings) -> tuple[pa.Table, str]:
-    """At most as many training rows as the settings allow, drawn without replacement."""
-    if rows.num_rows <= settings.background:
-        return rows, f"Background: all {rows.num_rows:,} training rows."
-    drawn = np.random.default_rng(settings.seed).choice(rows.num_rows, settings.background, replace=False)
-    text = f"Background: {settings.background:,} of {rows.num_rows:,} training rows, drawn with seed {settings.seed}."
-    return rows.take(pa.array(np.sort(drawn))), text
-
-
 def _about_paths(session: ScoringSession, found: Attributions, settings: ExplanationSettings) -> list[str]:
     if settings.perturbation == "path_dependent" and (session.linear is not None or found.standard_error is not None):
         return ["Only trees have paths: an absent column was taken from the background rows instead."]
@@ -72,30 +62,32 @@ def _about_paths(session: ScoringSession, found: Attributions, settings: Explana
 
 
 def _explain(
-    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings
+    session: ScoringSession, inputs: AuditInputs, training: pa.Table, settings: ExplanationSettings
 ) -> Attributions:
     encoding, core = session.encoding, session.core_model
     if encoding is None or core is None:
-        return _sampled(session, inputs, background, settings, "a supplied model is not read, only asked")
-    matrix, behind = encoding.matrix(inputs.table), encoding.matrix(background)
+        return _sampled(session, inputs, training, settings, "a supplied model is not read, only asked")
+    rows, about = _background(training, settings.background, settings.seed)
+    matrix, behind = encoding.matrix(inputs.table), encoding.matrix(rows)
     given = (core, matrix, behind, encoding.players, len(session.features), session.core_scores(matrix))
     try:
         if session.linear is not None:
-            return explain_linear(*given)
-        return explain_trees(*given, perturbation=settings.perturbation, progress=inputs.progress)
+            found = explain_linear(*given)
+        else:
+            found = explain_trees(*given, perturbation=settings.perturbation, progress=inputs.progress)
     except Undefined as undefined:
-        return _sampled(session, inputs, background, settings, undefined.what)
+        return _sampled(session, inputs, training, settings, undefined.what)
+    return replace(found, notes=(*found.notes, about))
 
 
 def _sampled(
-    session: ScoringSession, inputs: AuditInputs, background: pa.Table, settings: ExplanationSettings, why: str
+    session: ScoringSession, inputs: AuditInputs, training: pa.Table, settings: ExplanationSettings, why: str
 ) -> Attributions:
     from rai_assets.analysis.explanation.mixing import mixable
     from rai_assets.analysis.explanation.sampling import REPEATS, sample
 
-    order = np.random.default_rng(settings.seed).permutation(background.num_rows)[:SAMPLED_BACKGROUND]
-    behind = background.take(pa.array(np.sort(order)))
-    mixed = mixable(session, inputs.table, behind)
+    rows, about = _background(training, min(SAMPLED_BACKGROUND, settings.background), settings.seed)
+    mixed = mixable(session, inputs.table, rows)
     found = sample(
         mixed.score,
         mixed.matrix,
@@ -106,8 +98,8 @@ def _sampled(
         progress=inputs.progress,
     )
     notes = (
-        f"Sampled: {REPEATS} random orders and their reverses per row and background row, "
-        f"{behind.num_rows} background rows, because {why}.",
+        f"Sampled: {REPEATS} random orders and their reverses per row and background row, because {why}.",
+        about,
         "Each value has a standard error; a table lists them. It raises a mean of sizes: a column without any effect "
         "has one of that order.",
     )
@@ -115,6 +107,15 @@ def _sampled(
     return Attributions(
         found.values, found.base, found.output, "sampled Shapley values", unit, found.standard_error, notes
     ).checked()
+
+
+def _background(training: pa.Table, most: int, seed: int) -> tuple[pa.Table, str]:
+    """At most so many training rows, drawn without replacement, and the sentence on them."""
+    n = training.num_rows
+    if n <= most:
+        return training, f"Background: all {n:,} training rows."
+    drawn = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    return training.take(pa.array(drawn)), f"Background: {most:,} of {n:,} training rows, drawn with seed {seed}."
 
 
 def _output_names(session: ScoringSession, outputs: int) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def count_visits(nodes, matrix, visits):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, fill, boxes):  # type: ignore[no-untyped-def]
+def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, bit_of, fill, boxes):  # type: ignore[no-untyped-def]
     """Folds the path to each leaf into a box: one interval per column, and one condition per value ruled out.
 
     A box that no row can be in is dropped unless `chance` lets an absent player through.
@@ -100,6 +100,7 @@ def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, fill, box
         has_missing: bool (columns,), whether missing values occur at all.
         chance: float64 (N,), share of a parent's rows that go to a node; all 0 where no player is ever absent.
         players: int64 (columns,), the player of a column.
+        bit_of: int64 (p,), scratch: the bit of every player in one box; -1 before and after.
         fill: Write the boxes; else only count them.
         boxes: `Boxes` with room enough when `fill`.
 
@@ -110,7 +111,6 @@ def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, fill, box
     slot, column = np.full(n_columns, -1, np.int64), np.empty(n_columns, np.int64)
     low, high, odds = np.empty(n_columns, np.int64), np.empty(n_columns, np.int64), np.empty(n_columns)
     missing = np.empty(n_columns, np.bool_)
-    bit_of = np.full(players.max() + 1, -1, np.int64)
     n_boxes, n_conditions, n_players = 0, 0, 0
     for leaf in leaves:
         n_folded = 0

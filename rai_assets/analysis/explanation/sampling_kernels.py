@@ -69,7 +69,8 @@ def draw_order(differing, size, seed, row, other, repeat, spare, order):  # type
     Every second order is the one before it turned by half, so that players that came early come late: together the two
     err less than two independent ones.
     """
-    spare[:size] = differing[:size]
+    for k in range(size):
+        spare[k] = differing[k]
     shuffle(spare, size, seed, row, other, repeat - repeat % 2)
     turn = (repeat % 2) * (size // 2)
     for k in range(size):

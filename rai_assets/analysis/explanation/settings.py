@@ -11,7 +11,8 @@ class ExplanationSettings(BaseModel):
     """Settings of the explanations.
 
     Attributes:
-        background: Most training rows that stand for "the column is not known"; all of them where there are fewer.
+        background: Most training rows that stand for "the column is not known"; all of them where there are fewer. At
+            most 100 where attributions are sampled.
         perturbation: `interventional` compares with the background's rows; `path_dependent` follows the branches in
             proportion to the training rows that took them (tree ensembles only).
         seed: Seed of the choice of background rows and of sampled attributions.

@@ -181,7 +181,7 @@ def values_on_paths(size, chance, game, n_asked, work, out):  # type: ignore[no-
 @compiled
 def fill_tables(boxes, chosen, table_start, game, bg_fails, tables):  # type: ignore[no-untyped-def]
     """Values of every mask for each chosen box: `tables[table_start[i]:table_start[i + 1]]` is (D, 2^D), row-major."""
-    widest = 0
+    widest = np.int64(0)
     for box in chosen:
         widest = max(widest, boxes.player_start[box + 1] - boxes.player_start[box])
     work = new_work(widest, max(1 << widest, len(bg_fails)), bg_fails)
@@ -224,7 +224,7 @@ def add_tables(boxes, chosen, table_start, tables, outputs, bins, absent, fails,
 @compiled
 def add_met(boxes, chosen, game, outputs, bins, bg_fails, fails, values):  # type: ignore[no-untyped-def]
     """Adds the chosen boxes' values of every row of `bins` to `values`, computing only the masks that rows have."""
-    widest = 0
+    widest = np.int64(0)
     for box in chosen:
         widest = max(widest, boxes.player_start[box + 1] - boxes.player_start[box])
     n_rows = len(fails)

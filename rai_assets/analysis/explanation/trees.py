@@ -242,7 +242,7 @@ def _fold(
             chance=np.empty(members, np.float64),
         )
 
-    rules = (nodes, leaves, last_bin, has_missing, chance, players)
+    rules = (nodes, leaves, last_bin, has_missing, chance, players, np.full(players.max() + 1, -1))
     result = boxes(*kernels.fold_leaves(*rules, False, boxes(0, 0, 0)))
     kernels.fold_leaves(*rules, True, result)
     return result

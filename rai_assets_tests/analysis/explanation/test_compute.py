@@ -121,6 +121,8 @@ def test_a_network_is_sampled_and_says_how_far_off_it_may_be(network: ModelVersi
     found = compute(inputs_of(network), ExplanationSettings(perturbation="path_dependent"))
     notes = " ".join(found.notes)
     assert "Sampled: 2 random orders" in notes
+    assert "Background: 100 of 600 training rows" in notes
+    assert notes.count("training rows") == 1, "only the rows that were used are named"
     assert "because the model's core holds 0 tree ensembles, not one" in notes
     assert "Only trees have paths" in notes
     errors = found.tables["standard_errors_0"]
