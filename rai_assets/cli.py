@@ -56,6 +56,7 @@ def init(
     prediction: Annotated[str | None, typer.Option(help="Column with logged decisions; then no model is made.")] = None,
     score: Annotated[str | None, typer.Option(help="Column with logged scores; needs --threshold.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Decision = score >= threshold.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column with row weights.")] = None,
 ) -> None:
     """Read data files, infer a contract, write a commented defs.yaml, and say what was guessed.
 
@@ -65,7 +66,7 @@ def init(
     from rai_assets.data.column_guess import Wishes
     from rai_assets.use_case.template import write_inferred
 
-    wishes = Wishes(target, positive, _names(sensitive), prediction, score, threshold, tuple(missing or ()))
+    wishes = Wishes(target, positive, _names(sensitive), prediction, score, threshold, weight, tuple(missing or ()))
     path, guesses = write_inferred(name, data, test or [], wishes, columns=columns, separator=separator, report=_say)
     print(f"Wrote {path}")
     for guess in guesses:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from rai_assets.data.columns import ColumnSettings
+from rai_assets.data.edge_guess import guess_edges
 from rai_assets.data.evidence import Evidence, Guesses, Wishes
-from rai_assets.data.profiling import Profile
+from rai_assets.data.profiling import KEPT_VALUES, Profile
 from rai_assets.data.rules import shown
 from rai_assets.errors import UsageError
 
@@ -36,6 +36,8 @@ def guess_columns(
     found = Guesses()
     _guess_missing(profiles, wishes, found)
     by_name = {profile.name: Evidence(profile, found) for profile in profiles}
+    for column in by_name.values():
+        column.say_endless()
     settings: dict[str, dict[str, Any]] = {}
     if wishes.target is not None:
         _alias_trailing_dots(wishes.target, learned, audited, found)
@@ -45,6 +47,8 @@ def guess_columns(
         settings[wishes.prediction] = _prediction(by_name[wishes.prediction], wishes, about_target)
     if wishes.score is not None:
         settings[wishes.score] = _score(by_name[wishes.score], wishes)
+    if wishes.weight is not None:
+        settings[wishes.weight] = _weight(by_name[wishes.weight])
     for name in wishes.sensitive:
         settings[name] = _sensitive(by_name[name], settings.get(name))
     dated = False
@@ -55,7 +59,23 @@ def guess_columns(
     found.columns = {name: ColumnSettings(**settings[name]) for name in by_name}
     if all(column.roles == ("ignored",) for column in found.columns.values()):
         raise UsageError("no column can be used: they are empty, times, or free text", fix="check the separator")
+    if wishes.target is not None and not wishes.logged:
+        _refuse_unlearnable(by_name[wishes.target], found)
     return found
+
+
+def _refuse_unlearnable(target: Evidence, found: Guesses) -> None:
+    if len(target.labels) == 1:
+        raise UsageError(
+            f"the target {target.name!r} is {shown(target.labels[0])} in every row, so there is nothing to learn",
+            fix="name another --target, or files in which it varies",
+        )
+    if not any("feature" in column.roles for column in found.columns.values()):
+        raise UsageError(
+            "no column is left that a model could learn from: the others are sensitive, identifiers, times, free text, "
+            "or empty",
+            fix="name files with more columns, or logged decisions with --prediction or --score",
+        )
 
 
 def _guess_missing(profiles: Sequence[Profile], wishes: Wishes, found: Guesses) -> None:
@@ -97,6 +117,7 @@ def _target(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     kind, labels = column.kind, column.labels
     if kind is None:
         raise UsageError(f"the target {column.name!r} has no values")
+    _say_constant(column)
     if wishes.positive is None and (column.quantity or (kind == "number" and len(labels) > 2)):
         column.found.say(f"{column.name} is a quantity, so the task is a regression")
         return {"role": "target", "dtype": kind}
@@ -109,10 +130,15 @@ def _target(column: Evidence, wishes: Wishes) -> dict[str, Any]:
         return {"role": "target", **_labelled(column, labels, positive)}
     if len(labels) == 2:
         positive = _likely_positive(column, labels)
-        column.found.say(f"{shown(positive)} is the positive value of {column.name}")
+        column.found.say(f"{shown(positive)} is the positive value of {column.name}; --positive names another")
         return {"role": "target", **_labelled(column, labels, positive)}
     column.found.say(f"{column.name} has {len(labels)} values, so the task is to tell {len(labels)} classes apart")
     return {"role": "target", "dtype": "category", "allowed": labels}
+
+
+def _say_constant(column: Evidence) -> None:
+    if len(column.labels) == 1 and not column.many:
+        column.found.say(f"{column.name} is {shown(column.labels[0])} in every row")
 
 
 def _labelled(column: Evidence, labels: Sequence[str], positive: str) -> dict[str, Any]:
@@ -164,6 +190,7 @@ def _likely_positive(column: Evidence, labels: Sequence[str]) -> str:
 
 def _prediction(column: Evidence, wishes: Wishes, target: dict[str, Any] | None) -> dict[str, Any]:
     column.refuse_missing()
+    _say_constant(column)
     if target is None:
         if column.kind is None or column.many or column.quantity:
             return {"role": "prediction", "dtype": "number"}
@@ -196,18 +223,39 @@ def _score(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     if column.kind not in ("integer", "number"):
         raise UsageError(f"the score {column.name!r} is no number")
     settings = {"role": "score", "dtype": "number"}
+    low, high = column.profile.low, column.profile.high
     if wishes.threshold is not None:
+        _say_one_sided(column, wishes.threshold)
         return {**settings, "threshold": wishes.threshold}
     if wishes.prediction is not None:
         return settings
-    low, high = column.profile.quantiles.quantiles([0.0, 1.0])
     if low < 0 or high > 1:
         raise UsageError(
             f"the scores {column.name!r} run from {low:g} to {high:g}, so no threshold can be guessed",
             fix="add --threshold",
         )
-    column.found.say(f"a score in {column.name} of 0.5 and more is a positive decision")
+    column.found.say(f"a score in {column.name} of 0.5 and more is a positive decision; --threshold names another")
+    _say_one_sided(column, 0.5)
     return {**settings, "threshold": 0.5}
+
+
+def _say_one_sided(column: Evidence, threshold: float) -> None:
+    """Say that a threshold makes all decisions the same."""
+    low, high = column.profile.low, column.profile.high
+    run = f"they run from {low:g} to {high:g}"
+    if high < threshold:
+        column.found.say(f"no score in {column.name} reaches {threshold:g} ({run}): every decision is negative")
+    elif low >= threshold:
+        column.found.say(f"every score in {column.name} reaches {threshold:g} ({run}): every decision is positive")
+
+
+def _weight(column: Evidence) -> dict[str, Any]:
+    column.refuse_missing()
+    if column.kind not in ("integer", "number"):
+        raise UsageError(f"the weight {column.name!r} is no number")
+    if column.profile.low < 0:
+        raise UsageError(f"the weight {column.name!r} has negative values, the least is {column.profile.low:g}")
+    return {"role": "weight", "dtype": column.kind}
 
 
 def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]:
@@ -217,11 +265,16 @@ def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]
     if column.kind is None:
         raise UsageError(f"the sensitive column {column.name!r} has no values")
     if column.quantity:
-        edges = _edges(column)
-        column.found.say(f"{column.name} is cut into groups at {', '.join(f'{edge:g}' for edge in edges)}")
+        edges = guess_edges(column.profile, whole=column.kind == "integer")
+        cuts = ", ".join(f"{edge:g}" for edge in edges)
+        codes = "; if its numbers are codes, declare dtype category" if column.kind == "integer" else ""
+        column.found.say(f"{column.name} is cut into groups at {cuts}{codes}")
         return {"role": "sensitive", "dtype": column.kind, "edges": edges, **column.policy()}
     if column.many:
-        raise UsageError(f"the sensitive column {column.name!r} has more than {len(column.labels) - 1:,} values")
+        raise UsageError(
+            f"the sensitive column {column.name!r} has more than {len(column.labels) - 1:,} values",
+            fix="name a column with fewer, or add one to the file that sums its values up",
+        )
     if column.kind == "boolean":
         return {"role": "sensitive", "dtype": "boolean", **column.policy()}
     return {"role": "sensitive", "dtype": "category", **_allowed(column, 2 * ALLOWED_LISTED), **column.policy()}
@@ -229,24 +282,6 @@ def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]
 
 def _allowed(column: Evidence, most: int) -> dict[str, Any]:
     return {"allowed": column.labels} if 0 < len(column.labels) <= most and not column.many else {}
-
-
-def _edges(column: Evidence) -> list[float]:
-    """The quartiles, rounded so that people remember them; each bin has rows."""
-    low, *quartiles, high = column.profile.quantiles.quantiles([0.0, 0.25, 0.5, 0.75, 1.0])
-    unit = _round_unit((quartiles[2] - quartiles[0]) / 4 or (high - low) / 4)
-    if column.kind == "integer":
-        unit = max(unit, 1.0)
-    digits = max(-math.floor(math.log10(unit)), 0)
-    rounded = {round(round(quartile / unit) * unit, digits) for quartile in quartiles}
-    inside = sorted(edge for edge in rounded if low < edge <= high)
-    return [float(edge) for edge in inside] or [float(high)]
-
-
-def _round_unit(size: float) -> float:
-    """The nearest of 1, 2, 5, 10, ... at any power of ten, nearest by ratio."""
-    power = 10.0 ** math.floor(math.log10(size))
-    return min((step * power for step in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / size)))
 
 
 def _plain(column: Evidence, *, dated: bool) -> dict[str, Any]:
@@ -268,6 +303,7 @@ def _plain(column: Evidence, *, dated: bool) -> dict[str, Any]:
         return {"dtype": kind, **column.policy()}
     distinct = len(column.labels)
     if column.many or (distinct > _SURE_CATEGORY and distinct * 2 > column.profile.rows):
-        found.say(f"{name} is free text, nearly every row has its own, and is left out")
+        values = f"more than {KEPT_VALUES:,}" if column.many else f"{distinct:,}"
+        found.say(f"{name} is free text, with {values} different values, and is left out")
         return {"role": "ignored"}
     return {"dtype": "category", **_allowed(column, ALLOWED_LISTED), **column.policy()}

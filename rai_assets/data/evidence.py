@@ -26,6 +26,7 @@ class Wishes:
         prediction: Column of logged decisions.
         score: Column of logged scores.
         threshold: Score from which a decision is positive.
+        weight: Column of row weights.
         missing: Spellings that mean a missing value, besides the empty text.
     """
 
@@ -35,20 +36,23 @@ class Wishes:
     prediction: str | None = None
     score: str | None = None
     threshold: float | None = None
+    weight: str | None = None
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.threshold is not None and self.score is None:
             raise UsageError("a threshold needs the column of scores", fix="add --score COLUMN")
-        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
-        if len(set(single)) != len(single):
-            raise UsageError("target, prediction and score are three different columns")
+        if len(set(self._single)) != len(self._single):
+            raise UsageError("target, prediction, score and weight are different columns")
 
     @property
     def named(self) -> tuple[str, ...]:
         """All columns the user spoke of."""
-        single = [name for name in (self.target, self.prediction, self.score) if name is not None]
-        return (*single, *self.sensitive)
+        return (*self._single, *self.sensitive)
+
+    @property
+    def _single(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.target, self.prediction, self.score, self.weight)))
 
     @property
     def logged(self) -> bool:
@@ -110,14 +114,24 @@ class Evidence:
             return "text"
         if profile.booleans:
             return "boolean"
-        if profile.numbers and not profile.leading_zero:
-            return "integer" if profile.integers else "number" if profile.fractions else "text"
+        if profile.numbers and profile.quantiles.count and not profile.leading_zero:
+            return "integer" if profile.integers else "number" if profile.fractions or profile.endless else "text"
         return "timestamp" if profile.local_times or profile.utc_times else "text"
 
     @property
     def quantity(self) -> bool:
         """Whether its values are numbers, and more than a few."""
         return self.kind in ("integer", "number") and (self.many or len(self.labels) > FEW)
+
+    def say_endless(self) -> None:
+        """Say which values will stop the data because they are no finite numbers."""
+        first = self.profile.first_endless
+        if self.kind == "number" and first is not None:
+            count = self.profile.endless
+            values = "a value that is" if count == 1 else f"{count:,} values that are"
+            self.found.say(
+                f"{self.name} has {values} no finite number, which the contract refuses: first {first[0]!r} {first[1]}"
+            )
 
     def policy(self) -> dict[str, Any]:
         """Whether values may be missing, as the data are."""

@@ -13,7 +13,7 @@ from rai_assets.data.column_guess import Wishes, guess_columns
 from rai_assets.data.paths import resolve
 from rai_assets.data.profiling import Profile
 from rai_assets.data.readers import read_parts
-from rai_assets.data.readers.batch import Layout
+from rai_assets.data.readers.batch import Layout, Part
 from rai_assets.data.rules import shown
 from rai_assets.data.settings import DatasetSettings, FileSettings, SplitName, SplitSettings
 from rai_assets.data.sniffing import Sniffed, read_names, sniff
@@ -54,10 +54,10 @@ def infer(
     """
     paths = [resolve(Path.cwd(), str(path)) for path in (*data, *test)]
     names = None if columns is None else read_names(columns)
-    sniffed = [sniff(path, names, separator) for path in paths]
+    sniffed = [sniff(path, names, separator, wishes.named) for path in paths]
     layout, guesses = _one_layout(paths, sniffed)
     with ExitStack() as stack:
-        profiles, labels = _profiles(paths, layout, wishes, stack, progress)
+        profiles, labels = _profiles(paths, layout, wishes, stack, progress, named=names is not None)
         found = guess_columns(list(profiles.values()), wishes, _union(labels[: len(data)]), _union(labels[len(data) :]))
     if not test and not wishes.logged:
         guesses.append("a quarter of the rows, drawn at random, is kept for the audit")
@@ -104,7 +104,7 @@ def _in_words(layout: Layout) -> str:
 
 
 def _profiles(
-    paths: Sequence[Path], layout: Layout, wishes: Wishes, stack: ExitStack, progress: Progress
+    paths: Sequence[Path], layout: Layout, wishes: Wishes, stack: ExitStack, progress: Progress, *, named: bool
 ) -> tuple[dict[str, Profile], list[set[str]]]:
     """The evidence on every column, and for every file the values of its target."""
     profiles: dict[str, Profile] = {}
@@ -115,17 +115,24 @@ def _profiles(
         def tell(done: int, path: Path = path) -> None:
             progress(f"looking at {path.name}", done, path.stat().st_size)
 
+        before = 0
         for part in read_parts(path, layout, tell):
             rows = part.columns
+
+            def place(index: int, path: Path = path, part: Part = part, before: int = before) -> str:
+                line = part.line_of(index)
+                return f"on line {line:,} of {path.name}" if line else f"in row {before + index + 1:,} of {path.name}"
+
+            before += rows.num_rows
             if not profiles:
                 profiles = {name: Profile(name) for name in rows.schema.names}
                 for profile in profiles.values():
                     stack.callback(profile.close)
-                _refuse_unknown(wishes, list(profiles))
+                _refuse_unknown(wishes, list(profiles), guessed=not layout.header and not named)
             _refuse_other_columns(path, rows.schema.names, paths[0], profiles)
             typed = layout.format == "parquet"
             for name, profile in profiles.items():
-                profile.add(rows.column(name), trim=layout.trim, missing=wishes.missing, typed=typed)
+                profile.add(rows.column(name), trim=layout.trim, missing=wishes.missing, typed=typed, place=place)
             if wishes.target is not None:
                 target.add(rows.column(wishes.target), trim=layout.trim, missing=wishes.missing)
         labels.append(set(target.values))
@@ -140,15 +147,20 @@ def _refuse_other_columns(path: Path, names: Sequence[str], first: Path, profile
         raise InputRefused(
             f"the columns are not those of {first.name}: {', '.join(map(shown, different[:5]))}",
             where=path.name,
-            fix="declare files with the same columns",
+            fix="the rows of all files stand one after the other, in the same columns; join other files before",
         )
 
 
-def _refuse_unknown(wishes: Wishes, names: Sequence[str]) -> None:
+def _refuse_unknown(wishes: Wishes, names: Sequence[str], *, guessed: bool) -> None:
     for name in wishes.named:
-        if name not in names:
-            near = get_close_matches(name, names, 3, 0.5) or names[:20]
-            raise UsageError(f"the files have no column {name!r}", fix=f"there are {', '.join(near)}")
+        if name in names:
+            continue
+        fix = f"there are {', '.join(get_close_matches(name, names, 3, 0.5) or names[:20])}"
+        if guessed:
+            fix = (
+                f"the first line looks like data, so the columns are called {', '.join(names[:3])} ...; name --columns"
+            )
+        raise UsageError(f"the files have no column {name!r}", fix=fix)
 
 
 def _files(paths: Sequence[Path], split: SplitName | None, base: Path) -> list[FileSettings]:

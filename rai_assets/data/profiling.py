@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +36,11 @@ class Profile:
         markers: Rows of every spelling in `MARKERS`.
         values: Rows of every other value; as many as `KEPT_VALUES` distinct ones, then no more are added.
         overflowed: Whether there are more distinct values.
-        numbers: Whether every other value is a finite number.
+        numbers: Whether every other value is a number.
+        endless: Rows of numbers that are not finite, like `inf` and `1e400`.
+        first_endless: The first of them, and where it stands.
+        low: Least finite number.
+        high: Greatest finite number.
         integers: Whether it is a whole number of 64 bits.
         fractions: Whether one has a point or an exponent.
         leading_zero: Whether one begins with a zero that a number would lose.
@@ -53,6 +58,10 @@ class Profile:
     values: Counter[str] = field(default_factory=Counter)
     overflowed: bool = False
     numbers: bool = True
+    endless: int = 0
+    first_endless: tuple[str, str] | None = None
+    low: float = math.inf
+    high: float = -math.inf
     integers: bool = True
     fractions: bool = False
     leading_zero: bool = False
@@ -80,7 +89,15 @@ class Profile:
         if self.keys is not None:
             self.keys.close()
 
-    def add(self, raw: pa.Array, *, trim: bool, missing: Sequence[str], typed: bool = False) -> None:
+    def add(
+        self,
+        raw: pa.Array,
+        *,
+        trim: bool,
+        missing: Sequence[str],
+        typed: bool = False,
+        place: Callable[[int], str] = str,
+    ) -> None:
         """Look at some rows.
 
         Args:
@@ -88,6 +105,7 @@ class Profile:
             trim: Whether blanks around them are no part of them.
             missing: Spellings that mean a missing value; they count as empty.
             typed: Whether the file says what is text, so that a text is no number however it is spelled.
+            place: Says where the i-th of the rows stands.
         """
         self.rows += len(raw)
         if typed and pa.types.is_dictionary(raw.type):
@@ -108,28 +126,36 @@ class Profile:
             if not self.overflowed:
                 _tally(self.values, distinct, rows, known)
                 self.overflowed = len(self.values) > KEPT_VALUES
-            self._try_types(distinct.filter(pa.array(known)), rows[known])
+            strange = self._try_types(distinct.filter(pa.array(known)), rows[known])
+            if strange is not None and self.first_endless is None:
+                code = int(np.flatnonzero(known)[strange])
+                at = pc.index(encoded.indices, pa.scalar(code, encoded.indices.type)).as_py()
+                self.first_endless = distinct[code].as_py(), place(at)
 
-    def _try_types(self, texts: pa.Array, rows: NDArray[np.int64]) -> None:
-        if self.numbers:
-            self._try_numbers(texts, rows)
+    def _try_types(self, texts: pa.Array, rows: NDArray[np.int64]) -> int | None:
+        """Look at distinct texts; returns which of them is the first number that is not finite."""
+        strange = self._try_numbers(texts, rows) if self.numbers else None
         self.local_times = self.local_times and _casts(texts, pa.timestamp("us"))
         self.utc_times = self.utc_times and _casts(texts, pa.timestamp("us", "UTC"))
         if self.booleans:
             self.booleans = bool(pc.all(pc.is_in(pc.utf8_lower(texts), pa.array(["true", "false"]))).as_py())
+        return strange
 
-    def _try_numbers(self, texts: pa.Array, rows: NDArray[np.int64]) -> None:
+    def _try_numbers(self, texts: pa.Array, rows: NDArray[np.int64]) -> int | None:
         try:
             values = texts.cast(pa.float64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid:
-            values = np.array([np.nan])
-        if not np.isfinite(values).all():
             self.numbers = self.integers = False
-            return
-        self.quantiles.add(np.repeat(values, rows))
+            return None
+        finite = np.isfinite(values)
+        self.endless += int(rows[~finite].sum())
+        self.quantiles.add(np.repeat(values[finite], rows[finite]))
+        self.low = min(self.low, values.min(where=finite, initial=math.inf))
+        self.high = max(self.high, values.max(where=finite, initial=-math.inf))
         self.fractions |= bool(pc.any(pc.match_substring_regex(texts, "[.eE]")).as_py())
         self.leading_zero |= bool(pc.any(pc.match_substring_regex(texts, _LEADING_ZERO)).as_py())
         self.integers = self.integers and not self.fractions and _casts(texts, pa.int64())
+        return None if finite.all() else int(np.argmin(finite))
 
 
 def _tally(counter: Counter[str], texts: pa.Array, rows: NDArray[np.int64], mask: NDArray[np.bool_]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,14 @@ class Sniffed:
     guesses: tuple[str, ...] = ()
 
 
-def sniff(path: Path, names: Sequence[str] | None, separator: str | None) -> Sniffed:
+def sniff(path: Path, names: Sequence[str] | None, separator: str | None, expected: Collection[str] = ()) -> Sniffed:
     """The layout that the first lines of a file suggest.
 
     Args:
         path: The file.
         names: Column names for a file without a header, or None.
         separator: What separates the fields, or None to find out.
+        expected: Columns that the user speaks of; a first line with one of them holds the names.
 
     Raises:
         InputRefused: The file cannot be read.
@@ -61,7 +62,7 @@ def sniff(path: Path, names: Sequence[str] | None, separator: str | None) -> Sni
         separator = _separator(lines, len(known) if known else None)
         guesses.append(f"{_WORDS[separator]} separates the fields")
     rows = _fields(lines, separator)
-    header = _is_header(rows[0], known, path.name)
+    header = _is_header(rows[0], known, expected, path.name)
     if known is None:
         first = (
             "the first line holds the column names" if header else "there is no header; columns are named by position"
@@ -173,10 +174,11 @@ def _has_blanks(rows: Sequence[Sequence[str]]) -> bool:
     return numbers or sum(map(bool, around)) * 2 > len(rows)
 
 
-def _is_header(first: Sequence[str], names: Sequence[str] | None, where: str) -> bool:
+def _is_header(first: Sequence[str], names: Sequence[str] | None, expected: Collection[str], where: str) -> bool:
     cells = [cell.strip() for cell in first]
     if names is None:
-        return len(set(cells)) == len(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+        apart = len(set(cells)) == len(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+        return apart or not set(expected).isdisjoint(cells)
     if len(cells) != len(names):
         raise UsageError(
             f"there are {len(names)} column names and {len(cells)} fields in the first row",

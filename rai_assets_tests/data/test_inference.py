@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -66,8 +67,8 @@ def test_adult_as_uci_ships_it(shared_data: Path, tmp_path: Path) -> None:
     assert (age.role, age.edges) == ("sensitive", [30, 35, 50])
     assert found.columns["workclass"].missing == "allowed"
     assert found.columns["sex"].missing == "refused"
-    assert "'>50K' is the positive value of income" in guesses
-    assert "age is cut into groups at 30, 35, 50" in guesses
+    assert "'>50K' is the positive value of income; --positive names another" in guesses
+    assert "age is cut into groups at 30, 35, 50; if its numbers are codes, declare dtype category" in guesses
 
     repository = open_repository(tmp_path / "home", "rai-adult")
     ingested = ingest(found, tmp_path, repository, "main", run_id="r")
@@ -140,7 +141,7 @@ def test_types_are_told_by_all_rows_not_by_the_first(tmp_path: Path) -> None:
     [
         (["00123", "00124"], "category"),
         (["9223372036854775808", "1"], "category"),
-        (["1e400", "1"], "category"),
+        (["inf", "-inf"], "category"),
         (["true", "False"], "boolean"),
         (["yes", "no"], "category"),
         (["2024-05-31", "2024-06-01"], "timestamp"),
@@ -245,7 +246,8 @@ def test_scores_alone_get_a_threshold_or_are_asked_for_one(tmp_path: Path) -> No
         ({"target": "y", "sensitive": ("sx",)}, "no column 'sx'"),
         ({"target": "y", "positive": "maybe"}, "'y' never is 'maybe'"),
         ({"target": "y", "prediction": "x"}, "which the target never has"),
-        ({"target": "y", "prediction": "y"}, "three different columns"),
+        ({"target": "y", "prediction": "y"}, "are different columns"),
+        ({"target": "y", "weight": "x"}, "the weight 'x' is no number"),
         ({"target": "y", "threshold": 0.5}, "needs the column of scores"),
         ({"target": "empty"}, "has no values"),
         ({"target": "y", "sensitive": ("empty",)}, "has no values"),
@@ -254,6 +256,118 @@ def test_scores_alone_get_a_threshold_or_are_asked_for_one(tmp_path: Path) -> No
 def test_wishes_that_do_not_fit_the_data_are_refused(tmp_path: Path, wishes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         look(tmp_path, rows("x,y,empty", "a,0,", "b,1,"), **wishes)
+
+
+def test_numbers_that_are_not_finite_are_counted_and_their_column_stays_a_number(tmp_path: Path) -> None:
+    values = ["1", "2", "3", "4", "5", "inf", "1e400", "-inf"]
+    found, said = look(tmp_path, rows("a,b", *(f"{value},x" for value in values)))
+    assert found.columns["a"].dtype == "number"
+    assert (
+        "a has 3 values that are no finite number, which the contract refuses: first 'inf' on line 7 of data0.csv"
+        in said
+    )
+    found, said = look(tmp_path, rows("a", "1.5", "2"), rows("a", "3", "Infinity"))
+    assert found.columns["a"].dtype == "number"
+    assert (
+        "a has a value that is no finite number, which the contract refuses: first 'Infinity' on line 3 of data1.csv"
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold", "said"),
+    [
+        (["0.1", "0.9"], 5, "no score in s reaches 5 (they run from 0.1 to 0.9): every decision is negative"),
+        (["1", "10"], 1, "every score in s reaches 1 (they run from 1 to 10): every decision is positive"),
+        (["0.6", "0.9"], None, "every score in s reaches 0.5 (they run from 0.6 to 0.9): every decision is positive"),
+        (["1", "10"], 10, None),
+    ],
+)
+def test_a_threshold_that_decides_all_rows_alike_is_said(
+    tmp_path: Path, scores: list[str], threshold: float | None, said: str | None
+) -> None:
+    content = rows("y,s", f"0,{scores[0]}", f"1,{scores[1]}")
+    _, guesses = look(tmp_path, content, target="y", score="s", threshold=threshold)
+    assert said in guesses if said else "every decision" not in guesses
+
+
+def test_a_target_or_a_decision_that_never_varies_is_said_or_refused(tmp_path: Path) -> None:
+    content = rows("x,y,p", "1,no,yes", "2,no,yes", "3,no,no")
+    with pytest.raises(UsageError, match="the target 'y' is 'no' in every row, so there is nothing to learn"):
+        look(tmp_path, content, target="y")
+    with pytest.raises(UsageError, match="the target 'y' is 'no' in every row"):
+        look(tmp_path, content, target="y", positive="no")
+    _, said = look(tmp_path, rows("y,p", "no,no", "yes,no"), target="y", prediction="p")
+    assert "p is 'no' in every row" in said
+
+
+def test_a_model_needs_a_column_to_learn_from(tmp_path: Path) -> None:
+    texts = rows("text,y", *(f"word {at},{at % 2}" for at in range(100)))
+    with pytest.raises(UsageError, match="no column is left that a model could learn from"):
+        look(tmp_path, texts, target="y")
+    with pytest.raises(UsageError, match="no column is left"):
+        look(tmp_path, rows("sex,y", "F,0", "M,1"), target="y", sensitive=("sex",))
+
+
+def test_a_weight_is_declared_as_one(tmp_path: Path) -> None:
+    found, _ = look(tmp_path, rows("w,x,y", "0.5,1,0", "2,2,1"), target="y", weight="w")
+    assert (found.columns["w"].roles, found.columns["w"].dtype) == (("weight",), "number")
+    with pytest.raises(UsageError, match="the weight 'w' has negative values, the least is -2"):
+        look(tmp_path, rows("w,x,y", "-2,1,0", "2,2,1"), target="y", weight="w")
+
+
+def test_a_header_is_known_by_the_columns_that_the_user_names(tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="columns 1 and 2 have the same name or look the same: 'a' and 'a'"):
+        look(tmp_path, rows("a,a,y", "1,2,0", "3,4,1"), target="y")
+    found, _ = look(tmp_path, rows("2019,2020,y", "1,2,0", "3,4,1"), target="y")
+    assert list(found.columns) == ["2019", "2020", "y"]
+    with pytest.raises(UsageError, match="no column 'x'") as refused:
+        look(tmp_path, rows("1,2,0", "3,4,1"), target="x")
+    assert "the first line looks like data" in refused.value.fix
+
+
+whole_numbers = st.lists(st.integers(-1000, 100_000), min_size=12, max_size=400)
+fractions = st.lists(st.floats(-1e9, 1e9).map(lambda value: float(f"{value:.6g}")), min_size=12, max_size=400)
+
+
+@settings(max_examples=150, deadline=None)
+@given(values=whole_numbers | fractions)
+def test_guessed_edges_are_rounded_quartiles_and_leave_no_group_empty(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    assume(len(set(values)) > 10)
+    found, _ = look(
+        tmp_path_factory.mktemp("edges"), rows("a,b", *(f"{value!r},x" for value in values)), sensitive=("a",)
+    )
+    edges = found.columns["a"].edges
+    assert edges is not None
+    assert 1 <= len(edges) <= 3
+    assert np.histogram(values, [-np.inf, *edges, np.inf])[0].min() > 0
+    # By definition: the least value that a quarter, a half, three quarters of the rows do not exceed.
+    quartiles = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
+    spread = (quartiles[2] - quartiles[0]) or np.ptp(values)
+    for edge in edges:
+        nearest = np.abs(quartiles - edge).min()
+        # The unit is the nearest of 1, 2, 5, 10, ... to a quarter of the spread by ratio, at most sqrt(5 / 2) times it.
+        unit = max(np.sqrt(2.5) * spread / 4, 1.0 if isinstance(values[0], int) else 0.0)
+        assert nearest <= unit / 2 + 1e-9 * abs(edge) or edge == max(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        (range(18, 91), [40, 50, 70]),  # of 36, 54, 72 by tens
+        ([*range(20)] * 3, [4, 8, 14]),  # of 4, 9, 14 by twos
+        ([value / 100 for value in range(101)], [0.2, 0.5, 0.8]),
+        ([1000 * value for value in range(1, 41)], [10_000, 20_000, 30_000]),
+        ([9.6] * 50 + [20.4] * 50 + [*range(40, 52)], [10]),  # of 9.6 and 20.4; from 10 to 20 there is no row
+    ],
+)
+def test_guessed_edges_are_numbers_that_people_remember(
+    tmp_path: Path, values: Sequence[float], edges: list[float]
+) -> None:
+    found, _ = look(tmp_path, rows("a,b", *(f"{value!r},x" for value in values)), sensitive=("a",))
+    assert found.columns["a"].edges == edges
 
 
 def test_files_have_to_be_alike(tmp_path: Path) -> None:
