@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.estimates import FEWEST_EFFECTIVE, LOPSIDED, Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, effective_size, proportion_interval
 from rai_assets.metrics.means import Groups
 
@@ -104,7 +104,7 @@ def calibration_error(bins: CalibrationBins) -> Estimates:
     def limits(level: float) -> Bounds:
         from scipy.special import stdtrit
 
-        usable = effective > 1.5
+        usable = effective > FEWEST_EFFECTIVE
         z = stdtrit(np.where(usable, effective - 1, 1.0), (1 + level) / 2)
         deviation = np.sqrt(noise)
         # A bin whose sign is beyond doubt adds no more than its own normal variable.
@@ -115,4 +115,5 @@ def calibration_error(bins: CalibrationBins) -> Estimates:
         high = np.minimum(value + z * np.sqrt(whole), 1.0)
         return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
 
-    return Estimates("expected_calibration_error", value, bins.rows.sum(axis=1), limits, undefined="no row")
+    lopsided = np.full(len(value), LOPSIDED)
+    return Estimates("expected_calibration_error", value, bins.rows.sum(axis=1), limits, unbounded=lopsided)

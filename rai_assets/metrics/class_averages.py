@@ -12,10 +12,9 @@ from rai_assets.metrics.class_statistics import NEVER_DECIDED, table_statistic
 from rai_assets.metrics.class_table import ClassTable
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, effective_size, proportion_interval
-from rai_assets.metrics.rates import rate_estimates
+from rai_assets.metrics.rates import ONE_TARGET, rate_estimates
 
 AVERAGED = ("true_positive_rate", "precision", "f1")
-ONE_TARGET = "all rows have the same target"
 
 
 def table_estimates(table: ClassTable) -> list[Estimates]:
@@ -51,7 +50,7 @@ def _accuracy(table: ClassTable, name: str) -> Estimates:
     def limits(level: float) -> Bounds:
         return proportion_interval(np.nan_to_num(value) * trials, trials, level)
 
-    return Estimates(name, value, table.counts.sum(axis=(1, 2)), limits, undefined="no row")
+    return Estimates(name, value, table.counts.sum(axis=(1, 2)), limits)
 
 
 def _independent_mean(name: str, parts: Sequence[Estimates], included: NDArray[np.bool_], undefined: str) -> Estimates:

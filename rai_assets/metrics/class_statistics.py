@@ -98,7 +98,10 @@ def table_statistic(name: str, counts: NDArray[np.int64], weights: Floats, squar
 
     per_class = counts.sum(axis=2)
     scarcest = np.where(per_class > 0, per_class, np.iinfo(np.int64).max).min(axis=1)
-    return Estimates(name, value, counts.sum(axis=(1, 2)), limits, undefined=undefined, support=scarcest)
+    one_class = np.full(len(value), "only one class occurs")
+    return Estimates(
+        name, value, counts.sum(axis=(1, 2)), limits, undefined=undefined, unbounded=one_class, support=scarcest
+    )
 
 
 def _spread_evenly(weights: Floats, rows: float) -> Floats:

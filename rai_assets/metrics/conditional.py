@@ -30,7 +30,7 @@ class _Strata:
         effective: Effective rows in the denominator.
         rows: Unweighted rows in the denominator.
         variance: Variance of one row's value; None for a proportion.
-        undefined: What is missing where there is no value.
+        kind: What the rows of the denominator are, for people: `with a negative target`; empty for any rows.
     """
 
     metric: str
@@ -38,7 +38,7 @@ class _Strata:
     effective: Floats
     rows: NDArray[np.int64]
     variance: Floats | None
-    undefined: str
+    kind: str
 
 
 def measure_conditional(
@@ -61,9 +61,12 @@ def measure_conditional(
         grouping: The groups that are compared.
         strata: The column, or columns, held equal.
         level: Confidence level of the intervals.
-        minimum_size: Groups with fewer rows do not enter.
+        minimum_size: Groups with fewer rows, in all or in the denominator, do not enter.
         split: Name of the split; None takes it from the rows.
     """
+    if rows.weight is not None and not rows.weight.all():
+        weighing = rows.weight > 0
+        rows, grouping, strata = rows.take(weighing), grouping.take(weighing), strata.take(weighing)
     shape = (len(grouping.groups), len(strata.groups))
     cell = grouping.codes.astype(np.int64) * shape[1] + strata.codes
     cells = Groups(shape[0] * shape[1], cell, rows.weight)
@@ -87,14 +90,15 @@ def _gap(metric: _Strata, mass: Floats, sizes: NDArray, comparison: Comparison) 
         comparison: How the groups are compared.
     """
     name = f"{metric.metric}_conditional_difference"
-    compared = comparison.sizes >= comparison.minimum_size
+    compared = np.minimum(comparison.sizes, metric.rows.sum(axis=1)) >= comparison.minimum_size
     usable = ~np.isnan(metric.value[compared]).any(axis=0) & (mass > 0)
     if not usable.any():
         return comparison.undefined(name, "no stratum holds rows of every compared group")
     estimates = _standardised(metric, mass * usable / (mass * usable).sum(), usable)
     left_out = int(sizes[~usable].sum())
     if left_out:
-        which = f"{left_out} of {int(sizes.sum())} rows left out, in strata where a group has {metric.undefined}"
+        lacking = f"no row {metric.kind}".rstrip()
+        which = f"{left_out} of {int(sizes.sum())} rows left out, in strata where a group has {lacking}"
         estimates = replace(estimates, note=which)
     return comparison.difference(estimates, name)
 
@@ -106,8 +110,17 @@ def _standardised(metric: _Strata, shares: Floats, usable: NDArray[np.bool_]) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         per_row = np.where(usable, shares**2 / metric.effective, 0.0)
     value = np.where(np.isnan(per_row).any(axis=1) | np.isinf(per_row).any(axis=1), np.nan, value)
-    limits = _mean_limits if metric.variance is not None else _proportion_limits
-    return Estimates(metric.metric, value, rows, limits(metric, value, per_row, shares), undefined=metric.undefined)
+    kind = f"{metric.kind} in a compared stratum".lstrip()
+    bounding = _mean_limits if metric.variance is not None else _proportion_limits
+    return Estimates(
+        metric.metric,
+        value,
+        rows,
+        bounding(metric, value, per_row, shares),
+        undefined=f"no row {kind}",
+        unbounded=np.full(len(value), "within every stratum all rows have the same value"),
+        kind=kind,
+    )
 
 
 def _proportion_limits(metric: _Strata, value: Floats, per_row: Floats, shares: Floats) -> Limits:
@@ -135,6 +148,8 @@ def _mean_limits(metric: _Strata, value: Floats, per_row: Floats, shares: Floats
     squares = (np.where(degrees > 0, metric.variance, 0.0) * degrees).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(squares / degrees.sum(axis=1) * per_row.sum(axis=1))
+    # What rounding leaves of a spread is none.
+    error = np.where(error > 1e-12 * np.abs(value), error, np.nan)
     return lambda level: t_interval(value, error, degrees.sum(axis=1), level)
 
 
@@ -159,7 +174,7 @@ def _rates(table: Cells, shape: tuple[int, int]) -> list[_Strata]:
             table.effective(RATES[name].denominator).reshape(shape),
             table.counts[:, list(RATES[name].denominator)].sum(axis=1).reshape(shape),
             None,
-            RATES[name].undefined,
+            RATES[name].kind,
         )
         for name in RATES
         if name in CONDITIONAL and readable(table, name)
@@ -183,5 +198,5 @@ def _means(rows: Rows, cells: Groups, shape: tuple[int, int]) -> list[_Strata]:
         moments = Moments.of(value, cells)
         mean, effective = moments.mean.reshape(shape), moments.effective.reshape(shape)
         spread = moments.variance.reshape(shape)
-        found.append(_Strata(name, mean, effective, moments.rows.reshape(shape), spread, "no row"))
+        found.append(_Strata(name, mean, effective, moments.rows.reshape(shape), spread, ""))
     return found

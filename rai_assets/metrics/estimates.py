@@ -1,4 +1,4 @@
-"""One metric over many groups: values, denominators, and the interval at any level."""
+"""One metric over many groups: values, denominators, the interval at any level, and why something is missing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from rai_assets.metrics.intervals import Bounds, Floats, Limits
 SMALL = 30
 """A denominator below this is shown and marked small."""
 
+Causes = NDArray[np.str_]
+
+LOPSIDED = "one row carries nearly all the weight"
+FEWEST_EFFECTIVE = 1.5
+"""Effective rows from which a spread can be estimated."""
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -21,51 +27,88 @@ class Estimates:
         metric: Name of the metric, without version.
         value: float64 (G,), NaN where undefined.
         n: Rows in the denominator, int64 (G,).
-        limits: Bounds (G,) at a confidence level; NaN where there is none, infinite where unbounded. None for a count.
+        limits: Bounds (G,) at a confidence level; NaN where there is none, infinite where unbounded.
         undefined: Why a value can be NaN, for people.
-        no_interval: Why a value can be without an interval, for people.
-        support: Rows of the scarcest part that the metric needs, e.g. of the rarer class, int64 (G,); decides what is
-            small. None where that is `n`.
+        unbounded: Why a bound can be missing, for people, str (G,); None where none can be.
+        least: Rows that must reach the minimum size, e.g. those of the rarer class, int64 (G,); None where that is `n`.
+        kind: What those rows are, for people: `with a negative target`; empty for any rows.
+        support: Rows that decide what is small, e.g. those of the rarest class, int64 (G,); None where that is `least`.
         note: What limits every value, for people; empty for nothing.
     """
 
     metric: str
     value: Floats
     n: NDArray[np.int64]
-    limits: Limits | None = None
-    undefined: str = ""
-    no_interval: str = ""
+    limits: Limits
+    undefined: str = "no row"
+    unbounded: Causes | None = None
+    least: NDArray[np.int64] | None = None
+    kind: str = ""
     support: NDArray[np.int64] | None = None
     note: str = ""
 
     @property
+    def deciding(self) -> NDArray[np.int64]:
+        """Rows that must reach the minimum size, (G,)."""
+        return self.n if self.least is None else self.least
+
+    @property
     def scarcest(self) -> NDArray[np.int64]:
         """Rows that decide what is small, (G,)."""
-        return self.n if self.support is None else self.support
+        return self.deciding if self.support is None else self.support
 
     def take(self, groups: ArrayLike) -> Estimates:
         """The estimates of some groups, by index or mask."""
-        chosen, limits = np.asarray(groups), self.limits
+        chosen = np.asarray(groups)
 
-        def chosen_limits(level: float) -> Bounds:
-            assert limits is not None  # noqa: S101 - narrows the type
-            low, high = limits(level)
+        def limits(level: float) -> Bounds:
+            low, high = self.limits(level)
             return low[chosen], high[chosen]
+
+        def part(values: NDArray | None) -> NDArray | None:
+            return None if values is None else values[chosen]
 
         return Estimates(
             self.metric,
             self.value[chosen],
             self.n[chosen],
-            None if limits is None else chosen_limits,
+            limits,
             self.undefined,
-            self.no_interval,
-            None if self.support is None else self.support[chosen],
+            part(self.unbounded),
+            part(self.least),
+            self.kind,
+            part(self.support),
             self.note,
         )
 
     def bounds(self, level: float) -> Bounds:
         """Bounds (G,) at a level that always hold the value between them; NaN where there is none."""
-        if self.limits is None:
-            return np.full(self.value.shape, np.nan), np.full(self.value.shape, np.nan)
         low, high = self.limits(level)
         return np.minimum(low, self.value), np.maximum(high, self.value)
+
+    def withheld(self, code: int, minimum_size: int) -> str:
+        """Why the value of a group is not published; empty where it is."""
+        rows = int(self.deciding[code])
+        if 0 < rows < minimum_size:
+            return too_small(rows, minimum_size, self.kind)
+        return self.undefined if np.isnan(self.value[code]) else ""
+
+    def causes(self, level: float) -> list[str]:
+        """Why groups lack a bound at a level, each cause once."""
+        if self.unbounded is None:
+            return []
+        low, high = self.bounds(level)
+        return list(dict.fromkeys(self.unbounded[~(np.isfinite(low) & np.isfinite(high))].tolist()))
+
+
+def too_small(rows: int, minimum_size: int, kind: str = "") -> str:
+    """Why there is no number: `1 row with a negative target, under the minimum size 5`."""
+    return f"{rows} {'row' if rows == 1 else 'rows'} {kind}".rstrip() + f", under the minimum size {minimum_size}"
+
+
+def missing_bounds(low: float, high: float, causes: list[str]) -> str:
+    """Which bounds of a number are missing and why, for people; empty where none is."""
+    sides = [name for name, bound in (("lower", low), ("upper", high)) if not np.isfinite(bound)]
+    if not sides:
+        return ""
+    return f"no {f'{sides[0]} bound' if len(sides) == 1 else 'interval'}, because {' and '.join(causes)}"

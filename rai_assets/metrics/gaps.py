@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.definitions import definition
-from rai_assets.metrics.estimates import SMALL, Estimates
+from rai_assets.metrics.estimates import SMALL, Estimates, missing_bounds, too_small
 from rai_assets.metrics.intervals import (
     Floats,
     difference_interval,
     max_min_difference,
     max_min_ratio,
     ratio_interval,
+    simultaneous,
 )
 from rai_assets.metrics.number import Number, measured
 from rai_assets.metrics.rows import Grouping
 
 NAMED_AT_MOST = 3
 """Groups left out of a comparison that are named in its reason; more are counted."""
+
+
+LeftOut = Mapping[int, Sequence[str]]
+"""Why groups do not enter a gap, by their code."""
+
+
+def join(*reasons: str) -> str:
+    """Reasons as one, each once; empty ones are passed over."""
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
 def group_name(group: Mapping[str, str]) -> str:
@@ -47,7 +59,7 @@ class Comparison:
         grouping: The groups, G of them.
         sizes: Unweighted rows per group, (G,).
         level: Confidence level.
-        minimum_size: Groups with fewer rows are left out, and that is said.
+        minimum_size: Groups with fewer rows, in all or in a denominator, are left out of its gaps, and that is said.
         split: Split the rows come from.
         coordinates: What else places the gaps, e.g. the class.
     """
@@ -61,21 +73,19 @@ class Comparison:
 
     def difference(self, estimates: Estimates, name: str | None = None) -> Number:
         """Largest less smallest value: `R_difference`, or a named gap with that formula."""
-        kept, left_out = self.kept(estimates)
+        kept, out = self.kept(estimates)
         name = name or f"{estimates.metric}_difference"
-        if len(kept.value) < 2:
-            return self.undefined(name, left_out)
-        return self.number(name, difference_gap(kept, self.level), [kept], left_out)
+        if why := self.too_few(kept, out):
+            return self.undefined(name, why)
+        return self.number(name, difference_gap(kept, self.level), [kept], out)
 
     def ratio(self, estimates: Estimates, name: str | None = None) -> Number:
         """Smallest over largest value: `R_ratio`, or a named gap with that formula."""
-        kept, left_out = self.kept(estimates)
+        kept, out = self.kept(estimates)
         name = name or f"{estimates.metric}_ratio"
-        if len(kept.value) < 2:
-            return self.undefined(name, left_out)
-        if why := no_ratio(kept):
+        if why := self.too_few(kept, out) or no_ratio(kept):
             return self.undefined(name, why)
-        return self.number(name, ratio_gap(kept, self.level), [kept], left_out)
+        return self.number(name, ratio_gap(kept, self.level), [kept], out)
 
     def to_reference(self, estimates: Estimates, reference: Mapping[str, str]) -> list[Number]:
         """`R_difference_to_reference` and `R_ratio_to_reference` of every other group, each at its own level.
@@ -85,13 +95,13 @@ class Comparison:
         """
         base = self.code_of(reference)
         low, high = estimates.bounds(self.level)
-        numbers = []
+        no_base, numbers = self.why_not(estimates, base), []
         for code, group in enumerate(self.grouping.groups):
             if code == base:
                 continue
             pair = estimates.take([code, base])
-            why = self.why_not(estimates, code) or self.why_not(estimates, base)
-            places = {"group": dict(group), "reference": dict(self.grouping.groups[base])}
+            why = self.why_not(estimates, code) or (no_base and f"reference group: {no_base}")
+            places: dict[str, Any] = {"group": dict(group), "reference": dict(self.grouping.groups[base])}
             for suffix, compare in (("difference", pair_difference), ("ratio", pair_ratio)):
                 name = f"{estimates.metric}_{suffix}_to_reference"
                 reason = why or ("" if suffix == "difference" else no_ratio_to(*pair.value))
@@ -99,25 +109,30 @@ class Comparison:
                     numbers.append(self.undefined(name, reason, **places))
                 else:
                     gap = compare(pair.value, low[[code, base]], high[[code, base]])
-                    numbers.append(self.number(name, gap, [pair], "", **places))
+                    numbers.append(self.number(name, gap, [pair], **places))
         return numbers
 
-    def kept(self, estimates: Estimates) -> tuple[Estimates, str]:
-        """The estimates that can be compared, and which groups are left out and why."""
+    def kept(self, estimates: Estimates) -> tuple[Estimates, LeftOut]:
+        """The estimates that can be compared, and why each other group is left out, by its code."""
         reasons = [self.why_not(estimates, code) for code in range(len(self.grouping.groups))]
-        out = [f"{group_name(group)} ({why})" for group, why in zip(self.grouping.groups, reasons, strict=True) if why]
         keep = np.array([not why for why in reasons], bool)
-        more = f" and {len(out) - NAMED_AT_MOST} more" if len(out) > NAMED_AT_MOST else ""
-        sentence = f"left out: {'; '.join(out[:NAMED_AT_MOST])}{more}" if out else ""
-        if keep.sum() < 2:
-            sentence = f"fewer than two groups can be compared; {sentence}".rstrip("; ")
-        return estimates.take(keep), sentence
+        return estimates.take(keep), {code: [why] for code, why in enumerate(reasons) if why}
 
     def why_not(self, estimates: Estimates, code: int) -> str:
         """Why a group cannot be compared; empty where it can."""
         if self.sizes[code] < self.minimum_size:
             return too_small(int(self.sizes[code]), self.minimum_size)
-        return estimates.undefined if np.isnan(estimates.value[code]) else ""
+        return estimates.withheld(code, self.minimum_size)
+
+    def too_few(self, kept: Estimates, out: LeftOut) -> str:
+        """Why there is nothing to compare; empty where there is."""
+        return "" if len(kept.value) > 1 else join("fewer than two groups can be compared", self.left_out(out))
+
+    def left_out(self, out: LeftOut) -> str:
+        """Which groups do not enter a gap and why, for people; empty for none."""
+        named = [f"{group_name(self.grouping.groups[code])} ({join(*out[code])})" for code in sorted(out)]
+        more = f" and {len(named) - NAMED_AT_MOST} more" if len(named) > NAMED_AT_MOST else ""
+        return f"left out: {'; '.join(named[:NAMED_AT_MOST])}{more}" if named else ""
 
     def code_of(self, group: Mapping[str, str]) -> int:
         """The code of a group.
@@ -135,16 +150,14 @@ class Comparison:
         self,
         name: str,
         gap: Gap,
-        parts: list[Estimates],
-        reason: str,
+        parts: Sequence[Estimates],
+        out: LeftOut | None = None,
         group: Mapping[str, str] | None = None,
         reference: Mapping[str, str] | None = None,
     ) -> Number:
         """A gap as a published number: n sums the denominators, small if any of them is."""
-        notes = [part.note for part in parts]
-        if not (np.isfinite(gap.low) or np.isfinite(gap.high)):
-            notes += [part.no_interval for part in parts]
-        reasons = [reason, *dict.fromkeys(note for note in notes if note)]
+        bounded = math.isfinite(gap.low) and math.isfinite(gap.high)
+        unbounded = missing_bounds(gap.low, gap.high, [] if bounded else self._causes(parts))
         return measured(
             definition(name).id,
             gap.value,
@@ -153,7 +166,7 @@ class Comparison:
             level=self.level,
             n=int(max(part.n.sum() for part in parts)),
             small=any(int(part.scarcest.min()) < SMALL for part in parts),
-            reason="; ".join(item for item in reasons if item) or None,
+            reason=join(self.left_out(out or {}), *(part.note for part in parts), unbounded) or None,
             unit=definition(name).unit,
             **self._places(group, reference),
         )
@@ -169,14 +182,18 @@ class Comparison:
         unit = definition(name).unit
         return Number(definition(name).id, None, reason=reason, unit=unit, **self._places(group, reference))
 
+    def _causes(self, parts: Sequence[Estimates]) -> list[str]:
+        """Why a gap lacks a bound: because a group does, or because a ratio has no end."""
+        at = [(part, simultaneous(self.level, len(part.value))) for part in parts]
+        causes = [cause for part, level in at for cause in part.causes(level)]
+        if causes:
+            return list(dict.fromkeys(causes))
+        below = any((part.bounds(level)[0] < 0).any() for part, level in at)
+        return ["a value may be below 0" if below else "the value that others are divided by may be 0"]
+
     def _places(self, group: Mapping[str, str] | None, reference: Mapping[str, str] | None) -> dict:
         coordinates = {"sensitive": self.grouping.name, **self.coordinates}
         return {"group": group or {}, "coordinates": coordinates, "reference": reference, "split": self.split}
-
-
-def too_small(rows: int, minimum_size: int) -> str:
-    """Why a group shows no number."""
-    return f"{rows} rows, under the minimum size {minimum_size}"
 
 
 def difference_gap(estimates: Estimates, level: float) -> Gap:

@@ -119,6 +119,7 @@ def ratio_interval(value: ArrayLike, bounds: Bounds, other: ArrayLike, other_bou
 
     Donner & Zou's MOVER-R (2012, Stat. Methods Med. Res. 21:347). The log method has no answer when the numerator is
     0; this one gives [0, high]. All values and bounds must be >= 0; NaN where `other` is 0 or a bound is negative.
+    The upper bound is infinite where `value` has none or `other` may be 0.
     """
     a, b = np.broadcast_arrays(np.asarray(value, float), np.asarray(other, float))
     (low_a, high_a), (low_b, high_b) = bounds, other_bounds
@@ -130,8 +131,14 @@ def ratio_interval(value: ArrayLike, bounds: Bounds, other: ArrayLike, other_bou
         # (p - sqrt(under)) / (high_b (2b - high_b)), written so that it does not cancel when 2b = high_b.
         low = low_a * (2 * a - low_a) / (product + np.sqrt(under))
         high = (product + np.sqrt(over)) / (low_b * (2 * b - low_b))
-    low = np.where(low_a <= 0, 0.0, low)
+    low = np.where((low_a <= 0) | np.isinf(high_b), 0.0, low)
+    high = np.where((low_b <= 0) | np.isinf(high_a), np.inf, high)
     return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
+
+
+def simultaneous(level: float, groups: int) -> float:
+    """Level of every single interval so that those of all pairs, or of all of many groups, hold at once: Bonferroni."""
+    return 1 - (1 - level) / (groups if groups > PAIRWISE_UP_TO else max(1, groups * (groups - 1) // 2))
 
 
 def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tuple[float, float]:
@@ -142,10 +149,10 @@ def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tu
     every group's interval holds at once instead.
     """
     if len(value) > PAIRWISE_UP_TO:
-        low, high = limits(1 - (1 - level) / len(value))
+        low, high = limits(simultaneous(level, len(value)))
         return float(np.maximum(np.max(low) - np.min(high), 0)), float(np.max(high) - np.min(low))
     first, second = np.triu_indices(len(value), 1)
-    low, high = limits(1 - (1 - level) / len(first))
+    low, high = limits(simultaneous(level, len(value)))
     below, above = difference_interval(
         value[first], (low[first], high[first]), value[second], (low[second], high[second])
     )
@@ -158,12 +165,12 @@ def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95) -> tuple[f
     The same construction as `max_min_difference`, on the ratios of every pair.
     """
     if len(value) > PAIRWISE_UP_TO:
-        low, high = limits(1 - (1 - level) / len(value))
+        low, high = limits(simultaneous(level, len(value)))
         with np.errstate(divide="ignore", invalid="ignore"):
             least, most = np.maximum(np.min(low), 0) / np.max(high), np.min(high) / np.max(low)
         return float(least), float(np.minimum(most, 1)) if np.max(low) > 0 else 1.0
     first, second = np.triu_indices(len(value), 1)
-    low, high = limits(1 - (1 - level) / len(first))
+    low, high = limits(simultaneous(level, len(value)))
     swap = value[first] > value[second]
     lesser, greater = np.where(swap, second, first), np.where(swap, first, second)
     below, above = ratio_interval(

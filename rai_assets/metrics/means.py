@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.estimates import FEWEST_EFFECTIVE, LOPSIDED, Causes, Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, effective_size
 
-NO_SPREAD = "no interval, because all rows have the same value"
+NO_SPREAD = "all rows have the same value"
 LARGEST_EXPONENT = 300.0
 """Beyond it an upper bound on a logarithmic scale is kept finite."""
 
@@ -95,7 +95,7 @@ class Moments:
     def usable(self) -> NDArray[np.bool_]:
         """Groups with any spread: more than one effective row and values that differ beyond rounding."""
         with np.errstate(invalid="ignore"):
-            return (self.effective > 1.5) & (self.variance > (1e-12 * self.mean) ** 2)
+            return (self.effective > FEWEST_EFFECTIVE) & (self.variance > (1e-12 * self.mean) ** 2)
 
 
 def skewed_interval(moments: Moments, level: float, *, positive: bool = False) -> Bounds:
@@ -142,7 +142,7 @@ def bounded_interval(moments: Moments, level: float) -> Bounds:
     from scipy.special import stdtrit
 
     n, m = moments.effective, moments.mean
-    usable = n > 1.5
+    usable = n > FEWEST_EFFECTIVE
     with np.errstate(divide="ignore", invalid="ignore"):
         z = stdtrit(np.where(usable, n - 1, 1.0), (1 + level) / 2)
         largest = m * (1 - m)
@@ -167,4 +167,9 @@ def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, posi
     def limits(level: float) -> Bounds:
         return bounded_interval(moments, level) if bounded else skewed_interval(moments, level, positive=positive)
 
-    return Estimates(metric, moments.mean, moments.rows, limits, undefined="no row", no_interval=NO_SPREAD)
+    return Estimates(metric, moments.mean, moments.rows, limits, unbounded=unbounded(moments.effective, NO_SPREAD))
+
+
+def unbounded(effective: Floats, otherwise: str) -> Causes:
+    """Why groups with so many effective rows, (G,), have no interval."""
+    return np.where(effective > FEWEST_EFFECTIVE, otherwise, LOPSIDED)

@@ -12,8 +12,7 @@ from rai_assets.metrics.class_table import ClassTable, against_rest
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats
 from rai_assets.metrics.means import Groups
-from rai_assets.metrics.ranking import ONE_CLASS
-from rai_assets.metrics.rates import BINARY_METRICS, rate_estimates, readable
+from rai_assets.metrics.rates import BINARY_METRICS, ONE_TARGET, rate_estimates, readable
 from rai_assets.metrics.scores import log_loss, not_a_probability, score_estimates
 
 Placed = tuple[Estimates, Mapping[str, str]]
@@ -89,5 +88,5 @@ def _auc_averages(aucs: Sequence[Estimates], target: NDArray, groups: Groups) ->
         value = np.where((rows > 0).sum(axis=1) > 1, average(values), np.nan)
         each = np.stack([auc.scarcest for auc in aucs], axis=1)
         fewest = np.where(rows > 0, each, np.iinfo(np.int64).max).min(axis=1)
-        found.append(Estimates(f"{prefix}_roc_auc", value, aucs[0].n, limits, undefined=ONE_CLASS, support=fewest))
+        found.append(Estimates(f"{prefix}_roc_auc", value, aucs[0].n, limits, undefined=ONE_TARGET, support=fewest))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from rai_assets.metrics.counts import Cells
-from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.estimates import Estimates, too_small
 from rai_assets.metrics.gaps import (
     Comparison,
     Gap,
@@ -16,7 +16,6 @@ from rai_assets.metrics.gaps import (
     pair_difference,
     pair_ratio,
     ratio_gap,
-    too_small,
 )
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rates import rate_estimates
@@ -67,18 +66,20 @@ def _odds(
     cells: Cells, comparison: Comparison, name: str, gap_of: Callable[[Estimates, float], Gap], combine: Combine
 ) -> Number:
     """A gap of both odds: each part's interval at level 1 - alpha / 2, so that both hold at once."""
-    parts, reasons = [], []
+    parts: list[Estimates] = []
+    left_out: dict[int, list[str]] = {}
     for metric in ODDS:
-        kept, left_out = comparison.kept(rate_estimates(cells, metric))
-        if len(kept.value) < 2 or (gap_of is ratio_gap and no_ratio(kept)):
-            why = left_out if len(kept.value) < 2 else no_ratio(kept)
+        kept, out = comparison.kept(rate_estimates(cells, metric))
+        why = comparison.too_few(kept, out) or (gap_of is ratio_gap and no_ratio(kept))
+        if why:
             return comparison.undefined(name, f"{metric.replace('_', ' ')}: {why}")
         parts.append(kept)
-        reasons.append(left_out)
+        for code, reasons in out.items():
+            left_out.setdefault(code, []).extend(reasons)
     level = 1 - (1 - comparison.level) / 2
     gaps = [gap_of(part, level) for part in parts]
     whole = Gap(*(combine([getattr(gap, item) for gap in gaps]) for item in ("value", "low", "high")))
-    return comparison.number(name, whole, parts, "; ".join(dict.fromkeys(reason for reason in reasons if reason)))
+    return comparison.number(name, whole, parts, left_out)
 
 
 def _two_sided(cells: Cells, comparison: Comparison, reference: Mapping[str, str] | None) -> list[Number]:
@@ -105,11 +106,12 @@ def _side_gap(sides: Cells, comparison: Comparison, name: str, shown: Mapping[st
     metrics = ["selection_rate"] if name in ("statistical_parity_difference", "disparate_impact") else [*ODDS]
     parts = [rate_estimates(sides, metric) for metric in metrics]
     for part in parts:
-        if np.isnan(part.value).any():
-            return comparison.undefined(name, f"one side has {part.undefined}", reference=shown)
+        for side in (0, 1):
+            if why := part.withheld(side, comparison.minimum_size):
+                return comparison.undefined(name, f"one side has {why}", reference=shown)
     if name == "disparate_impact" and parts[0].value[1] <= 0:
         return comparison.undefined(name, "the selection rate of the reference group is 0", reference=shown)
-    return comparison.number(name, _SIDE_GAPS[name](parts, comparison.level), parts, "", reference=shown)
+    return comparison.number(name, _SIDE_GAPS[name](parts, comparison.level), parts, reference=shown)
 
 
 def _signed_difference(parts: Sequence[Estimates], level: float) -> Gap:

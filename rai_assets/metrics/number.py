@@ -17,11 +17,11 @@ class Number:
     Attributes:
         definition: Id of the exact formula, e.g. `false_positive_rate@1`.
         value: The value, or None where there is none; then `reason` says why.
-        low: Lower bound of the interval, or None where the definition has none.
-        high: Upper bound of the interval.
+        low: Lower bound of the interval, or None: a count has no interval; elsewhere `reason` says why it is missing.
+        high: Upper bound of the interval, or None likewise.
         level: Confidence level of the interval in (0, 1).
-        n: Rows in the denominator.
-        small: True for a cell of 5 to 29 rows: shown, and marked.
+        n: Rows in the denominator; None without a value.
+        small: True for a cell of fewer than 30 rows: shown, and marked.
         group: Sensitive columns and their values; empty for all rows.
         coordinates: What else places the number: class, feature, sensitive, stratifier, column, chunk.
         reference: The group compared with, for gaps to a reference.

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, effective_size, wilson_at
 from rai_assets.metrics.means import Groups
-from rai_assets.metrics.rates import NO_POSITIVE
+from rai_assets.metrics.rates import ONE_TARGET, POSITIVE, RARER_TARGET
 
-ONE_CLASS = "all rows have the same target"
 TRUSTED = 20.0
 """Misranked rows at which an empirical variance that is below the model's counts as much as the model's."""
 
@@ -101,7 +100,7 @@ def _roc_auc(ranking: Ranking) -> Estimates:
     interval = _AucInterval(value, m, n, from_p, from_q)
     rarer = np.minimum(ranking.positives, ranking.negatives)
     rows = ranking.positives + ranking.negatives
-    return Estimates("roc_auc", value, rows, interval.limits, undefined=ONE_CLASS, support=rarer)
+    return Estimates("roc_auc", value, rows, interval.limits, undefined=ONE_TARGET, least=rarer, kind=RARER_TARGET)
 
 
 @dataclass(frozen=True)
@@ -193,4 +192,12 @@ def _average_precision(ranking: Ranking) -> Estimates:
             return wilson_at(value * trials, trials, stdtrit(np.maximum(positives - 1, 1.0), (1 + level) / 2))
 
     rows = ranking.positives + ranking.negatives
-    return Estimates("average_precision", value, rows, limits, undefined=NO_POSITIVE, support=ranking.positives)
+    return Estimates(
+        "average_precision",
+        value,
+        rows,
+        limits,
+        undefined=f"no row {POSITIVE}",
+        least=ranking.positives,
+        kind=POSITIVE,
+    )

@@ -36,7 +36,7 @@ class Rate:
     Attributes:
         numerator: Columns of the numerator.
         denominator: Columns of the denominator.
-        undefined: What is missing where the denominator is empty.
+        kind: What the rows of the denominator are, for people; empty for any rows.
         needs_target: Cannot be read without a target.
         needs_decision: Cannot be read without a decision.
         transform: Increasing function from the proportion to the rate.
@@ -44,28 +44,30 @@ class Rate:
 
     numerator: tuple[int, ...]
     denominator: tuple[int, ...]
-    undefined: str
+    kind: str = ""
     needs_target: bool = True
     needs_decision: bool = True
     transform: Callable[[Floats], Floats] = _same
 
 
-NO_POSITIVE, NO_NEGATIVE = "no row with a positive target", "no row with a negative target"
-NO_SELECTED, NO_REJECTED = "no row with a positive decision", "no row with a negative decision"
+POSITIVE, NEGATIVE = "with a positive target", "with a negative target"
+SELECTED, REJECTED = "with a positive decision", "with a negative decision"
+ONE_TARGET = "all rows have the same target"
+RARER_TARGET = "of the rarer target"
 
 RATES: dict[str, Rate] = {
-    "base_rate": Rate((FN, TP), ALL, "no row", needs_decision=False),
-    "selection_rate": Rate((FP, TP), ALL, "no row", needs_target=False),
-    "accuracy": Rate((TN, TP), ALL, "no row"),
-    "true_positive_rate": Rate((TP,), (FN, TP), NO_POSITIVE),
-    "false_positive_rate": Rate((FP,), (TN, FP), NO_NEGATIVE),
-    "true_negative_rate": Rate((TN,), (TN, FP), NO_NEGATIVE),
-    "false_negative_rate": Rate((FN,), (FN, TP), NO_POSITIVE),
-    "precision": Rate((TP,), (FP, TP), NO_SELECTED),
-    "negative_predictive_value": Rate((TN,), (TN, FN), NO_REJECTED),
-    "false_discovery_rate": Rate((FP,), (FP, TP), NO_SELECTED),
-    "false_omission_rate": Rate((FN,), (TN, FN), NO_REJECTED),
-    "f1": Rate((TP,), (FP, FN, TP), "no row with a positive target or decision", transform=_dice),
+    "base_rate": Rate((FN, TP), ALL, needs_decision=False),
+    "selection_rate": Rate((FP, TP), ALL, needs_target=False),
+    "accuracy": Rate((TN, TP), ALL),
+    "true_positive_rate": Rate((TP,), (FN, TP), POSITIVE),
+    "false_positive_rate": Rate((FP,), (TN, FP), NEGATIVE),
+    "true_negative_rate": Rate((TN,), (TN, FP), NEGATIVE),
+    "false_negative_rate": Rate((FN,), (FN, TP), POSITIVE),
+    "precision": Rate((TP,), (FP, TP), SELECTED),
+    "negative_predictive_value": Rate((TN,), (TN, FN), REJECTED),
+    "false_discovery_rate": Rate((FP,), (FP, TP), SELECTED),
+    "false_omission_rate": Rate((FN,), (TN, FN), REJECTED),
+    "f1": Rate((TP,), (FP, FN, TP), "with a positive target or decision", transform=_dice),
 }
 COMPOSITES = ("balanced_accuracy", "matthews_correlation")
 BINARY_METRICS = (*RATES, *COMPOSITES)
@@ -128,7 +130,7 @@ def rate_estimates(cells: Cells, name: str) -> Estimates:
         return rate.transform(low), rate.transform(high)
 
     rows = cells.counts[:, list(rate.denominator)].sum(axis=1)
-    return Estimates(name, value, rows, limits, undefined=rate.undefined)
+    return Estimates(name, value, rows, limits, undefined=f"no row {rate.kind}".rstrip(), kind=rate.kind)
 
 
 def _balanced_accuracy(cells: Cells) -> Estimates:
@@ -143,8 +145,9 @@ def _balanced_accuracy(cells: Cells) -> Estimates:
         return value - below, value + above
 
     rarer = np.minimum(parts[0].n, parts[1].n)
-    reason = "all rows have the same target"
-    return Estimates("balanced_accuracy", value, cells.rows, limits, undefined=reason, support=rarer)
+    return Estimates(
+        "balanced_accuracy", value, cells.rows, limits, undefined=ONE_TARGET, least=rarer, kind=RARER_TARGET
+    )
 
 
 def _matthews_correlation(cells: Cells) -> Estimates:

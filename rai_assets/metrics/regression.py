@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, t_interval
-from rai_assets.metrics.means import NO_SPREAD, Groups, Moments, mean_estimates, skewed_interval
+from rai_assets.metrics.means import NO_SPREAD, Groups, Moments, mean_estimates, skewed_interval, unbounded
+from rai_assets.metrics.rates import ONE_TARGET
 
 
 def regression_estimates(target: NDArray | None, prediction: NDArray | None, groups: Groups) -> list[Estimates]:
@@ -52,8 +53,7 @@ def _root_mean_squared_error(error: Floats, groups: Groups) -> Estimates:
         np.sqrt(moments.mean),
         moments.rows,
         limits,
-        undefined="no row",
-        no_interval=NO_SPREAD,
+        unbounded=unbounded(moments.effective, NO_SPREAD),
     )
 
 
@@ -90,9 +90,8 @@ def _r2(target: Floats, error: Floats, groups: Groups) -> Estimates:
             high = 1 - unexplained * np.minimum(np.exp(-half), np.maximum(1 - half, 0))
         return low, high
 
-    reason = "all rows have the same target"
-    no_interval = "no interval, because one row alone decides it"
-    return Estimates("r2", 1.0 - unexplained, moments.rows, limits, undefined=reason, no_interval=no_interval)
+    causes = np.where(residual > 0, unbounded(n, "one row alone decides it"), "every prediction is exact")
+    return Estimates("r2", 1.0 - unexplained, moments.rows, limits, undefined=ONE_TARGET, unbounded=causes)
 
 
 def _median_absolute_error(size: Floats, groups: Groups) -> Estimates:
@@ -109,7 +108,8 @@ def _median_absolute_error(size: Floats, groups: Groups) -> Estimates:
         return np.array(low), np.array(high)
 
     value = np.array([_median(*part) for part in parts], np.float64)
-    return Estimates("median_absolute_error", value, groups.rows(size), limits, undefined="no row")
+    too_few = np.full(len(value), "the rows are too few for an upper bound at this level")
+    return Estimates("median_absolute_error", value, groups.rows(size), limits, unbounded=too_few)
 
 
 def _sorted_groups(values: Floats, groups: Groups) -> list[tuple[Floats, Floats]]:

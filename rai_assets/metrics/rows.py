@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,6 +57,20 @@ class Rows:
         _check("score", self.score, *((0, 1) if self.probability else ()))
         _check("weight", self.weight, 0)
 
+    def take(self, chosen: NDArray) -> Rows:
+        """Some of the rows, by index or mask."""
+
+        def part(values: NDArray | None) -> NDArray | None:
+            return None if values is None else values[chosen]
+
+        return replace(
+            self,
+            target=part(self.target),
+            decision=part(self.decision),
+            score=part(self.score),
+            weight=part(self.weight),
+        )
+
     @property
     def n(self) -> int:
         """Number of rows."""
@@ -88,6 +102,10 @@ class Grouping:
     def name(self) -> str:
         """The columns joined by commas: the coordinate `sensitive` of a gap."""
         return ",".join(self.columns)
+
+    def take(self, chosen: NDArray) -> Grouping:
+        """The groups of some rows, by index or mask."""
+        return replace(self, codes=self.codes[chosen])
 
 
 def _check(what: str, values: NDArray | None, least: float = -np.inf, most: float = np.inf) -> None:

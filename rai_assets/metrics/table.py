@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from rai_assets.metrics.class_table import against_rest
 from rai_assets.metrics.counts import Cells, confusion_cells
 from rai_assets.metrics.definitions import definition
-from rai_assets.metrics.estimates import SMALL, Estimates
-from rai_assets.metrics.gaps import Comparison, too_small
+from rai_assets.metrics.estimates import SMALL, Estimates, missing_bounds, too_small
+from rai_assets.metrics.gaps import Comparison, join
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.multiclass import multiclass_estimates
 from rai_assets.metrics.named import named_gaps
@@ -53,6 +54,9 @@ class Measurement:
 
 def estimate(rows: Rows, grouping: Grouping | None = None) -> Measurement:
     """Measure every metric that the rows allow in every group, in one pass over the rows per kind of metric."""
+    if rows.weight is not None and not rows.weight.all():
+        weighing = rows.weight > 0
+        rows, grouping = rows.take(weighing), None if grouping is None else grouping.take(weighing)
     codes = None if grouping is None else grouping.codes
     n_groups = 1 if grouping is None else len(grouping.groups)
     groups = Groups(n_groups, codes, rows.weight)
@@ -79,64 +83,35 @@ def estimate(rows: Rows, grouping: Grouping | None = None) -> Measurement:
 
 def measure(
     rows: Rows,
-    grouping: Grouping,
-    reference: Mapping[str, str] | None = None,
-    *,
-    level: float = 0.95,
-    minimum_size: int = 5,
-    split: str | None = None,
-) -> list[Number]:
-    """The numbers of every group and the gaps between them, with the rows read once."""
-    measurement, split = estimate(rows, grouping), split or rows.split
-    return [
-        *group_numbers(measurement, level, minimum_size, split),
-        *gap_numbers(measurement, reference, level, minimum_size, split),
-    ]
-
-
-def measure_groups(
-    rows: Rows,
     grouping: Grouping | None = None,
-    *,
-    level: float = 0.95,
-    minimum_size: int = 5,
-    split: str | None = None,
-) -> list[Number]:
-    """Every count, rate, score and error of every group.
-
-    Args:
-        rows: The rows, with whatever is known of target, decision and score.
-        grouping: Their groups; None measures all rows as one.
-        level: Confidence level of the intervals.
-        minimum_size: A group with fewer rows shows its count and, for all else, only this reason.
-        split: Name of the split; None takes it from the rows.
-    """
-    return group_numbers(estimate(rows, grouping), level, minimum_size, split or rows.split)
-
-
-def measure_gaps(
-    rows: Rows,
-    grouping: Grouping,
     reference: Mapping[str, str] | None = None,
     *,
     level: float = 0.95,
     minimum_size: int = 5,
     split: str | None = None,
 ) -> list[Number]:
-    """Every gap between the groups: largest to smallest, named, and to a reference group where one is given.
+    """Every count, rate, score and error of every group, then every gap between the groups.
+
+    A value stands on at least `minimum_size` rows of its own denominator: the rows with a negative target for a false
+    positive rate, those of the rarer target for a ROC AUC. Where there are fewer its reason says so, and the group
+    does not enter the gaps of that metric. Rows of weight 0 are as good as absent.
 
     Args:
         rows: The rows, with whatever is known of target, decision and score.
-        grouping: Their groups.
+        grouping: Their groups; None measures all rows as one, without gaps.
         reference: The group compared with, e.g. `{"sex": "Male"}`; for the named gaps of two sides the privileged one.
-        level: Confidence level of the intervals.
-        minimum_size: Groups with fewer rows do not enter a gap, and its reason says so.
+        level: Confidence level of the intervals, in (0, 1).
+        minimum_size: Fewest rows of a denominator; a group with fewer rows in all shows its count alone.
         split: Name of the split; None takes it from the rows.
 
     Raises:
         UsageError: `reference` is not one of the groups.
     """
-    return gap_numbers(estimate(rows, grouping), reference, level, minimum_size, split or rows.split)
+    measurement, split = estimate(rows, grouping), split or rows.split
+    return [
+        *group_numbers(measurement, level, minimum_size, split),
+        *gap_numbers(measurement, reference, level, minimum_size, split),
+    ]
 
 
 def group_numbers(measurement: Measurement, level: float, minimum_size: int, split: str) -> list[Number]:
@@ -149,30 +124,22 @@ def group_numbers(measurement: Measurement, level: float, minimum_size: int, spl
         low, high = estimates.bounds(level)
         item = definition(estimates.metric)
         for code, group in enumerate(measurement.groups):
-            reason, value = small_group[code], estimates.value[code]
-            if not reason and np.isnan(value):
-                reason = estimates.undefined + (" in this group" if group else "")
-            if reason:
-                number = Number(
-                    item.id, None, reason=reason, group=group, coordinates=places, split=split, unit=item.unit
-                )
-            else:
-                bounded = np.isfinite(low[code]) or np.isfinite(high[code])
-                notes = [estimates.note, "" if bounded else estimates.no_interval]
-                number = measured(
-                    item.id,
-                    value,
-                    low[code],
-                    high[code],
-                    level=level,
-                    n=int(estimates.n[code]),
-                    small=bool(estimates.scarcest[code] < SMALL),
-                    group=group,
-                    coordinates=places,
-                    split=split,
-                    unit=item.unit,
-                    reason="; ".join(note for note in notes if note) or None,
-                )
+            where: dict[str, Any] = {"group": group, "coordinates": places, "split": split, "unit": item.unit}
+            if withheld := small_group[code] or estimates.withheld(code, minimum_size):
+                numbers.append(Number(item.id, None, reason=withheld, **where))
+                continue
+            causes = [] if estimates.unbounded is None else [str(estimates.unbounded[code])]
+            number = measured(
+                item.id,
+                estimates.value[code],
+                low[code],
+                high[code],
+                level=level,
+                n=int(estimates.n[code]),
+                small=bool(estimates.scarcest[code] < SMALL),
+                reason=join(estimates.note, missing_bounds(low[code], high[code], causes)) or None,
+                **where,
+            )
             numbers.append(number)
     return numbers
 
@@ -180,19 +147,22 @@ def group_numbers(measurement: Measurement, level: float, minimum_size: int, spl
 def gap_numbers(
     measurement: Measurement, reference: Mapping[str, str] | None, level: float, minimum_size: int, split: str
 ) -> list[Number]:
-    """The gaps between the groups of a measurement."""
-    grouping = measurement.grouping
-    if grouping is None:
+    """The gaps between the groups of a measurement.
+
+    Raises:
+        UsageError: `reference` is not one of the groups.
+    """
+    if measurement.grouping is None:
         return []
+    comparison = Comparison(measurement.grouping, measurement.sizes, level, minimum_size, split)
     numbers: list[Number] = []
     for estimates, places in measurement.estimates:
-        comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split, places)
-        numbers += [comparison.difference(estimates), comparison.ratio(estimates)]
+        placed = replace(comparison, coordinates=places)
+        numbers += [placed.difference(estimates), placed.ratio(estimates)]
         if reference is not None:
-            numbers += comparison.to_reference(estimates, reference)
+            numbers += placed.to_reference(estimates, reference)
     for cells, places in measurement.tables:
         if not places:
-            comparison = Comparison(grouping, measurement.sizes, level, minimum_size, split)
             numbers += named_gaps(cells, comparison, reference)
     return numbers
 

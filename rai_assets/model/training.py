@@ -209,12 +209,12 @@ def _with_numbers(
     """The version with its numbers on the training rows."""
     from dataclasses import replace
 
-    from rai_assets.metrics.table import measure_groups
+    from rai_assets.metrics.table import measure
 
     with ScoringSession(version) as session:
         if session.isolated is False:
             notes = (*notes, "this system did not let the supplied model's process be cut off from the network")
         scored = scored_rows(contract, table, "train", session.scores(table, tell), version.threshold)
-    numbers = [number.as_json() for number in measure_groups(scored.rows, split="train")]
+    numbers = [number.as_json() for number in measure(scored.rows, split="train")]
     facts = {"rows": scored.rows.n, "excluded": scored.excluded, "notes": list(notes), "numbers": numbers}
     return replace(version, training=facts)

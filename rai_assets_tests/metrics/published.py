@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rai_assets.metrics.rows import Grouping, Rows
-from rai_assets.metrics.table import measure, measure_groups
+from rai_assets.metrics.table import measure
 from rai_assets_tests.conftest import SHARED_DATA
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Figure:
         audited = self.prepare(data)
         columns = list(self.group or self.reference)
         if not columns:
-            numbers = measure_groups(audited.rows)
+            numbers = measure(audited.rows)
         else:
             numbers = measure(audited.rows, grouping(audited.people[columns]), self.reference or None)
         (found,) = [

@@ -8,7 +8,7 @@ import pytest
 from rai_assets.metrics.conditional import measure_conditional
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping, Rows
-from rai_assets.metrics.table import measure_gaps
+from rai_assets.metrics.table import measure
 
 
 def grouping(column: str, codes: np.ndarray) -> Grouping:
@@ -40,7 +40,7 @@ def admissions() -> tuple[Rows, Grouping, Grouping]:
 
 def test_a_gap_that_the_departments_explain_is_gone_within_them() -> None:
     rows, sex, department = admissions()
-    marginal = one(measure_gaps(rows, sex), "selection_rate_difference")
+    marginal = one(measure(rows, sex), "selection_rate_difference")
     assert marginal.value == pytest.approx(0.52 - 0.28)
     assert marginal.low is not None and marginal.low > 0.15
     within = one(measure_conditional(rows, sex, department), "selection_rate_conditional_difference")

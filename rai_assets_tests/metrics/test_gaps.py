@@ -14,7 +14,7 @@ from rai_assets.metrics.intervals import newcombe_difference, proportion_interva
 from rai_assets.metrics.named import named_gaps
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping, Rows
-from rai_assets.metrics.table import measure, measure_gaps
+from rai_assets.metrics.table import measure
 
 
 def grouping(codes: np.ndarray, column: str = "sex") -> Grouping:
@@ -23,7 +23,7 @@ def grouping(codes: np.ndarray, column: str = "sex") -> Grouping:
 
 def gaps_of(rows: Rows, codes: np.ndarray, reference: dict | None = None, **options: object) -> dict[str, Number]:
     """The gaps without a group, by name."""
-    numbers = measure_gaps(rows, grouping(codes), reference, **options)  # type: ignore[arg-type]
+    numbers = measure(rows, grouping(codes), reference, **options)  # type: ignore[arg-type]
     return {number.definition.partition("@")[0]: number for number in numbers if not number.group}
 
 
@@ -91,7 +91,7 @@ def decisions(*tables: tuple[int, int, int, int]) -> tuple[Rows, np.ndarray]:
 
 def test_a_gap_to_a_reference_is_signed_and_has_its_own_interval() -> None:
     rows, codes = decisions((40, 10, 20, 30), (20, 30, 10, 40), (30, 20, 10, 40))
-    numbers = measure_gaps(rows, grouping(codes), {"sex": "0"})
+    numbers = measure(rows, grouping(codes), {"sex": "0"})
     to_reference = {
         (number.definition, number.group["sex"]): number for number in numbers if number.group and number.reference
     }
@@ -111,7 +111,7 @@ def test_a_gap_to_a_reference_is_signed_and_has_its_own_interval() -> None:
 def test_a_reference_that_is_no_group_is_refused() -> None:
     rows, codes = decisions((5, 5, 5, 5), (5, 5, 5, 5))
     with pytest.raises(UsageError, match=r"no group 'sex=male' in sex"):
-        measure_gaps(rows, grouping(codes), {"sex": "male"})
+        measure(rows, grouping(codes), {"sex": "male"})
 
 
 def test_two_sided_gaps_have_aif360s_signs_and_pool_everyone_else() -> None:
@@ -144,7 +144,7 @@ def test_groups_that_are_too_small_do_not_enter_and_are_named() -> None:
     assert difference.value == pytest.approx(0.3)
     assert difference.reason == "left out: sex=2 (3 rows, under the minimum size 5)"
     assert gaps_of(rows, codes, minimum_size=3)["selection_rate_difference"].value == pytest.approx(0.6)
-    to_small = measure_gaps(rows, grouping(codes), {"sex": "2"})
+    to_small = measure(rows, grouping(codes), {"sex": "2"})
     assert all(number.value is None for number in to_small if number.reference == {"sex": "2"} and number.group)
 
 
@@ -153,6 +153,42 @@ def test_groups_without_the_denominator_do_not_enter_and_are_named() -> None:
     got = gaps_of(rows, codes)
     assert got["true_positive_rate_difference"].reason == "left out: sex=2 (no row with a positive target)"
     assert got["equalized_odds_difference"].reason == got["true_positive_rate_difference"].reason
+
+
+def test_a_rate_of_one_row_in_a_large_group_decides_no_gap() -> None:
+    """The third group has 26 rows and one with a negative target, which is selected: a false positive rate of 1."""
+    rows, codes = decisions((40, 10, 20, 30), (20, 30, 10, 40), (0, 1, 5, 20))
+    got = gaps_of(rows, codes)
+    why = "left out: sex=2 (1 row with a negative target, under the minimum size 5)"
+    for name in ("false_positive_rate_difference", "equalized_odds_difference"):
+        assert got[name].value == pytest.approx(0.4)
+        assert got[name].reason == why
+    assert got["selection_rate_difference"].reason is None
+    whole = gaps_of(rows, codes, minimum_size=1)
+    assert (whole["equalized_odds_difference"].value, whole["equalized_odds_difference"].reason) == (0.8, None)
+
+
+def test_a_group_left_out_of_both_odds_is_named_once_and_one_of_either_with_its_own_reason() -> None:
+    rows, codes = decisions((40, 10, 20, 30), (20, 30, 10, 40), (1, 1, 1, 1), (0, 1, 5, 20), (20, 5, 1, 0))
+    assert gaps_of(rows, codes)["equalized_odds_difference"].reason == (
+        "left out: sex=2 (4 rows, under the minimum size 5); "
+        "sex=3 (1 row with a negative target, under the minimum size 5); "
+        "sex=4 (1 row with a positive target, under the minimum size 5)"
+    )
+
+
+def test_a_side_or_a_reference_with_few_rows_in_a_denominator_has_no_gap_of_it() -> None:
+    rows, codes = decisions((40, 10, 20, 30), (0, 4, 10, 40))
+    got = gaps_of(rows, codes, {"sex": "1"})
+    few = "4 rows with a negative target, under the minimum size 5"
+    assert got["average_odds_difference"].reason == f"one side has {few}"
+    assert got["statistical_parity_difference"].value is not None
+    to_reference = [
+        number.reason
+        for number in measure(rows, grouping(codes), {"sex": "1"})
+        if number.definition == "false_positive_rate_difference_to_reference@1"
+    ]
+    assert to_reference == [f"reference group: {few}"]
 
 
 def test_many_left_out_groups_are_counted() -> None:

@@ -36,7 +36,7 @@ def test_equal_values_give_no_interval_unless_the_scale_has_ends() -> None:
     assert np.isnan(skewed_interval(moments, 0.95)).all()
     low, high = bounded_interval(moments, 0.95)
     assert 0 <= low[0] < 0.1 < high[0] < 0.6
-    assert mean_estimates("mean_error", moments).no_interval
+    assert mean_estimates("mean_error", moments).causes(0.95) == ["all rows have the same value"]
 
 
 def test_zeros_and_ones_get_a_proportions_interval() -> None:

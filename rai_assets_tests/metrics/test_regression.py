@@ -57,7 +57,8 @@ def test_a_constant_target_has_no_r2_and_a_perfect_prediction_no_interval() -> N
     assert perfect["r2"].value[0] == 1
     assert np.isnan(perfect["r2"].bounds(0.95)[0][0])
     assert perfect["root_mean_squared_error"].value[0] == 0
-    assert perfect["root_mean_squared_error"].no_interval
+    assert perfect["root_mean_squared_error"].causes(0.95) == ["all rows have the same value"]
+    assert perfect["r2"].causes(0.95) == ["every prediction is exact"]
 
 
 def test_the_median_is_bounded_by_order_statistics() -> None:

@@ -6,7 +6,7 @@ from rai_assets.analysis.evaluation import binary, multiclass, regression
 from rai_assets.analysis.evaluation.settings import EvaluationSettings
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
-from rai_assets.metrics.table import measure_groups
+from rai_assets.metrics.table import measure
 from rai_assets.model.inputs import AuditInputs
 
 
@@ -17,7 +17,7 @@ def compute(inputs: AuditInputs, settings: EvaluationSettings) -> Findings:
     numbers: list[Number] = []
     for done, split in enumerate(splits):
         inputs.progress("splits evaluated", done, len(splits))
-        numbers += measure_groups(split, level=settings.level, minimum_size=settings.minimum_size)
+        numbers += measure(split, level=settings.level, minimum_size=settings.minimum_size)
     if rows.task == "binary":
         drawn = binary.evaluate(inputs, settings)
     elif rows.task == "multiclass":

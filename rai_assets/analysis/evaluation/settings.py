@@ -12,7 +12,7 @@ class EvaluationSettings(BaseModel):
 
     Attributes:
         level: Confidence level of the intervals.
-        minimum_size: Fewest rows of which a number is published.
+        minimum_size: Fewest rows in the denominator of a published number.
         maximise: What the suggested threshold of a binary score maximises.
         cost_ratio: Cost of a false positive, measured in false negatives. Where it is given the suggested threshold
             has the lowest cost, whatever `maximise` says.

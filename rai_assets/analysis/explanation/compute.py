@@ -149,7 +149,7 @@ def _importance(
                     coordinates=_coordinates(output, feature=feature),
                     split=inputs.rows.split,
                     unit=found.unit,
-                    reason=None if known else NO_SPREAD,
+                    reason=None if known else f"no interval, because {NO_SPREAD}",
                 )
             )
     return numbers

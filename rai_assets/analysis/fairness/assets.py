@@ -23,8 +23,9 @@ DESCRIPTION = """\
 The same measures for every group of people and every crossing of groups: who is selected, and how often the decision
 is wrong, and in which direction.
 
-A gap is the largest difference between two groups. Groups under the minimum size are not shown, groups under 30
-people are marked small. A gap is a finding about these rows; why it is there is a question for people."""
+A gap is the largest difference between two groups. A rate on fewer people than the minimum size is not shown and
+enters no gap; one on fewer than 30 is marked small. A gap is a finding about these rows; why it is there is a
+question for people."""
 
 
 def fairness_audit(settings: FairnessSettings, requirements: Sequence[Requirement], *, has_model: bool) -> ResultAsset:

@@ -15,7 +15,7 @@ from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.gaps import group_name
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping
-from rai_assets.metrics.table import measure, measure_groups
+from rai_assets.metrics.table import measure
 from rai_assets.model.inputs import AuditInputs
 
 COMPARED_UP_TO = 100
@@ -36,7 +36,7 @@ def compute(inputs: AuditInputs, settings: FairnessSettings) -> Findings:
     level, minimum_size = settings.level, settings.minimum_size
     within = [strata(inputs.table, inputs.contract, column) for column in settings.stratifiers]
     notes = [*inputs.notes, *words.about_rows(inputs.rows), *(sentence for _, sentence in within)]
-    overall = measure_groups(inputs.rows, None, level=level, minimum_size=minimum_size)
+    overall = measure(inputs.rows, level=level, minimum_size=minimum_size)
     compared: list[list[Number]] = []
     drawn: list[tuple[Grouping, charts.Charts]] = []
     for done, grouping in enumerate(found):

@@ -12,7 +12,7 @@ class FairnessSettings(BaseModel):
 
     Attributes:
         level: Confidence level of the intervals.
-        minimum_size: Fewest rows of a group of which a number is published.
+        minimum_size: Fewest rows in the denominator of a published number; a group with fewer in all shows its count.
         intersections: Most sensitive columns that are crossed with each other; 1 for no intersections.
         reference: The group that others are compared with, {column: value}; for an intersection the values of its
             columns. A grouping without a full entry here is compared with its largest group.
