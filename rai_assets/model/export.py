@@ -41,7 +41,7 @@ def fit_and_export(
         matrix: Training rows, shape (n, m).
         target: Class codes or values, shape (n,).
         weight: Row weights or None.
-        probes: Matrices to answer on for the parity gate.
+        probes: Further matrices to answer on for the parity gate.
         seconds: Longest time the export may take; the fit takes as long as it takes.
         tell: Told what happens.
 
@@ -56,6 +56,7 @@ def fit_and_export(
         arrays |= {f"probe{index}": probe for index, probe in enumerate(probes)}
         for key, values in arrays.items():
             np.save(folder / f"{key}.npy", values)
+        del matrix, arrays  # not in memory twice: the other process reads the file
         request = {"recipe": asdict(recipe), "weighted": weight is not None, "probes": len(probes)}
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
         _run(folder, seconds, tell)
@@ -65,7 +66,9 @@ def fit_and_export(
             raise kind(outcome["what"], where=outcome["where"], fix=outcome["fix"])
         return Core(
             onnx=(folder / "core.onnx").read_bytes(),
-            native=tuple(np.load(folder / f"native{index}.npy", allow_pickle=False) for index in range(len(probes))),
+            native=tuple(
+                np.load(folder / f"native{index}.npy", allow_pickle=False) for index in range(1 + len(probes))
+            ),
             target_scale=tuple(outcome["target_scale"]) if outcome["target_scale"] else None,
             notes=tuple(outcome["notes"]),
         )

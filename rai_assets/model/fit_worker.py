@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
 
 def _fit(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     def load(name: str) -> Any:
-        return np.load(folder / f"{name}.npy", allow_pickle=False)
+        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     core = fit_core(
         Recipe(**request["recipe"]),

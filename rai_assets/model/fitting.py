@@ -48,7 +48,8 @@ class Core:
 
     Attributes:
         onnx: From one float or double matrix (n, m) to `probabilities` (n, k), or to a predicted value (n, 1).
-        native: What the estimator itself says on each of the probe matrices, in the target's unit: (n, k) or (n,).
+        native: What the estimator itself says on the training matrix and on each of the probes, in the target's unit:
+            (n, k) or (n,).
         target_scale: (offset, factor) from the core's value to the target's unit, or None where they are the same.
         notes: What the training warned of.
     """
@@ -67,7 +68,7 @@ def fit_core(
     probes: tuple[NDArray[np.float32], ...],
     on_fitted: Callable[[], None] = lambda: None,
 ) -> Core:
-    """Fit, export, and let the fitted estimator answer on the probes.
+    """Fit, export, and let the fitted estimator answer on the training rows and on the probes.
 
     The values are those of float32 and the arithmetic of the fit is double: the ONNX core reads float32, and split
     points or coefficients learned from finer values would not be the exported ones.
@@ -77,7 +78,7 @@ def fit_core(
         matrix: Training rows, shape (n, m).
         target: Class codes 0..k-1, or values; shape (n,).
         weight: Row weights, shape (n,), or None.
-        probes: Matrices to answer on for the parity gate.
+        probes: Further matrices to answer on for the parity gate.
         on_fitted: Called between fit and export.
 
     Raises:
@@ -93,7 +94,7 @@ def fit_core(
         _floor(thresholds)
     on_fitted()
     exported = _export(estimator, recipe, matrix.shape[1])
-    native = tuple(_answers(estimator, recipe.task, probe, scale) for probe in probes)
+    native = tuple(_answers(estimator, recipe.task, probe, scale) for probe in (matrix, *probes))
     return Core(exported, native, scale, tuple(notes))
 
 

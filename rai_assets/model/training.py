@@ -70,7 +70,6 @@ def train(
     encoding = Encoding.fit(rows, features, _style(settings))
     notes += _unlisted(encoding)
     generated = generated_rows(rows, features, settings.seed)
-    probes = (encoding.matrix(rows), encoding.matrix(generated))
     tell("fitting the estimator", 0, 3)
     recipe = Recipe(
         task=task,
@@ -81,7 +80,7 @@ def train(
         seed=settings.seed,
         classes=contract.classes,
     )
-    core = fit_and_export(recipe, probes[0], target, weight, probes, tell=tell)
+    core = fit_and_export(recipe, encoding.matrix(rows), target, weight, (encoding.matrix(generated),), tell=tell)
     file = assemble(
         core.onnx,
         encoding,

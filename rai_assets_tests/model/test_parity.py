@@ -50,7 +50,7 @@ class Fitted:
         self.tables = (table, generated_rows(table, features, seed=1))
         self.matrices = tuple(self.encoding.matrix(item) for item in self.tables)
         recipe = Recipe(task, name, None, "", QUICK.get(name, {}), seed=0)
-        self.core = fit_core(recipe, self.matrices[0], target, None, self.matrices)
+        self.core = fit_core(recipe, self.matrices[0], target, None, self.matrices[1:])
 
     def gate(self, core: Core | None = None, encoding: Encoding | None = None, **changed: Any) -> dict[str, Any]:
         core, encoding = core or self.core, encoding or self.encoding

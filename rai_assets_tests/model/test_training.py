@@ -145,9 +145,9 @@ def test_what_a_factory_can_get_wrong(tmp_path: Path, monkeypatch: pytest.Monkey
     recipe = Recipe("binary", None, "strange_factories:unknown", str(tmp_path), {}, 0)
     matrix, target = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
     with pytest.raises(InputRefused, match="Own has no ONNX form"):
-        fit_core(recipe, matrix, target, None, (matrix,))
+        fit_core(recipe, matrix, target, None, ())
     with pytest.raises(InputRefused, match="LinearSVC has no probabilities"):
-        fit_core(replace(recipe, factory="strange_factories:no_probabilities"), matrix, target, None, (matrix,))
+        fit_core(replace(recipe, factory="strange_factories:no_probabilities"), matrix, target, None, ())
 
 
 def test_an_export_that_does_not_end_is_stopped(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_export_that_does_not_end_is_stopped(tmp_path: Path) -> None:
     recipe = Recipe("binary", None, "own:build", str(tmp_path), {}, 0)
     matrix, target = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
     with pytest.raises(RaiError, match="did not end within 0.5 s and was stopped"):
-        export.fit_and_export(recipe, matrix, target, None, (matrix,), seconds=0.5)
+        export.fit_and_export(recipe, matrix, target, None, (), seconds=0.5)
 
 
 def test_a_process_that_dies(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_process_that_dies(tmp_path: Path) -> None:
     recipe = Recipe("binary", None, "own:build", str(tmp_path), {}, 0)
     matrix = np.eye(4, dtype=np.float32)
     with pytest.raises(RaiError, match="the training process ended with code 9"):
-        export.fit_and_export(recipe, matrix, np.array([0, 1, 0, 1]), None, (matrix,))
+        export.fit_and_export(recipe, matrix, np.array([0, 1, 0, 1]), None, ())
 
 
 def test_refusals_before_any_process_starts() -> None:
