@@ -57,8 +57,15 @@ class NumberEncoding:
     factor: float = 1.0
 
     def values(self, column: pa.Array) -> NDArray[np.float32]:
-        """The encoded column, shape (n,)."""
+        """The encoded column, shape (n,).
+
+        Raises:
+            UsageError: The column holds no numbers.
+            InputRefused: A number is infinite or beyond float32, which a tree would take for just another large one.
+        """
         values = numbers_of(column)
+        if infinite := int(np.count_nonzero(np.isinf(values))):
+            raise too_large(self.feature, infinite)
         if self.fill is not None and (column.null_count or not pa.types.is_integer(column.type)):
             values = np.where(np.isnan(values), np.float32(self.fill), values)
         if (self.offset, self.factor) != (0.0, 1.0):
@@ -159,6 +166,12 @@ class Encoding:
         return len(self.numbers) + sum(item.width for item in self.categories)
 
     @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where every category's columns begin in the matrix."""
+        widths = [item.width for item in self.categories]
+        return tuple(len(self.numbers) + sum(widths[:index]) for index in range(len(widths)))
+
+    @cached_property
     def players(self) -> NDArray[np.int32]:
         """Index into `features` of the source column behind every matrix column, shape (m,)."""
         place = {item.name: index for index, item in enumerate(self.features)}
@@ -198,15 +211,13 @@ class Encoding:
     def _encode(self, batch: pa.RecordBatch, out: NDArray[np.float32]) -> None:
         for index, number in enumerate(self.numbers):
             out[:, index] = number.values(batch.column(number.feature))
-        start = len(self.numbers)
-        for category in self.categories:
+        for category, start in zip(self.categories, self.starts, strict=True):
             codes = category.codes(batch.column(category.feature))
             if category.one_hot:
                 hit = np.flatnonzero(codes != UNSEEN)
                 out[hit, start + codes[hit]] = 1.0
             else:
                 out[:, start] = codes
-            start += category.width
 
     def as_json(self) -> dict[str, Any]:
         """The encoding as a JSON object."""
@@ -236,6 +247,15 @@ def require_columns(table: pa.Table, names: Sequence[str]) -> None:
             f"the model needs the columns {', '.join(absent)}, which the table does not have",
             fix="score rows that follow the use case's contract",
         )
+
+
+def too_large(feature: str, count: int) -> InputRefused:
+    """The refusal of numbers that are infinite or do not fit into float32."""
+    return InputRefused(
+        f"{count} {'value is' if count == 1 else 'values are'} infinite or beyond 3.4e38, which no model here can read",
+        where=f"column {feature!r}",
+        fix="declare a range for the column, or leave it out of the features",
+    )
 
 
 def numbers_of(column: pa.Array, kind: pa.DataType = _FLOAT32) -> NDArray:
@@ -276,12 +296,8 @@ def _indices(column: pa.DictionaryArray, for_null: int) -> NDArray[np.int32]:
 
 def _fit_number(table: pa.Table, feature: Feature, style: Style) -> NumberEncoding:
     values = np.concatenate([numbers_of(chunk) for chunk in table.column(feature.name).chunks])
-    too_large = int(np.isinf(values).sum())
-    if too_large:
-        raise InputRefused(
-            f"{too_large} training values of column {feature.name!r} are infinite or beyond 3.4e38",
-            fix="declare a range for the column, or leave it out of the features",
-        )
+    if infinite := int(np.isinf(values).sum()):
+        raise too_large(feature.name, infinite)
     if style == "codes_nan":
         return NumberEncoding(feature.name, fill=None)
     known = values[~np.isnan(values)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rai_assets.model.encoding import Encoding
+from rai_assets.model.encoding import UNSEEN, Encoding
 from rai_assets.model.links import logistic, softmax
 
 if TYPE_CHECKING:
@@ -52,23 +54,49 @@ class LinearCore:
             start += batch.num_rows
         return self._linked(sums.T)
 
+    def coded_scores(
+        self, encoding: Encoding, numbers: NDArray[np.float32], codes: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """`table_scores` for a few rows whose values are encoded, to the last bit: sums are taken in the same order.
+
+        Args:
+            encoding: How source columns become the matrix.
+            numbers: Encoded numbers, (n, p).
+            codes: Per category the codes of the n rows, -1 where unseen.
+        """
+        coefficients = self._lists
+        sums = []
+        for row, values in enumerate(numbers.tolist()):
+            total = self.intercept.tolist()
+            for value, mine in zip(values, coefficients[: len(values)], strict=True):
+                total = [old + value * new for old, new in zip(total, mine, strict=True)]
+            for start, given in zip(encoding.starts, codes, strict=True):
+                if given[row] != UNSEEN:
+                    total = [old + new for old, new in zip(total, coefficients[start + given[row]], strict=True)]
+            sums.append(total)
+        return self._linked(np.array(sums))
+
+    @cached_property
+    def _lists(self) -> list[list[float]]:
+        return self.coefficients.tolist()
+
     def _add(self, encoding: Encoding, batch: pa.RecordBatch, sums: NDArray[np.float64]) -> None:
         """Add every column of a batch to `sums` (k, n)."""
         for index, number in enumerate(encoding.numbers):
             values = number.values(batch.column(number.feature)).astype(np.float64)
             for total, coefficient in zip(sums, self.coefficients[index], strict=True):
                 total += values * coefficient
-        place = len(encoding.numbers)
-        for category in encoding.categories:
+        for category, place in zip(encoding.categories, encoding.starts, strict=True):
             codes, rows = category.lookup(batch.column(category.feature))
             mine = self.coefficients[place : place + category.width]
             for total, coefficients in zip(sums, mine.T, strict=True):
                 # A category that training did not have adds nothing: its code -1 is the appended zero.
                 total += np.append(coefficients, 0.0)[codes][rows]
-            place += category.width
 
     def _linked(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        return {"logistic": logistic, "softmax": softmax, "identity": lambda values: values}[self.link](sums)
+        if self.link == "identity":
+            return sums
+        return logistic(sums) if self.link == "logistic" else softmax(sums)
 
 
 def linear_of(core: onnx.ModelProto, classes: int) -> LinearCore | None:

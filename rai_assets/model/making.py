@@ -100,7 +100,7 @@ def make_predictions(stage: Stage) -> Result:
     """Score every row of the data once."""
     dataset, version = dataset_of(stage), version_of(stage)
     with ScoringSession(version) as session:
-        table = predict(session, dataset.table(columns=session.features), stage.progress)
+        table = predict(session, dataset.batches(session.features), dataset.row_count, stage.progress)
     return Result(asset="predictions", provenance=stage.provenance(model=version.digest), tables={"predictions": table})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -13,15 +15,24 @@ DECISION = "decision"
 SCORE = "score"
 
 
-def predict(session: ScoringSession, table: pa.Table, tell: Tell = silent) -> pa.Table:
-    """Score every row of a table.
+def predict(session: ScoringSession, batches: Iterable[pa.RecordBatch], rows: int, tell: Tell = silent) -> pa.Table:
+    """Score rows as they are read.
+
+    Args:
+        session: The model.
+        batches: Rows with its features.
+        rows: How many there are.
+        tell: Told how many rows are scored.
 
     Returns:
-        One row per row of the table, in its order. Binary: `score` (float64, probability of the positive class) and
-        `decision` (int8). Multiclass: `score_<class index>` and `decision` (int32). Regression: `score`, the
+        One row per row of the batches, in their order. Binary: `score` (float64, probability of the positive class)
+        and `decision` (int8). Multiclass: `score_<class index>` and `decision` (int32). Regression: `score`, the
         predicted value.
+
+    Raises:
+        InputRefused: As `ScoringSession.scores`.
     """
-    scores = session.scores(table, tell)
+    scores = session.stream(batches, rows, tell)
     decisions = session.decisions(scores)
     if session.task == "multiclass":
         columns = {f"{SCORE}_{index}": scores[:, index] for index in range(scores.shape[1])}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from rai_assets.errors import InputRefused
 from rai_assets.model.core import Core
 from rai_assets.model.decision import decide
-from rai_assets.model.encoding import Encoding, require_columns
+from rai_assets.model.encoding import Encoding, Kind, require_columns
 from rai_assets.model.linear import LinearCore
+from rai_assets.model.records import FEW_ROWS
 from rai_assets.model.runtime import BATCH_ROWS
 from rai_assets.model.tell import Tell, silent
 
@@ -49,6 +51,7 @@ class ScoringSession:
         if version.supplied:
             parse_model(version.onnx, version.estimator)
         self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
+        self._plain: pa.Schema | None = None
         self._core = None if version.encoding is None else Core(version.onnx, version.encoding, len(version.classes))
 
     @property
@@ -87,22 +90,46 @@ class ScoringSession:
             Probabilities (n, k) in the order of the version's classes, or predicted values (n,).
 
         Raises:
-            InputRefused: The model answers NaN or infinity, or something else than probabilities.
+            InputRefused: A feature is no column of the table, a number is infinite or beyond float32, or the model
+                answers NaN, infinity or something else than probabilities.
+            UsageError: A column with text stands where the model reads a number.
         """
-        require_columns(table, self.features)
-        rows = table.select(list(self.features))
-        # Our kernels read the rows as they stand; a matrix with many columns is made in smaller pieces.
-        size = BATCH_ROWS if self.encoding is None or self.linear else self.encoding.batch_rows
-        source = self._sandbox or self._core
-        assert source is not None  # noqa: S101
-        parts = []
-        for start in range(0, rows.num_rows, size):
-            batch = rows.slice(start, size)
-            parts.append(source.scores(batch))
-            tell("scoring rows", start + batch.num_rows, rows.num_rows)
-        width = len(self.version.classes) or 1
-        values = np.concatenate(parts) if parts else np.empty((0, width))
-        return self._checked(values)
+        if self._core is not None and 0 < table.num_rows <= FEW_ROWS and self._is_plain(table.schema):
+            return self.value_scores({name: table.column(name).to_pylist() for name in self.features})
+        return self._scored([table], table.num_rows, tell)
+
+    def stream(self, batches: Iterable[pa.RecordBatch], rows: int, tell: Tell = silent) -> NDArray[np.float64]:
+        """`scores` of rows that are read as they are scored: of all batches only the answers are kept.
+
+        Args:
+            batches: Rows with the feature columns.
+            rows: How many there are in all, for `tell`.
+            tell: Told how many rows are scored.
+
+        Returns:
+            As `scores`, in the order of the batches.
+
+        Raises:
+            InputRefused: As `scores`.
+        """
+        return self._scored((pa.Table.from_batches([batch]) for batch in batches), rows, tell)
+
+    def value_scores(self, values: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        """Score a few rows of Python values, as `scores` would a table of them but without a table's fixed costs.
+
+        Only where there is an `encoding`. `records.RecordScorer` asks this after it has checked the values.
+
+        Args:
+            values: n values of every feature; None or NaN for a missing one.
+
+        Returns:
+            As `scores`.
+
+        Raises:
+            UsageError: A number was expected and the value is something else.
+            InputRefused: A number is infinite or beyond float32, or the model answers NaN or infinity.
+        """
+        return self._checked(self._own_core().value_scores(values))
 
     def core_scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores of encoded rows (n, m): probabilities (n, k), or values (n,). Only where there is an `encoding`.
@@ -110,10 +137,9 @@ class ScoringSession:
         Raises:
             InputRefused: The model answers NaN or infinity.
         """
-        if self._core is None or self.encoding is None:
-            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
-        size = self.encoding.batch_rows
-        parts = [self._core.matrix_scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
+        core = self._own_core()
+        size = core.encoding.batch_rows
+        parts = [core.matrix_scores(matrix[start : start + size]) for start in range(0, len(matrix), size)]
         return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
 
     def decisions(self, scores: NDArray[np.float64]) -> NDArray | None:
@@ -138,6 +164,36 @@ class ScoringSession:
     ) -> None:
         self.close()
 
+    def _scored(self, tables: Iterable[pa.Table], rows: int, tell: Tell) -> NDArray[np.float64]:
+        # Our kernels read the rows as they stand; a matrix with many columns is made in smaller pieces.
+        size = BATCH_ROWS if self.encoding is None or self.linear else self.encoding.batch_rows
+        source = self._sandbox or self._core
+        assert source is not None  # noqa: S101
+        parts: list[NDArray[np.float64]] = []
+        done = 0
+        for table in tables:
+            require_columns(table, self.features)
+            for start in range(0, table.num_rows, size):
+                batch = table.select(list(self.features)).slice(start, size)
+                parts.append(source.scores(batch))
+                done += batch.num_rows
+                tell("scoring rows", done, rows)
+        return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
+
+    def _own_core(self) -> Core:
+        if self._core is None:
+            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
+        return self._core
+
+    def _is_plain(self, schema: pa.Schema) -> bool:
+        """Whether the features are there as plain numbers and texts, which Python's values stand for exactly."""
+        if self._plain is None or not schema.equals(self._plain):
+            kinds = {item.name: item.kind for item in self.version.features}
+            if not all(name in schema.names and _plain(schema.field(name).type, kind) for name, kind in kinds.items()):
+                return False
+            self._plain = schema
+        return True
+
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         # One sum tells whether any value is broken; only then it is asked which.
         broken = np.zeros(1, bool) if np.isfinite(values.sum()) else ~np.isfinite(values).all(axis=1)
@@ -153,7 +209,13 @@ class ScoringSession:
         if self._sandbox is not None:
             values = _probabilities(values, len(self.version.classes))[:, self._order]
         # Sums of many leaves or of float32 values may pass 1 by a rounding error.
-        return np.clip(values, 0.0, 1.0)
+        return np.clip(values, 0.0, 1.0, out=values)
+
+
+def _plain(kind: pa.DataType, holds: Kind) -> bool:
+    if holds == "category":
+        return pa.types.is_string(kind.value_type if pa.types.is_dictionary(kind) else kind)
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
 
 
 def _probabilities(values: NDArray[np.float64], classes: int) -> NDArray[np.float64]:

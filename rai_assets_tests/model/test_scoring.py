@@ -93,7 +93,7 @@ def test_predictions_are_kept_as_a_table(boosted: ModelVersion) -> None:
     table = population(200, seed=6)
     with ScoringSession(boosted) as session:
         scores = session.scores(table)
-        kept = predict(session, table)
+        kept = predict(session, table.to_batches(70), 200)
         assert kept.schema == pa.schema([("score", pa.float64()), ("decision", pa.int8())])
         np.testing.assert_allclose(scores_of(kept), scores, atol=1e-7)
         np.testing.assert_array_equal(kept["decision"], session.decisions(scores))
@@ -172,7 +172,7 @@ def test_every_kind_of_input() -> None:
     with ScoringSession(regression) as session:
         np.testing.assert_allclose(session.scores(table), [102.5, 207.25, 301.0])
         assert session.decisions(np.zeros(3)) is None
-        assert predict(session, table).column_names == ["score"]
+        assert predict(session, table.to_batches(), 3).column_names == ["score"]
         with pytest.raises(InputRefused, match="'count' takes int64 and 1 rows have no value"):
             session.scores(table.set_column(2, "count", pa.array([100, None, 300])))
         with pytest.raises(InputRefused, match="was truncated"):
