@@ -223,8 +223,11 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
         if code == _STOPPED:
-            print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
+            raise KeyboardInterrupt
         sys.exit(code)
+    except KeyboardInterrupt:
+        print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
+        sys.exit(_STOPPED)
     except RaiError as error:
         print(f"rai: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

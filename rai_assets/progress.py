@@ -11,14 +11,14 @@ Report = Callable[[str], None]
 """Shows one line of progress to whoever waits."""
 
 _INTERVAL_SECONDS = 2.0
-_listener: ContextVar[Report | None] = ContextVar("progress_listener", default=None)
+_listeners: ContextVar[tuple[Report, ...]] = ContextVar("progress_listeners", default=())
 
 
 class Progress:
     """Called with (what, done, total); says so at most every two seconds.
 
     Args:
-        report: Where a line goes; lines also go to the listener of `listening`, if there is one.
+        report: Where a line goes; lines also go to those who listen (`listening`).
     """
 
     def __init__(self, report: Report) -> None:
@@ -42,17 +42,16 @@ class Progress:
 
 
 def announce(line: str) -> None:
-    """Show a line to the listener, if somebody listens."""
-    listener = _listener.get()
-    if listener is not None:
+    """Show a line to everybody who listens."""
+    for listener in _listeners.get():
         listener(line)
 
 
 @contextmanager
 def listening(report: Report) -> Iterator[None]:
-    """Send every line of progress in this block to `report`."""
-    token = _listener.set(report)
+    """Send every line of progress in this block to `report`, too."""
+    token = _listeners.set((*_listeners.get(), report))
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listeners.reset(token)

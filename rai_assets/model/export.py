@@ -82,7 +82,7 @@ def _run(folder: Path, seconds: float, tell: Tell) -> None:
     command = [sys.executable, "-P", "-m", "rai_assets.model.fit_worker", str(folder)]
     with errors.open("wb") as stderr:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, env=environment
+            command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.PIPE, env=environment
         )
     late = threading.Event()
 
@@ -102,8 +102,9 @@ def _run(folder: Path, seconds: float, tell: Tell) -> None:
         timer.cancel()
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
     if late.is_set():
         raise RaiError(
             f"the export of the model to ONNX did not end within {seconds:g} s and was stopped",

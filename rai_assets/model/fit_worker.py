@@ -8,7 +8,9 @@ lives and ends here.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,5 +50,12 @@ def _fit(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     return {"target_scale": core.target_scale, "notes": core.notes}
 
 
+def _end_with_the_caller() -> None:
+    """Leave when the process that asks is gone: it holds the other end of our standard input."""
+    os.read(0, 1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
     main(Path(sys.argv[1]))

@@ -136,6 +136,7 @@ def open_stage_on(
             raise RaiError(
                 f"there is no data branch {branch!r}", where=keys.name, fix=f"choose one of: {', '.join(branches)}"
             )
+        lake.take_turn(context, keys, branch)
         announce(f"{thing} ...")
         yield Stage(keys, branch, repository, context.run.run_id, Progress(context.log.info))
         announce(f"{thing} done in {time.monotonic() - began:.1f} s")

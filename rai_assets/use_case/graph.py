@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ from rai_assets.analysis.evaluation.assets import evaluation
 from rai_assets.analysis.explanation.assets import explanations
 from rai_assets.analysis.fairness.assets import fairness_audit
 from rai_assets.data.assets import dataset_asset, splits
+from rai_assets.home import home
 from rai_assets.keys import MAIN, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
@@ -109,6 +111,7 @@ def location_definitions(declared: Sequence[Declared]) -> dg.Definitions:
         resources={"lake": LAKE},
         sensors=[
             _branch_sensor([item.use_case.keys() for item in declared]),
+            _dead_run_sensor(),
             dg.AutomationConditionSensorDefinition(
                 "automation",
                 target=dg.AssetSelection.all(),
@@ -134,6 +137,33 @@ def _branch_sensor(use_cases: Sequence[UseCaseKeys]) -> dg.SensorDefinition:
         return dg.SensorResult(dynamic_partitions_requests=changes) if changes else dg.SkipReason("no branch changed")
 
     return data_branches
+
+
+def _dead_run_sensor() -> dg.SensorDefinition:
+    @dg.sensor(
+        name="dead_runs",
+        minimum_interval_seconds=_SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Ends runs whose process died without a word, e.g. with the machine.",
+    )
+    def dead(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        ended = end_dead_runs(home(), context.instance)
+        return dg.SkipReason(f"ended {', '.join(ended)}" if ended else "every run that was started is worked on")
+
+    return dead
+
+
+def end_dead_runs(folder: Path, instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs as failed whose process ended without a word; returns their ids."""
+    from rai_assets.store.turns import dead_runs
+
+    ended = []
+    for run_id in dead_runs(folder):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The process of this run ended without a word.")
+            ended.append(run_id)
+    return ended
 
 
 def data_branch_names(lake: Lake, keys: UseCaseKeys) -> list[str]:

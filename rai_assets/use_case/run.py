@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
+from uuid import uuid4
 
 from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
+from rai_assets.progress import announce, listening
+from rai_assets.store.turns import mark_alive, mark_ended, turn
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.stopping import stoppable
 
-_STARTED_HERE = {"rai/started_by": "rai run"}
+# Whoever started it is there to start it again.
+_STARTED_HERE = {"rai/started_by": "rai run", "dagster/max_retries": "0"}
 # Dagster's event log goes to its storage; the console shows our own lines.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -56,62 +60,61 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
 
     import dagster as dg
 
-    from rai_assets.use_case.graph import LAKE, build, data_branch_names, location_definitions, partition_changes
+    from rai_assets.use_case.graph import LAKE, build, data_branch_names, end_dead_runs, location_definitions
     from rai_assets.use_case.quiet import quiet
 
     branches = data_branch_names(LAKE, keys)
     if branch not in branches:
         raise UsageError(f"{keys.name} has no data branch {branch!r}", fix=f"choose one of: {', '.join(branches)}")
-    with _one_run_at_a_time(home / "locks", keys, branch), quiet(), dg.DagsterInstance.get() as instance:
+    with quiet(), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
         definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
-        _end_dead_runs(instance, keys, branch)
-        for change in partition_changes(keys, branches, instance):
-            if isinstance(change, dg.AddDynamicPartitionsRequest):
-                instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
-            else:
-                for key in change.partition_keys:
-                    instance.delete_dynamic_partition(change.partitions_def_name, key)
-        result = definitions.resolve_job_def(keys.audit_job).execute_in_process(
-            instance=instance,
-            partition_key=branch,
-            raise_on_error=False,
-            run_config=_QUIET,
-            asset_selection=_selection(definitions, keys, only) if only else None,
-            tags=_STARTED_HERE,
-        )
+        selection = _selection(definitions, keys, only) if only else None
+        end_dead_runs(home, instance)
+        run_id = str(uuid4())
+        with (
+            turn(home, keys.name, branch, run_id, wait=0, report=announce),
+            _alive(home, run_id),
+            listening(lambda _: stop_if_asked()),
+        ):
+            _mirror_branches(keys, branches, instance)
+            result = definitions.resolve_job_def(keys.audit_job).execute_in_process(
+                instance=instance,
+                partition_key=branch,
+                raise_on_error=False,
+                run_config=_QUIET,
+                asset_selection=selection,
+                tags=_STARTED_HERE,
+                run_id=run_id,
+            )
+            stop_if_asked()
         made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
         if "scorecard" not in made and not result.success:
             raise _failure(result)
-        outcome = _outcome(LAKE.repository(keys), branch, result.run_id, made)
+        outcome = _outcome(LAKE.repository(keys), branch, run_id, made)
         if branch == MAIN and "scorecard" in made and declared.use_case.model is not None:
-            outcome = _promote(definitions, keys, instance, outcome)
+            outcome = _promote(home, definitions, keys, instance, outcome)
+            stop_if_asked()
     return outcome
 
 
-def _end_dead_runs(instance: Any, keys: UseCaseKeys, branch: str) -> None:
-    """Mark runs that a killed `rai run` left as started: this process holds their lock, so nobody works on them."""
+@contextmanager
+def _alive(home: Path, run_id: str) -> Iterator[None]:
+    mark_alive(home, run_id)
+    yield
+    mark_ended(home, run_id)  # a run that is broken off stays marked until its process ends, so that it is found dead
+
+
+def _mirror_branches(keys: UseCaseKeys, branches: Sequence[str], instance: Any) -> None:
     import dagster as dg
 
-    unfinished = dg.RunsFilter(
-        job_name=keys.audit_job,
-        tags={**_STARTED_HERE, "dagster/partition": branch},
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED],
-    )
-    for run in instance.get_runs(unfinished):
-        instance.report_run_failed(run, "The process of this run ended without a word.")
+    from rai_assets.use_case.graph import partition_changes
 
-
-@contextmanager
-def _one_run_at_a_time(folder: Any, keys: UseCaseKeys, branch: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / f"{keys.name}.{branch}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise RaiError(
-            f"another run of {keys.name} on branch {branch!r} is under way",
-            fix="wait until it ends, then run this again; the results will be reused where nothing changed",
-        ) from error
+    for change in partition_changes(keys, branches, instance):
+        if isinstance(change, dg.AddDynamicPartitionsRequest):
+            instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+        else:
+            for key in change.partition_keys:
+                instance.delete_dynamic_partition(change.partitions_def_name, key)
 
 
 def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list[Any]:
@@ -139,8 +142,6 @@ def _failure(result: Any) -> RaiError:
     failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
     if failure.user_failure_data is None:
         error = failure.error.cause or failure.error
-        if "DagsterExecutionInterruptedError" in (failure.error.cls_name, error.cls_name):
-            raise KeyboardInterrupt
         return RaiError(
             error.message.strip(), fix=f"the whole trace is in the run {result.run_id[:8]}: `rai dev` shows it"
         )
@@ -158,11 +159,12 @@ def _outcome(repository: Any, branch: str, run_id: str, made: list[str]) -> Outc
     return Outcome(run_id, made, facts["verdicts"], facts["gate"])
 
 
-def _promote(definitions: Any, keys: UseCaseKeys, instance: Any, outcome: Outcome) -> Outcome:
+def _promote(home: Path, definitions: Any, keys: UseCaseKeys, instance: Any, outcome: Outcome) -> Outcome:
     from dataclasses import replace
 
     job = definitions.resolve_job_def(keys.promotion_job)
     result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=_QUIET)
+    mark_ended(home, result.run_id)
     if not result.success:
         raise _failure(result)
     event = result.get_asset_materialization_events()[-1]

@@ -1,0 +1,42 @@
+"""Ctrl-C while Dagster runs steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+_STOP = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """In this block no Ctrl-C is lost; the function that is given raises KeyboardInterrupt once there was one.
+
+    Dagster puts handlers of its own in place while it runs steps, and forgets a signal that comes while it writes its
+    events. No handler stands between a signal and the system's note of it on a pipe.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # signals go to the main thread, whose block it is then
+        return
+    came, note = os.pipe()
+    os.set_blocking(came, False)
+    os.set_blocking(note, False)
+    before = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    stopped = False
+
+    def check() -> None:
+        nonlocal stopped
+        with suppress(BlockingIOError):
+            stopped = stopped or not _STOP.isdisjoint(os.read(came, 4096))
+        if stopped:
+            raise KeyboardInterrupt
+
+    try:
+        yield check
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(came)
+        os.close(note)
