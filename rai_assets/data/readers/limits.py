@@ -8,6 +8,7 @@ CHUNK_BYTES = 4 << 20  # decoded text read at a time
 MAX_FIELD_BYTES = 1 << 20  # one value
 MAX_RECORD_BYTES = 16 << 20  # one row of a text file
 MAX_BATCH_BYTES = 256 << 20  # one batch when decoded
+DECODER_BYTES = 2 << 30  # memory of the process that decodes a format with pages
 BATCH_ROWS = 8192  # rows of a batch where the format is not text
 MAX_EXPANSION = 500  # decoded bytes per byte of the file
 FREE_EXPANSION_BYTES = 64 << 20  # below this much decoded data the ratio is not looked at
