@@ -31,7 +31,7 @@ def adopt(
     if declared is None:
         raise DeclarationError("no ONNX file is declared")
     classes = _classes(contract, declared)
-    data = read_model_file(_inside(folder, declared.path))
+    data = supplied_bytes(declared, folder)
     model = parse_model(data, declared.path)
     output = declared.output or ("probabilities" if classes else _only_output(model, declared.path))
     refuse_signature(model, features, output, declared.path)
@@ -52,6 +52,15 @@ def adopt(
         training={},
         parity=None,
     )
+
+
+def supplied_bytes(declared: OnnxSettings, folder: Path) -> bytes:
+    """The bytes of the declared ONNX file.
+
+    Raises:
+        InputRefused: It lies outside the use case's folder, or is no plain file.
+    """
+    return read_model_file(_inside(folder, declared.path))
 
 
 def _classes(contract: Contract, declared: OnnxSettings) -> tuple[str, ...]:

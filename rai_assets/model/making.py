@@ -55,12 +55,15 @@ def make_version(stage: Stage, settings: ModelSettings, folder: Path) -> Result:
 
 def outside_of(settings: ModelSettings, folder: Path) -> dict[str, Any]:
     """What a version depends on beside the declaration and the data: libraries, the ONNX file, the factory's code."""
-    files: list[Path] = []
+    from rai_assets.model.adoption import supplied_bytes
+
+    contents: dict[str, bytes] = {}
     if settings.onnx is not None:
-        files = [folder / settings.onnx.path]
+        contents = {settings.onnx.path: supplied_bytes(settings.onnx, folder)}
     elif settings.factory is not None:
         files = [*sorted(folder.glob("**/*.py")), *_installed(settings.factory.partition(":")[0])]
-    digests = {str(path.name): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+        contents = {path.name: path.read_bytes() for path in files if path.is_file()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     return {"libraries": library_versions(), "files": digests}
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rai_assets.errors import InputRefused
 from rai_assets.model.worker import HEADER, write
 
+_FASTER = "supply a model that answers faster: these limits hold for every batch of rows"
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 
 
@@ -80,7 +81,10 @@ class Sandbox:
             stream.write_table(batch)
         answer = self._ask(b"B", sink.getvalue().to_pybytes())
         if len(answer) % (8 * batch.num_rows):
-            raise InputRefused(f"the model answered {len(answer)} bytes for {batch.num_rows} rows")
+            raise InputRefused(
+                f"the model answered {len(answer)} bytes for {batch.num_rows} rows",
+                fix="export it so that it answers one row of numbers for every row it is given",
+            )
         return np.frombuffer(answer, "<f8").reshape(batch.num_rows, -1)
 
     def close(self) -> None:
@@ -127,7 +131,10 @@ class Sandbox:
         told = json.loads(payload)
         if told["kind"] == "memory":
             raise self._too_much_memory()
-        raise InputRefused(f"the runtime refuses the model: {told['message']}")
+        raise InputRefused(
+            f"the runtime refuses the model: {told['message']}",
+            fix="check the exported file, e.g. by running it on a few rows in onnxruntime",
+        )
 
     def _ended(self, late: bool) -> InputRefused:
         """Why the process is gone."""
@@ -135,12 +142,17 @@ class Sandbox:
 
         code = self._process.wait()
         if late:
-            return InputRefused(f"the model did not answer within {self._limits.wall:g} s and was stopped")
+            return InputRefused(f"the model did not answer within {self._limits.wall:g} s and was stopped", fix=_FASTER)
         if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return InputRefused(f"the model exceeded {self._limits.seconds:g} s of processor time and was stopped")
+            return InputRefused(
+                f"the model exceeded {self._limits.seconds:g} s of processor time and was stopped", fix=_FASTER
+            )
         if code in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS):
             return self._too_much_memory()
-        return InputRefused(f"the model took its process down (code {code})")
+        return InputRefused(
+            f"the model took its process down (code {code})",
+            fix="export it again with a current library; the runtime of this version cannot run it",
+        )
 
     def _too_much_memory(self) -> InputRefused:
         return InputRefused(

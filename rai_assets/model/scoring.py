@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ class ScoringSession:
         self._order = [version.output_classes.index(item) for item in version.classes]
         if version.supplied:
             parse_model(version.onnx, version.estimator)
-        self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
+        with self._named():
+            self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
         self._plain: pa.Schema | None = None
         self._core = None if version.encoding is None else Core(version.onnx, version.encoding, len(version.classes))
 
@@ -171,14 +173,24 @@ class ScoringSession:
         assert source is not None  # noqa: S101
         parts: list[NDArray[np.float64]] = []
         done = 0
-        for table in tables:
-            require_columns(table, self.features)
-            for start in range(0, table.num_rows, size):
-                batch = table.select(list(self.features)).slice(start, size)
-                parts.append(source.scores(batch))
-                done += batch.num_rows
-                tell("scoring rows", done, rows)
-        return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
+        with self._named():
+            for table in tables:
+                require_columns(table, self.features)
+                for start in range(0, table.num_rows, size):
+                    batch = table.select(list(self.features)).slice(start, size)
+                    parts.append(source.scores(batch))
+                    done += batch.num_rows
+                    tell("scoring rows", done, rows)
+            return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """A refusal names the model as it was declared."""
+        try:
+            yield
+        except InputRefused as error:
+            where = error.where or self.version.estimator
+            raise InputRefused(error.what, where=where, fix=error.fix) from error
 
     def _own_core(self) -> Core:
         if self._core is None:
@@ -196,15 +208,20 @@ class ScoringSession:
 
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         # One sum tells whether any value is broken; only then it is asked which.
-        broken = np.zeros(1, bool) if np.isfinite(values.sum()) else ~np.isfinite(values).all(axis=1)
+        with np.errstate(invalid="ignore"):
+            broken = np.zeros(1, bool) if np.isfinite(values.sum()) else ~np.isfinite(values).all(axis=1)
         if broken.any():
             raise InputRefused(
                 f"the model answers NaN or infinity on {int(broken.sum())} of {len(values)} rows; "
-                f"the first is row {int(broken.argmax())}"
+                f"the first is row {int(broken.argmax()) + 1:,} of them",
+                fix="mend the model, or keep such rows out by rules of the contract, e.g. `minimum` and `maximum`",
             )
         if self.task == "regression":
             if values.shape[1] != 1:
-                raise InputRefused(f"the model answers {values.shape[1]} values per row where one is predicted")
+                raise InputRefused(
+                    f"the model answers {values.shape[1]} values per row where one is predicted",
+                    fix="name the output with the predicted value in `model: onnx: output:`",
+                )
             return values[:, 0]
         if self._sandbox is not None:
             values = _probabilities(values, len(self.version.classes))[:, self._order]

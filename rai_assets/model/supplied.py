@@ -53,7 +53,7 @@ def read_model_file(path: Path) -> bytes:
 
 def _refuse_special(facts: os.stat_result, where: str) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise InputRefused("the model is no regular file", where=where)
+        raise InputRefused("the model is no regular file", where=where, fix="name the ONNX file itself")
     if facts.st_nlink != 1:
         raise InputRefused(
             "the model file is a hard link: the same bytes have another name, and can change under it",
@@ -61,7 +61,11 @@ def _refuse_special(facts: os.stat_result, where: str) -> None:
             fix="copy the file itself into the use case's folder",
         )
     if facts.st_size > MAX_BYTES:
-        raise InputRefused(f"the model has {facts.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read", where=where)
+        raise InputRefused(
+            f"the model has {facts.st_size >> 20} MiB; at most {MAX_BYTES >> 20} are read",
+            where=where,
+            fix="supply a smaller model: one file holds all of it",
+        )
 
 
 def parse_model(data: bytes, where: str) -> onnx.ModelProto:
@@ -77,7 +81,9 @@ def parse_model(data: bytes, where: str) -> onnx.ModelProto:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if not data:
-        raise InputRefused("the file is empty, not an ONNX model", where=where)
+        raise InputRefused(
+            "the file is empty, not an ONNX model", where=where, fix="export the model again and supply that file"
+        )
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError as error:

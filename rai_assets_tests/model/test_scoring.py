@@ -196,7 +196,9 @@ def test_what_is_no_probability(open_sessions: list[ScoringSession]) -> None:
     assert "1 of 3 rows have a value outside [0, 1] and 2 do not sum to 1" in refusal(answers("age", "income"), logits)
     assert "has 3 columns and the target has 2 classes" in refusal(answers("age", "income", "age"), logits)
     zeros = pa.table({"age": [0.5, 0.5, 0.5], "income": [2.0, 0.0, None]})
-    assert "answers NaN or infinity on 2 of 3 rows; the first is row 1" in refusal(answers("age", "inverse"), zeros)
+    assert "answers NaN or infinity on 2 of 3 rows; the first is row 2 of them" in refusal(
+        answers("age", "inverse"), zeros
+    )
 
 
 SMALL = Limits(memory=512 << 20, seconds=1, wall=20)
