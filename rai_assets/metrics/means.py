@@ -41,6 +41,14 @@ class Groups:
             return np.array([len(like)])
         return np.bincount(self.codes, minlength=self.n).astype(np.int64)
 
+    def extremes(self, values: Floats) -> tuple[Floats, Floats]:
+        """The smallest and the largest value per group, each (G,)."""
+        codes = np.zeros(len(values), np.int8) if self.codes is None else self.codes
+        least, most = np.full(self.n, np.inf), np.full(self.n, -np.inf)
+        np.minimum.at(least, codes, values)
+        np.maximum.at(most, codes, values)
+        return least, most
+
     def spread(self, per_group: Floats) -> Floats:
         """A value per group, repeated for its rows."""
         return per_group[0] if self.codes is None else per_group[self.codes]
@@ -60,6 +68,8 @@ class Moments:
         mean: Weighted mean, NaN in a group without weight.
         variance: Variance of the value of one row.
         third: Third central moment of the value of one row.
+        least: The smallest value of a row; infinite in a group without rows.
+        most: The largest value of a row; minus infinity in a group without rows.
     """
 
     rows: NDArray[np.int64]
@@ -67,6 +77,8 @@ class Moments:
     mean: Floats
     variance: Floats
     third: Floats
+    least: Floats
+    most: Floats
 
     @classmethod
     def of(cls, values: NDArray, groups: Groups) -> Moments:
@@ -85,7 +97,7 @@ class Moments:
             # Of the mean, sum w^2 r^2 / W^2 and sum w^3 r^3 / W^3; per row these times n and n^2, less their bias.
             variance = groups.total(power) / weight_sum**2 * n * n / (n - 1)
             third = groups.total(power * rest) / weight_sum**3 * n**4 / ((n - 1) * (n - 2))
-        return cls(rows, n, mean, variance, third)
+        return cls(rows, n, mean, variance, third, *groups.extremes(values))
 
     def at_least(self, variance: Floats, third: Floats) -> Moments:
         """The moments with a spread and a skew towards high values that are not below those given."""
@@ -98,18 +110,21 @@ class Moments:
             return (self.effective > FEWEST_EFFECTIVE) & (self.variance > (1e-12 * self.mean) ** 2)
 
 
-def skewed_interval(moments: Moments, level: float, *, positive: bool = False) -> Bounds:
-    """Interval of a mean of values that may be skewed: the hull of Student's and of Hall's.
+def skewed_interval(moments: Moments, level: float, *, positive: bool = False, reach: float = 1.0) -> Bounds:
+    """Interval of a mean of values that may be skewed: the hull of Student's, of Hall's, and of what is not seen.
 
     Hall's (1992, J. R. Statist. Soc. B 54:221) corrects Student's t for the sample's skewness by a monotone cubic. A
-    sample that misses a rare large value shows too little of it, and then Student's reaches farther on the other side;
-    for values that are not negative, so does Student's on the logarithm of the mean on this one. NaN where all values
-    are equal or there are fewer than two rows.
+    sample that misses rare large values shows too little of it. A share -ln((1 - level) / 2) / n of the population is
+    missed by n rows with probability (1 - level) / 2; the bounds allow for such a share with values `reach` times as
+    far out as the farthest row. For values that are not negative Student's on the logarithm of the mean is included
+    too. NaN where all values are equal or there are fewer than two rows. What is covered from 5 rows on, and what is
+    not, is simulated in `docs/statistics.md`.
 
     Args:
         moments: Of the values.
         level: Confidence level.
         positive: The values cannot be below 0, and neither can the bounds.
+        reach: Distance from the mean, or from 0 where `positive`, of what is not seen: 1 is the farthest row's.
     """
     from scipy.special import stdtrit
 
@@ -126,8 +141,13 @@ def skewed_interval(moments: Moments, level: float, *, positive: bool = False) -
 
         low = np.minimum(mean - half, mean - deviation * corrected(quantile))
         high = np.maximum(mean + half, mean - deviation * corrected(-quantile))
+        unseen = np.minimum(-np.log((1 - level) / 2) / n, 1.0)
+        if not positive:
+            low = np.minimum(low, mean - unseen * reach * (mean - moments.least))
+            high = np.maximum(high, mean + unseen * reach * (moments.most - mean))
         if positive:
             low = np.maximum(low, 0.0)
+            high = np.maximum(high, mean + unseen * (reach * moments.most - mean))
             high = np.maximum(high, mean * np.exp(np.minimum(half / mean, LARGEST_EXPONENT)))
     return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
 
@@ -154,7 +174,9 @@ def bounded_interval(moments: Moments, level: float) -> Bounds:
     return np.where(usable, np.clip(low, 0, 1), np.nan), np.where(usable, np.clip(high, 0, 1), np.nan)
 
 
-def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, positive: bool = False) -> Estimates:
+def mean_estimates(
+    metric: str, moments: Moments, *, bounded: bool = False, positive: bool = False, reach: float = 1.0
+) -> Estimates:
     """The mean of a value in every group.
 
     Args:
@@ -162,10 +184,13 @@ def mean_estimates(metric: str, moments: Moments, *, bounded: bool = False, posi
         moments: Of the value.
         bounded: The value lies in [0, 1].
         positive: The value cannot be below 0.
+        reach: How far rows that were not seen may lie beyond those that were, see `skewed_interval`.
     """
 
     def limits(level: float) -> Bounds:
-        return bounded_interval(moments, level) if bounded else skewed_interval(moments, level, positive=positive)
+        if bounded:
+            return bounded_interval(moments, level)
+        return skewed_interval(moments, level, positive=positive, reach=reach)
 
     return Estimates(metric, moments.mean, moments.rows, limits, unbounded=unbounded(moments.effective, NO_SPREAD))
 
