@@ -271,9 +271,14 @@ def _declared(name: str) -> Any:
 
 
 def _no_use_case(name: str, known: list[str]) -> UsageError:
+    from difflib import get_close_matches
+
     from rai_assets.home import definitions_folder
 
-    fix = f"choose from: {', '.join(known)}" if known else f"rai init {name} --data FILE --target COLUMN"
+    fix = f"choose from: {', '.join(known[:20])}" if known else f"rai init {name} --data FILE --target COLUMN"
+    near = get_close_matches(name, known, 3, 0.5)
+    if near:
+        fix = f"did you mean {', '.join(near)}?"
     return UsageError(f"there is no use case {name!r} in {definitions_folder()}", fix=fix)
 
 

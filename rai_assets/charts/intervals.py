@@ -46,7 +46,7 @@ def interval_bars(
     spec["width"] = theme.PLOT_WIDTH
     spec["height"] = _STEP * max(1, len(values))
     spec["encoding"] = {"y": y}
-    spec["layer"] = [*_reference(reference), *_marks(x_title, domain, {}), _figures()]
+    spec["layer"] = [*_reference(reference), *_marks(x_title, domain or _ends(values), {}), _figures()]
     return spec
 
 
@@ -98,8 +98,16 @@ def grouped_interval_bars(
         },
         "yOffset": {**group, "scale": {"padding": 0.3}},
     }  # fmt: skip
-    spec["layer"] = [*_marks(x_title, domain, {"color": group, "shape": group}), _figures()]
+    # Named, because a legend of values that are all missing would have no end.
+    coded = {**group, "scale": {"domain": list(dict.fromkeys(row["group"] for row in values))}}
+    marks = _marks(x_title, domain or _ends(values), {"color": coded, "shape": coded})
+    spec["layer"] = [*marks, _figures()]
     return spec
+
+
+def _ends(values: Sequence[Row]) -> tuple[float, float] | None:
+    """Ends of an axis on which there is nothing to show, which cannot be found from the values."""
+    return None if any(row["value"] is not None for row in values) else (0.0, 1.0)
 
 
 def _row(row: Row, names: Names) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from rai_assets.data.columns import ColumnSettings
+from rai_assets.data.columns import NUMERIC, ColumnSettings
 from rai_assets.data.edge_guess import guess_edges
 from rai_assets.data.evidence import Evidence, Guesses, Wishes
 from rai_assets.data.profiling import KEPT_VALUES, Profile
@@ -261,15 +261,14 @@ def _weight(column: Evidence) -> dict[str, Any]:
 def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]:
     """A column of groups; it may be the target or a prediction as well."""
     if other is not None:
-        return {**other, "role": [other["role"], "sensitive"]}
+        both = {**other, "role": [other["role"], "sensitive"]}
+        if "allowed" in other:
+            return {**both, "dtype": "category"}
+        return {**both, **_edges(column)} if other["dtype"] in NUMERIC else both
     if column.kind is None:
         raise UsageError(f"the sensitive column {column.name!r} has no values")
     if column.quantity:
-        edges = guess_edges(column.profile, whole=column.kind == "integer")
-        cuts = ", ".join(f"{edge:g}" for edge in edges)
-        codes = "; if its numbers are codes, declare dtype category" if column.kind == "integer" else ""
-        column.found.say(f"{column.name} is cut into groups at {cuts}{codes}")
-        return {"role": "sensitive", "dtype": column.kind, "edges": edges, **column.policy()}
+        return {"role": "sensitive", "dtype": column.kind, **_edges(column), **column.policy()}
     if column.many:
         raise UsageError(
             f"the sensitive column {column.name!r} has more than {len(column.labels) - 1:,} values",
@@ -278,6 +277,14 @@ def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]
     if column.kind == "boolean":
         return {"role": "sensitive", "dtype": "boolean", **column.policy()}
     return {"role": "sensitive", "dtype": "category", **_allowed(column, 2 * ALLOWED_LISTED), **column.policy()}
+
+
+def _edges(column: Evidence) -> dict[str, Any]:
+    edges = guess_edges(column.profile, whole=column.kind == "integer")
+    cuts = ", ".join(f"{edge:g}" for edge in edges)
+    codes = "; if its numbers are codes, declare dtype category" if column.kind == "integer" else ""
+    column.found.say(f"{column.name} is cut into groups at {cuts}{codes}")
+    return {"edges": edges}
 
 
 def _allowed(column: Evidence, most: int) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from rai_assets.data.settings import ColumnSettings, DatasetSettings, DType, Role, SplitSettings
@@ -13,7 +14,21 @@ from rai_assets.provenance import digest_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MISSING = "(missing)"
+"""The group of missing values."""
+
 Task = Literal["binary", "multiclass", "regression"]
+
+
+def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
+    """The names of the bins between edges, the outer ones unbounded."""
+    texts = ["-inf", *(f"{edge:.15g}" for edge in edges), "inf"]
+    return tuple(f"[{low}, {high})" for low, high in pairwise(texts))
+
+
+def group_label(value: str) -> str:
+    """The name of a value's group: one spelled like the mark of missing ones keeps its quotes."""
+    return repr(value) if value == MISSING else value
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,21 @@ class Column:
     def missing_allowed(self) -> bool:
         """Whether a value may be missing."""
         return self.settings.missing == "allowed"
+
+    @property
+    def group_labels(self) -> tuple[str, ...] | None:
+        """The groups that its values can fall into, in order; None where any text may occur."""
+        settings = self.settings
+        labels: tuple[str, ...]
+        if settings.edges is not None:
+            labels = bin_labels(settings.edges)
+        elif self.dtype == "boolean":
+            labels = ("false", "true")
+        elif settings.allowed is not None:
+            labels = tuple(group_label(value) for value in settings.allowed)
+        else:
+            return None
+        return (*labels, MISSING) if self.missing_allowed else labels
 
     @property
     def arrow_type(self) -> pa.DataType:

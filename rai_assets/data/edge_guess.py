@@ -13,13 +13,15 @@ def guess_edges(profile: Profile, *, whole: bool) -> list[float]:
     """The quartiles, rounded so that people remember them; each bin has rows.
 
     Args:
-        profile: The evidence about a column of at least two different numbers.
+        profile: The evidence about a column of numbers.
         whole: Whether they are whole numbers, and the edges are to be.
 
     Returns:
         One to three inner bounds, rising; each bin takes its lower bound in.
     """
     sketch, low, high = profile.quantiles, profile.low, profile.high
+    if low == high:
+        return [low]
     quartiles = sketch.quantiles([0.25, 0.5, 0.75])
     unit = _round_unit((quartiles[2] - quartiles[0]) / 4 or (high - low) / 4)
     if whole:

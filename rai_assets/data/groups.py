@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rai_assets.data.contract import Contract
+from rai_assets.data.contract import MISSING, Contract, bin_labels, group_label
 from rai_assets.data.rules import label_order
 from rai_assets.errors import UsageError
 from rai_assets.metrics.rows import Grouping
 
-MISSING = "(missing)"
 _MOST_CELLS = 1e18  # what fits a 64-bit code
 _DENSE = 1 << 22  # cells of a lookup table; beyond this the groups are found by sorting
 
@@ -62,12 +61,6 @@ def grouping(table: pa.Table, contract: Contract, columns: Sequence[str]) -> Gro
     return _crossed(tuple(columns), {name: _parts(table, contract, name) for name in columns})
 
 
-def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
-    """The names of the bins between edges, the outer ones unbounded."""
-    texts = ["-inf", *(f"{edge:.15g}" for edge in edges), "inf"]
-    return tuple(f"[{low}, {high})" for low, high in pairwise(texts))
-
-
 def _parts(table: pa.Table, contract: Contract, name: str) -> _Parts:
     if name not in contract or name not in table.column_names:
         known = ", ".join(column for column in contract.names if column in table.column_names)
@@ -100,8 +93,7 @@ def _labelled(encoded: pa.DictionaryArray, allowed: Sequence[str]) -> _Parts:
     renumbered[order] = np.arange(len(order))
     renumbered[-1] = len(order)
     codes = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-    # A value spelled like the mark of missing ones keeps its quotes, so that the two stay apart.
-    labels = [repr(texts[at]) if texts[at] == MISSING else texts[at] for at in order]
+    labels = [group_label(texts[at]) for at in order]
     return _Parts(renumbered[codes], (*labels, MISSING))
 
 

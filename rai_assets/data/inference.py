@@ -128,6 +128,7 @@ def _profiles(
                 profiles = {name: Profile(name) for name in rows.schema.names}
                 for profile in profiles.values():
                     stack.callback(profile.close)
+                _refuse_commas(wishes, list(profiles))
                 _refuse_unknown(wishes, list(profiles), guessed=not layout.header and not named)
             _refuse_other_columns(path, rows.schema.names, paths[0], profiles)
             typed = layout.format == "parquet"
@@ -149,6 +150,16 @@ def _refuse_other_columns(path: Path, names: Sequence[str], first: Path, profile
             where=path.name,
             fix="the rows of all files stand one after the other, in the same columns; join other files before",
         )
+
+
+def _refuse_commas(wishes: Wishes, names: Sequence[str]) -> None:
+    """Refuse a sensitive column with a comma in its name, written as one name or as several."""
+    for name in (item for item in names if "," in item):
+        if not {name, *map(str.strip, name.split(","))}.isdisjoint(set(wishes.sensitive) - (set(names) - {name})):
+            raise UsageError(
+                f"the column {name!r} has a comma in its name, which stands between crossed columns",
+                fix="rename it in the file to compare its groups",
+            )
 
 
 def _refuse_unknown(wishes: Wishes, names: Sequence[str], *, guessed: bool) -> None:

@@ -108,6 +108,11 @@ class DatasetSettings(Strict):
             having = self.with_role(role)
             if len(having) > 1:
                 raise ValueError(f"{', '.join(having)}: only one column has role `{role}`")
+        for name in self.with_role("sensitive"):
+            if "," in name:  # `race,sex` means the crossing of two columns
+                raise ValueError(
+                    f"the sensitive column {name!r} has a comma in its name; rename it in the file and here"
+                )
         if all(column.roles == ("ignored",) for column in self.columns.values()):
             raise ValueError("every column is `ignored`")
         if self.format is not None and any(file.factory for file in self.files):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -17,6 +18,9 @@ from rai_assets.keys import USE_CASE_PATTERN, UseCaseKeys
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from rai_assets.data.contract import Contract
 
 _OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -92,6 +96,22 @@ class Analyses(_Strict):
     explanation: ExplanationSettings = ExplanationSettings()
 
 
+def _check_sensitive(contract: Contract, place: tuple[str | int, ...], column: str) -> None:
+    if column not in contract.sensitive:
+        there = ", ".join(contract.sensitive) or "none"
+        raise _refused(place, f"{column!r} is not a column with role `sensitive`; there are: {there}")
+
+
+def _check_groups(contract: Contract, place: tuple[str | int, ...], group: Mapping[str, str]) -> None:
+    """Refuse a group that no row can be in."""
+    for column, value in group.items():
+        _check_sensitive(contract, place, column)
+        labels = contract[column].group_labels
+        if labels is not None and value not in labels:
+            there = ", ".join(map(repr, labels[:20])) + (", ..." if len(labels) > 20 else "")
+            raise _refused((*place, column), f"{column!r} has no group {value!r}; its groups are {there}")
+
+
 class UseCase(_Strict):
     """One business problem: its data, model, questions, requirements and people.
 
@@ -130,19 +150,15 @@ class UseCase(_Strict):
         for index, column in enumerate(self.analyses.fairness.stratifiers):
             if column not in contract:
                 raise _refused(("analyses", "fairness", "stratifiers", index), f"{column!r} is not a declared column")
-        sensitive = set(contract.sensitive)
+        _check_groups(contract, ("analyses", "fairness", "reference"), self.analyses.fairness.reference)
         seen: set[str] = set()
         for index, requirement in enumerate(self.requirements):
             if requirement.id in seen:
                 raise _refused(("requirements", index, "id"), f"the requirement id {requirement.id!r} stands twice")
             seen.add(requirement.id)
-            unknown = sorted((set(requirement.sensitive) | set(requirement.group)) - sensitive)
-            if unknown:
-                there = ", ".join(sorted(sensitive)) or "none"
-                raise _refused(
-                    ("requirements", index, "sensitive" if requirement.sensitive else "group"),
-                    f"{unknown[0]!r} is not a column with role `sensitive`; there are: {there}",
-                )
+            for column in requirement.sensitive:
+                _check_sensitive(contract, ("requirements", index, "sensitive"), column)
+            _check_groups(contract, ("requirements", index, "group"), requirement.group)
         return self
 
     @property

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rai_assets.errors import DeclarationError, RaiError
 from rai_assets.home import definitions_folder
 from rai_assets.use_case.config import UseCase
+from rai_assets.use_case.refusal import Path_, refusal
 
 COMPONENT_TYPE = "rai_assets.use_case.component.ResponsibleAIUseCase"
 _MAX_BYTES = 1 << 20
@@ -31,8 +32,6 @@ _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 # What a plain scalar may resolve to in PyYAML's YAML 1.1; its text is read again below by the rules of YAML 1.2.
 _SCALAR_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")}
 _COLLECTION_TAGS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
-
-Path_ = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def load(path: Path) -> Declared | None:
     try:
         use_case = UseCase.model_validate(value.get("attributes") or {})
     except ValidationError as error:
-        raise DeclarationError(_describe(error, path, lines), fix="`rai validate` reads the file again") from error
+        raise refusal(error, lambda place: f"{path}:{_line(place, lines)}") from error
     return Declared(use_case, path, lines.get(("attributes", "name"), 1))
 
 
@@ -221,39 +220,28 @@ def _tag_refused(node: yaml.Node, path: Path) -> DeclarationError:
     return DeclarationError(f"the tag {node.tag!r} is not read", where=where, fix="write a plain value")
 
 
-def _describe(error: ValidationError, path: Path, lines: dict[Path_, int]) -> str:
-    sentences = []
-    for item in error.errors(include_url=False)[:10]:
-        location = (*item["loc"], *item.get("ctx", {}).get("place", ()))
-        place: Path_ = ("attributes", *location)
-        while place not in lines and place:
-            place = place[:-1]
-        name = ".".join(str(part) for part in location) or "the use case"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "missing":
-            message = "is missing"
-        elif item["type"] == "extra_forbidden":
-            message = "is not known here"
-        sentences.append(f"{path}:{lines.get(place, 1)}: {name}: {message}")
-    return "\n".join(sentences)
+def _line(place: Path_, lines: dict[Path_, int]) -> int:
+    """The line of a place, or of the nearest one around it."""
+    known: Path_ = ("attributes", *place)
+    while known not in lines and known:
+        known = known[:-1]
+    return lines.get(known, 1)
 
 
 def _from_python(path: Path) -> UseCase:
+    import linecache
     import runpy
 
     sys.path.insert(0, str(path.parent))
     try:
         names = runpy.run_path(str(path), run_name=f"rai_use_case_{path.parent.name}")
     except ValidationError as error:
-        raise DeclarationError(_describe(error, path, {})) from error
+        line = _line_in(path, error)
+        source = linecache.getline(str(path), line).strip()
+        raise refusal(error, lambda _: f"{path}:{line}", source) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command with its code
-        frame = error.__traceback__
-        line = 1
-        while frame is not None:
-            if frame.tb_frame.f_code.co_filename == str(path):
-                line = frame.tb_lineno
-            frame = frame.tb_next
-        raise DeclarationError(f"{type(error).__name__}: {error}", where=f"{path}:{line}") from error
+        place = f"{path}:{_line_in(path, error)}"
+        raise DeclarationError(f"{type(error).__name__}: {error}", where=place) from error
     finally:
         sys.path.remove(str(path.parent))
     use_case = names.get("use_case")
@@ -262,3 +250,13 @@ def _from_python(path: Path) -> UseCase:
             "the file does not define `use_case`", where=f"{path}:1", fix="end it with `use_case = UseCase(...)`"
         )
     return use_case
+
+
+def _line_in(path: Path, error: BaseException) -> int:
+    """The line of a file in which an error came up."""
+    frame, line = error.__traceback__, 1
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == str(path):
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line

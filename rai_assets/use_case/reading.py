@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -115,7 +116,9 @@ def _columns(number: Number) -> list[str]:
 
 def _what_there_is(numbers: Sequence[Number], definition: str | None, by: Sequence[str]) -> str:
     if definition and not any(_matches(number.definition, definition) for number in numbers):
-        return "definitions: " + ", ".join(sorted({number.definition for number in numbers}))
+        known = sorted({number.definition.partition("@")[0] for number in numbers})
+        near = get_close_matches(definition.partition("@")[0].strip("*"), known, 5, 0.5)
+        return f"did you mean {', '.join(near)}?" if near else "`rai metrics` without --definition shows what there is"
     if by:
         groupings = sorted({",".join(_columns(number)) for number in numbers if _columns(number)})
         return "--by takes one of: " + "  ".join(groupings)

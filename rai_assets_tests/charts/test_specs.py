@@ -195,3 +195,11 @@ def test_a_confusion_matrix_of_many_classes_says_what_it_leaves_out() -> None:
 )
 def test_nothing_to_show_still_draws(spec: dict[str, Any]) -> None:
     assert "<svg" in to_svg(spec)
+
+
+@pytest.mark.parametrize("helper", [interval_bars, grouped_interval_bars, horizontal_bars])
+def test_a_chart_of_groups_that_are_all_too_small_is_drawn(helper: Callable[..., dict[str, Any]]) -> None:
+    rows = [{"label": label, "group": "a", "value": None, "reason": "fewer than 5 rows"} for label in "xy"]
+    svg = ET.fromstring(to_svg(helper(rows, title="Rates", x_title="Rate")))
+    assert 0 < float(svg.attrib["width"]) < 2000
+    assert 0 < float(svg.attrib["height"]) < 2000

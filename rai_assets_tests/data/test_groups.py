@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_assets.data.contract import Contract
-from rai_assets.data.groups import bin_labels, grouping, groupings
+from rai_assets.data.contract import Contract, bin_labels
+from rai_assets.data.groups import grouping, groupings
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import UsageError
 

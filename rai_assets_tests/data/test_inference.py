@@ -309,6 +309,22 @@ def test_a_model_needs_a_column_to_learn_from(tmp_path: Path) -> None:
         look(tmp_path, rows("sex,y", "F,0", "M,1"), target="y", sensitive=("sex",))
 
 
+def test_a_sensitive_column_may_be_the_target_or_the_score_too(tmp_path: Path) -> None:
+    content = rows("y,s", *(f"{at % 2},{at}" for at in range(40)))
+    found, _ = look(tmp_path, content, target="y", score="s", threshold=5, sensitive=("y", "s"))
+    assert (found.columns["y"].roles, found.columns["y"].dtype) == (("target", "sensitive"), "category")
+    assert (found.columns["s"].roles, found.columns["s"].edges) == (("score", "sensitive"), [10, 20, 30])
+
+
+@pytest.mark.parametrize("wished", [("race, sex",), ("race", "sex")])
+def test_a_sensitive_column_with_a_comma_in_its_name_is_refused(tmp_path: Path, wished: tuple[str, ...]) -> None:
+    content = rows('x,"race, sex",y', "1,a,0", "2,b,1")
+    with pytest.raises(UsageError, match="'race, sex' has a comma in its name"):
+        look(tmp_path, content, target="y", sensitive=wished)
+    found, _ = look(tmp_path, content, target="y")
+    assert found.columns["race, sex"].roles == ("feature",)
+
+
 def test_a_weight_is_declared_as_one(tmp_path: Path) -> None:
     found, _ = look(tmp_path, rows("w,x,y", "0.5,1,0", "2,2,1"), target="y", weight="w")
     assert (found.columns["w"].roles, found.columns["w"].dtype) == (("weight",), "number")

@@ -62,6 +62,8 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
         (VALID.replace('["team:risk"]', "!!python/name:os.system []"), 4, "tag"),
         (VALID.replace("team:risk", "Risk office"), 4, "Risk office"),
         (VALID + "  analyses: {fairness: {stratifiers: [grade]}}\n", 14, "'grade' is not a declared column"),
+        (VALID + "  analyses: {fairness: {reference: {gender: F}}}\n", 14, "'gender' is not a column with role"),
+        (VALID.replace("sex: {", '"sex,age": {').replace("[sex]", '["sex,age"]'), 5, "has a comma in its name"),
         ("attributes: {}\n", 1, "type:"),
         ("type: [\n", 2, "not valid YAML"),
     ],
@@ -72,6 +74,51 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         load(path)
     assert said in str(refused.value)
     assert f"{path}:{line}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "choices"),
+    [
+        ("dtype: category, allowed: [F, M]", "W", "'F', 'M'"),
+        ("dtype: category, allowed: [F, M], missing: allowed", "W", "'F', 'M', '(missing)'"),
+        ("dtype: integer, edges: [25, 45]", "25", "'[-inf, 25)', '[25, 45)', '[45, inf)'"),
+        ("dtype: boolean", "True", "'false', 'true'"),
+    ],
+)
+def test_a_group_that_no_row_can_be_in_is_refused(tmp_path: Path, column: str, value: str, choices: str) -> None:
+    text = VALID.replace("role: sensitive, dtype: category", f"role: sensitive, {column}")
+    rate = text.replace("demographic_parity_difference, sensitive: [sex]", "selection_rate, group: {sex: GROUP}")
+    compared = text + "  analyses: {fairness: {reference: {sex: GROUP}}}\n"
+    for declared, line in ((rate, 13), (compared, 14)):
+        path = write(tmp_path, declared.replace("GROUP", f'"{value}"'))
+        with pytest.raises(DeclarationError) as refused:
+            load(path)
+        assert f"{path}:{line}" in str(refused.value)
+        assert f"'sex' has no group {value!r}; its groups are {choices}" in str(refused.value)
+        first = choices.split("', '")[0].strip("'")
+        assert load(write(tmp_path, declared.replace("GROUP", f'"{first}"'))) is not None
+
+
+@pytest.mark.parametrize(
+    ("broken", "fix"),
+    [
+        (VALID.replace("owners:", "owner:"), "write `owners` for `owner`"),
+        (VALID.replace("owners:", "people:"), "the keys there are name, title, description, owners, dataset"),
+        (VALID.replace("dtype: number", "dtyp: number"), "write `dtype` for `dtyp`"),
+        (VALID.replace("  name: loans\n", ""), "add `name`"),
+        (VALID.replace("role: feature", "role: featur"), "write 'feature'"),
+        (VALID.replace("at_most: 0.1", 'at_most: "0.1"'), "write `at_most` as a number without quotes"),
+        (VALID.replace("sensitive: [sex], at", "sensitive: sex, at"), "write `sensitive` as a list, [...]"),
+        (VALID.replace('text: "No gap"', "text: 5"), "put `text` in quotes"),
+        (VALID.replace("{estimator: logistic_regression}", "logistic"), "write the keys of `model` below it"),
+        (VALID.replace("dtype: number", "dtype: integer, positive: x"), "change `dataset.columns.income` there"),
+    ],
+)
+def test_a_refusal_says_what_to_change(tmp_path: Path, broken: str, fix: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        load(write(tmp_path, broken))
+    assert fix in refused.value.fix
+    assert "literal[" not in str(refused.value)
 
 
 def test_yaml_is_read_by_the_rules_of_1_2(tmp_path: Path) -> None:
@@ -123,6 +170,23 @@ def test_a_declaration_in_python(tmp_path: Path) -> None:
     declared = load(path)
     assert declared is not None
     assert declared.use_case.model is None
+    path.write_text(
+        "from rai_assets.data.settings import ColumnSettings\n"
+        "columns = {\n"
+        "    'sex': ColumnSettings(role='sensitive', dtype='category'),\n"
+        "    'age': ColumnSettings(role='sensitive', dtype='integer'),\n"
+        "}\n"
+    )
+    with pytest.raises(DeclarationError, match=r"use_case.py:4: ColumnSettings: .* in `'age': ColumnSettings"):
+        load(path)
+    path.write_text(
+        "from rai_assets.use_case.config import UseCase\n"
+        "use_case = UseCase.model_validate({'name': 'loans', 'dataset': {'files': [{'path': 'x.csv'}], 'columns': {\n"
+        "  'said': {'role': 'predicted', 'dtype': 'category', 'positive': 'yes'}}}})\n"
+    )
+    with pytest.raises(DeclarationError, match=r"use_case.py:2: dataset.columns.said.role: is 'predicted'") as refused:
+        load(path)
+    assert refused.value.fix == "write 'prediction'"
     path.write_text("import sys\nsys.exit(0)\n")
     with pytest.raises(DeclarationError, match="use_case.py:2"):
         load(path)

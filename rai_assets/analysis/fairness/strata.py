@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from rai_assets.data.contract import Contract
-from rai_assets.data.groups import MISSING, bin_labels, grouping
+from rai_assets.data.contract import MISSING, Contract, bin_labels
+from rai_assets.data.groups import grouping
 from rai_assets.errors import DeclarationError
 from rai_assets.metrics.rows import Grouping
 
