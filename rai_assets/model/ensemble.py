@@ -27,7 +27,8 @@ class TreeEnsemble:
     """T binary trees over float32 columns, N nodes in all, whose leaves add up to K outputs.
 
     A row x goes to `below` where x[column] <= threshold (where `equal`: x[column] == threshold), else to `above`;
-    a missing value goes to `below` where `missing_below`.
+    a missing value goes to `below` where `missing_below`. A test of a set of values is a chain of equalities, each the
+    `above` of the one before, that share column, `below` and `missing_below`; any other node has one parent at most.
 
     Attributes:
         roots: int32 (T,), the first node of every tree.
@@ -37,6 +38,7 @@ class TreeEnsemble:
         below: int32 (N,), child node, -1 for a leaf.
         above: int32 (N,), child node, -1 for a leaf.
         missing_below: bool (N,).
+        joined: bool (N,), an equality of a chain that is not its last one: `below` is also that of `above`.
         weight_start: int64 (N + 1,), where the weights of a node begin; empty for inner nodes.
         weight_output: int32, the output that a weight is added to.
         weight: float64, the weights, already divided by T where the ensemble averages.
@@ -52,6 +54,7 @@ class TreeEnsemble:
     below: NDArray[np.int32]
     above: NDArray[np.int32]
     missing_below: NDArray[np.bool_]
+    joined: NDArray[np.bool_]
     weight_start: NDArray[np.int64]
     weight_output: NDArray[np.int32]
     weight: NDArray[np.float64]
@@ -110,14 +113,22 @@ def read_ensemble(node: onnx.NodeProto) -> TreeEnsemble:
     unequal = mode == _MODES.index("BRANCH_NEQ")
     threshold = raw["threshold"].copy()
     threshold[strict] = np.nextafter(threshold[strict], np.float32(-np.inf))  # x < t is x <= the number before t
+    column = np.where(mode == _LEAF, -1, raw["column"]).astype(np.int32)
+    equal = (mode == _MODES.index("BRANCH_EQ")) | unequal
+    below = np.where(swapped, raw["no"], raw["yes"]).astype(np.int32)
+    above = np.where(swapped, raw["yes"], raw["no"]).astype(np.int32)
+    missing_below = (raw["missing_yes"] | unequal) ^ swapped
+    same = [values == values[above] for values in (column, below, missing_below)]
+    joined = equal & equal[above] & np.logical_and.reduce(same)
     return TreeEnsemble(
-        roots=_roots(raw),
-        column=np.where(mode == _LEAF, -1, raw["column"]).astype(np.int32),
+        roots=_roots(np.where(joined, -1, below), above, raw["trees"]),
+        column=column,
         threshold=threshold,
-        equal=(mode == _MODES.index("BRANCH_EQ")) | unequal,
-        below=np.where(swapped, raw["no"], raw["yes"]).astype(np.int32),
-        above=np.where(swapped, raw["yes"], raw["no"]).astype(np.int32),
-        missing_below=(raw["missing_yes"] | unequal) ^ swapped,
+        equal=equal,
+        below=below,
+        above=above,
+        missing_below=missing_below,
+        joined=joined,
         weight_start=np.concatenate([[0], np.cumsum(np.bincount(node_of, minlength=len(mode)))]).astype(np.int64),
         weight_output=output_of[order].astype(np.int32),
         weight=weight[order],
@@ -245,18 +256,18 @@ def _keys(trees: NDArray[np.int64], nodes: NDArray[np.int64]) -> NDArray[np.int6
     return trees * (1 << 32) + nodes
 
 
-def _roots(raw: Mapping[str, Any]) -> NDArray[np.int32]:
-    """The node of every tree that is nobody's child; refuses what is not a forest."""
-    children = np.concatenate([raw["yes"], raw["no"]])
-    parents = np.bincount(children[children >= 0], minlength=len(raw["mode"]))
+def _roots(below: NDArray[np.int32], above: NDArray[np.int32], trees: int) -> NDArray[np.int32]:
+    """The node of every tree that is nobody's child; refuses what is not a forest. -1 stands for no child."""
+    children = np.concatenate([below, above])
+    parents = np.bincount(children[children >= 0], minlength=len(below))
     roots = np.flatnonzero(parents == 0)
     reached, here = 0, roots
     while parents.max(initial=0) <= 1 and len(here):
         reached += len(here)
-        here = here[raw["yes"][here] >= 0]
-        here = np.concatenate([raw["yes"][here], raw["no"][here]])
+        here = np.concatenate([below[here], above[here]])
+        here = here[here >= 0]
     # Nodes in a ring have one parent each, and are reached from no root.
-    if reached != len(parents) or len(roots) != raw["trees"]:
+    if reached != len(parents) or len(roots) != trees:
         raise Undefined("the tree ensemble's nodes do not form one tree per tree id")
     return roots.astype(np.int32)
 

@@ -25,8 +25,10 @@ class Nodes(NamedTuple):
     below: NDArray[np.int32]
     above: NDArray[np.int32]
     missing_below: NDArray[np.bool_]
-    parent: NDArray[np.int64]  # -1 for a root
+    joined: NDArray[np.bool_]
+    parent: NDArray[np.int64]  # -1 for a root; of a child that a chain shares, the last of the chain
     cut: NDArray[np.int64]  # index of the threshold among the sorted distinct ones of its column
+    gap: NDArray[np.int64]  # of a value in a chain: bins between it and the chain's next larger one
 
 
 class Boxes(NamedTuple):
@@ -89,7 +91,7 @@ def count_visits(nodes, matrix, visits):  # type: ignore[no-untyped-def]
 
 @compiled
 def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, bit_of, fill, boxes):  # type: ignore[no-untyped-def]
-    """Folds the path to each leaf into a box: one interval per column, and one condition per value ruled out.
+    """Folds the path to each leaf into a box: an interval per column, and a condition per value or gap that is out.
 
     A box that no row can be in is dropped unless `chance` lets an absent player through.
 
@@ -127,9 +129,13 @@ def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, bit_of, f
             odds[at] *= chance[node]
             if nodes.below[test] == node:
                 missing[at] &= nodes.missing_below[test]
+                least = cut
+                while nodes.parent[test] >= 0 and nodes.joined[nodes.parent[test]]:
+                    test = nodes.parent[test]
+                    least, cut = min(least, nodes.cut[test]), max(cut, nodes.cut[test])
                 high[at] = min(high[at], cut)
                 if nodes.equal[test]:
-                    low[at] = max(low[at], cut)
+                    low[at] = max(low[at], least)
             else:
                 missing[at] &= not nodes.missing_below[test]
                 if not nodes.equal[test]:
@@ -161,14 +167,19 @@ def fold_leaves(nodes, leaves, last_bin, has_missing, chance, players, bit_of, f
                 boxes.missing[n_conditions] = missing[at]
                 boxes.bit[n_conditions] = bit_of[player]
             n_conditions += 1
-        node = leaf
+        node, inside = leaf, -1
         while nodes.parent[node] >= 0:
             test = nodes.parent[node]
-            if nodes.equal[test] and nodes.above[test] == node:
+            if nodes.below[test] == node:
+                inside = node
+            n_out, next_in = 1, nodes.cut[test] + 1
+            if nodes.below[test] == inside:  # a value of a set: what lies between it and the next one is out
+                n_out, next_in = nodes.gap[test], next_in + nodes.gap[test]
+            if nodes.equal[test] and n_out > 0:
                 if fill:
                     boxes.column[n_conditions] = nodes.column[test]
-                    boxes.low[n_conditions] = nodes.cut[test] + 1
-                    boxes.width[n_conditions] = -2  # everything but the bin before `low`, in the ring of bins
+                    boxes.low[n_conditions] = next_in
+                    boxes.width[n_conditions] = -1 - n_out  # everything but the bins before `low`, in the ring of bins
                     boxes.missing[n_conditions] = False
                     boxes.bit[n_conditions] = bit_of[players[nodes.column[test]]]
                 n_conditions += 1

@@ -126,7 +126,7 @@ class TreeGame:
         interventional = perturbation == "interventional"
         missing = np.ones(n_columns, dtype=bool) if has_missing is None else has_missing
         missing = missing | np.isnan(background).any(axis=0)
-        chance = np.zeros(len(visits)) if interventional else _chances(nodes.parent, visits)
+        chance = np.zeros(len(visits)) if interventional else _chances(nodes, visits)
         boxes = _fold(nodes, ensemble, np.diff(cut_start), missing, chance, players.astype(np.int64))
         sizes = np.diff(boxes.player_start)
         if sizes.max(initial=0) > shapley_kernels.MAX_PLAYERS:
@@ -200,19 +200,32 @@ def _nodes(ensemble: TreeEnsemble, n_columns: int) -> tuple[kernels.Nodes, NDArr
     cut = np.zeros(len(ensemble.column), dtype=np.int64)
     cut[inner] = position[: len(inner)]
     parent = np.full(len(ensemble.column), -1, dtype=np.int64)
-    parent[ensemble.below[inner]] = inner
     parent[ensemble.above[inner]] = inner
+    last = inner[~ensemble.joined[inner]]
+    parent[ensemble.below[last]] = last
+    gap = np.zeros(len(ensemble.column), dtype=np.int64)
+    values = np.flatnonzero(ensemble.equal)
+    values = values[np.lexsort((cut[values], ensemble.below[values]))]
+    smaller = np.flatnonzero(np.diff(ensemble.below[values]) == 0)
+    gap[values[smaller]] = np.maximum(np.diff(cut[values])[smaller] - 1, 0)
     nodes = kernels.Nodes(
         ensemble.roots, ensemble.column, ensemble.threshold, ensemble.equal, ensemble.below, ensemble.above,
-        ensemble.missing_below, parent, cut,
+        ensemble.missing_below, ensemble.joined, parent, cut, gap,
     )  # fmt: skip
     return nodes, sorted_cuts[new], cut_start.astype(np.int64)
 
 
-def _chances(parent: NDArray[np.int64], visits: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of a parent's rows that go to each node; a half where no row comes to the parent."""
-    above = visits[parent]
-    return np.where(above > 0, visits / np.maximum(above, 1), 0.5)
+def _chances(nodes: kernels.Nodes, visits: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the rows at a test that go to each of its children; a half where no row comes there.
+
+    A chain is one test, so that every row comes from one of its equalities to the next.
+    """
+    chained = (nodes.parent >= 0) & nodes.joined[nodes.parent]
+    test = nodes.parent.copy()
+    while (further := (test >= 0) & chained[test]).any():
+        test[further] = nodes.parent[test[further]]
+    come = visits[test]
+    return np.where(chained, 1.0, np.where(come > 0, visits / np.maximum(come, 1), 0.5))
 
 
 def _fold(

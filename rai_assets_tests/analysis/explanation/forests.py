@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
@@ -81,17 +82,25 @@ def grow(
     modes: tuple[str, ...] = CLASSIC_MODES,
     sure: bool = False,
 ) -> Node:
-    """A random tree whose weights and thresholds are float32 numbers; `sure`: every branch is `depth` long."""
+    """A random tree whose weights and thresholds are float32 numbers; `sure`: every branch is `depth` long.
+
+    The mode `SET` is a test of 2 to 4 values.
+    """
     if depth == 0 or (not sure and draw.random() < 0.15):
         return Node(weights=tuple(float(np.float32(w)) for w in draw.normal(size=outputs)))
     children = [grow(draw, columns=columns, depth=depth - 1, outputs=outputs, modes=modes, sure=sure) for _ in range(2)]
-    return Node(
-        int(draw.integers(columns)),
-        str(draw.choice(modes)),
-        float(draw.integers(0, 4)),
-        bool(draw.random() < 0.5),
-        *children,
-    )
+    column, mode = int(draw.integers(columns)), str(draw.choice(modes))
+    if mode == "SET":
+        values = draw.choice(5, size=int(draw.integers(2, 5)), replace=False)
+        return one_of(column, values.tolist(), *children, missing=bool(draw.random() < 0.5))
+    return Node(column, mode, float(draw.integers(0, 4)), bool(draw.random() < 0.5), *children)
+
+
+def one_of(column: int, values: Sequence[float], yes: Node, no: Node, *, missing: bool = False) -> Node:
+    """A test of a set as LightGBM's converter writes it: an equality per value, all with the same node behind them."""
+    for value in reversed(values):
+        no = Node(column, "BRANCH_EQ", float(value), missing, yes, no)
+    return no
 
 
 def forest(
@@ -166,7 +175,7 @@ def _listed(model: Forest, role: str) -> dict:
     }  # fmt: skip
     leaves: dict[str, list] = {f"{role}_{name}": [] for name in ("treeids", "nodeids", "ids", "weights")}
     for number, tree in enumerate(model.trees):
-        listed = _in_order(tree)
+        listed = list({id(node): node for node in _in_order(tree)}.values())
         places = {id(node): place for place, node in enumerate(listed)}
         for place, node in enumerate(listed):
             inner = node.yes is not None
@@ -220,10 +229,14 @@ def _expected(
 ) -> NDArray[np.float64]:
     if node.yes is None or node.no is None:
         return np.array(node.weights)
-    goes = np.array([node.goes_yes(other[node.column]) for other in seen], dtype=bool)
-    parts = ((node.yes, seen[goes]), (node.no, seen[~goes]))
+    tests = [node]
+    while (further := tests[-1].no) is not None and further.yes is node.yes:
+        tests.append(further)  # one more value of the set
+    assert further is not None
+    goes = np.array([any(test.goes_yes(other[node.column]) for test in tests) for other in seen], dtype=bool)
+    parts = ((node.yes, seen[goes]), (further, seen[~goes]))
     if players[node.column] in coalition:
-        follow = parts[0] if node.goes_yes(row[node.column]) else parts[1]
+        follow = parts[0] if any(test.goes_yes(row[node.column]) for test in tests) else parts[1]
         return _expected(*_swap(follow, row, coalition, players))
     shares = (goes.mean(), 1 - goes.mean()) if len(seen) else (0.5, 0.5)
     return sum(

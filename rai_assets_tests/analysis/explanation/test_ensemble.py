@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -15,6 +17,8 @@ from rai_assets.errors import Undefined
 from rai_assets.model.ensemble import read_ensemble, tree_node
 from rai_assets_tests.analysis.explanation.forests import (
     CLASSIC_MODES,
+    Forest,
+    Node,
     classifier,
     forest,
     model_of,
@@ -35,13 +39,23 @@ def explained_sums(model: onnx.ModelProto, matrix: np.ndarray) -> np.ndarray:
     return (base[:, None] + values.sum(axis=2)).T
 
 
-@pytest.mark.parametrize("mode", CLASSIC_MODES)
+@pytest.mark.parametrize("mode", [*CLASSIC_MODES, "SET"])
 def test_each_branch_mode_goes_where_onnx_runtime_goes(mode: str) -> None:
     draw = np.random.default_rng(1)
     model, matrix = forest(draw, modes=(mode,), trees=5), rows(draw, 60, 5)
     said = run(regressor(model), matrix)
     assert np.allclose(model.sums(matrix), said, atol=1e-5), "the reference of these tests is right"
     assert np.allclose(explained_sums(regressor(model), matrix), said, atol=1e-5)
+
+
+@pytest.mark.parametrize("second", [{"column": 1}, {"mode": "BRANCH_LEQ"}, {"missing_true": True}])
+def test_a_node_behind_two_tests_that_are_no_set_is_refused(second: dict) -> None:
+    """ONNX Runtime takes a missing value for the first of a set's, so all have to take it alike."""
+    shared, other = Node(weights=(1.0,)), Node(weights=(2.0,))
+    test = Node(0, "BRANCH_EQ", 1.0, False, shared, other)
+    tree = replace(test, no=replace(test, threshold=2.0, **second))
+    with pytest.raises(Undefined, match="do not form one tree"):
+        read_ensemble(tree_node(regressor(Forest((tree,), 2, 1))))
 
 
 @pytest.mark.parametrize("aggregate", ["SUM", "AVERAGE"])

@@ -41,9 +41,36 @@ def test_interventional_values_are_those_of_the_definition(seed: int, outputs: i
 
 @few
 @given(seeds)
-def test_path_dependent_values_are_those_of_the_definition(seed: int) -> None:
+def test_tests_of_sets_have_the_values_of_the_definition(seed: int) -> None:
+    """Categorical splits of LightGBM: the nodes behind a set are there once, and reached from each of its values."""
     draw = np.random.default_rng(seed)
-    model = forest(draw, aggregate="AVERAGE")
+    model = forest(draw, modes=("SET", "SET", "BRANCH_LEQ", "BRANCH_NEQ"))
+    matrix, background = rows(draw, 3, 5), rows(draw, 6, 5)
+    values, base = tree_values(parsed(model), matrix, background, PLAYERS, 4)
+    for row, found in zip(matrix, values.transpose(1, 0, 2), strict=True):
+        assert np.allclose(found, forests.interventional(model, row, background, PLAYERS, 4), atol=1e-9)
+    assert np.allclose(base, model.sums(background).mean(axis=0), atol=1e-9)
+
+
+def test_a_set_has_one_leaf_behind_it_however_many_values() -> None:
+    """10 of 20 values in each of 6 columns: 7 leaves, not one for every combination of values."""
+    node = Node(weights=(1.0,))
+    for column in range(6):
+        node = forests.one_of(column, range(0, 20, 2), node, Node(weights=(0.5,)))
+    model = Forest((node,), 6, 1)
+    matrix = np.random.default_rng(0).integers(0, 20, size=(300, 6)).astype(np.float32)
+    game = TreeGame.prepare(parsed(model), matrix[:50], np.arange(6), 6)
+    assert len(game.shallow) + len(game.deep) == 7
+    values = game.values(matrix)
+    assert np.allclose(game.base[:, None] + values.sum(axis=2), model.sums(matrix).T, atol=1e-12)
+    assert np.allclose(values[:, 7], forests.interventional(model, matrix[7], matrix[:50], np.arange(6), 6), atol=1e-12)
+
+
+@few
+@given(seeds, st.sampled_from([forests.CLASSIC_MODES, ("SET", "BRANCH_LEQ")]))
+def test_path_dependent_values_are_those_of_the_definition(seed: int, modes: tuple[str, ...]) -> None:
+    draw = np.random.default_rng(seed)
+    model = forest(draw, aggregate="AVERAGE", modes=modes)
     matrix, seen = rows(draw, 3, 5), rows(draw, 12, 5)
     values, base = tree_values(parsed(model), matrix, seen, PLAYERS, 4, perturbation="path_dependent")
     for row, found in zip(matrix, values.transpose(1, 0, 2), strict=True):
