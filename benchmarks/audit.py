@@ -5,9 +5,9 @@ disturbed so that rows differ; then `rai init` and `rai run` as a user types the
 logistic regression in place of the boosted trees. No step draws a sample of the rows.
 
 One line per model. `ours` are the CPU-seconds of the large audit, `peer` what a straight line through the two smaller
-ones says for it, so that what every audit takes (start, imports, a small model) is on both sides; of the smaller ones
-the fastest of three counts. Memory is the resident memory of all processes of a run, summed and sampled every 50 ms;
-pages that two processes share count twice.
+ones says for it, so that what every audit takes (start, imports, a small model) is on both sides; each size is run
+twice, and the faster one counts. Memory is the resident memory of all processes of a run, summed and sampled every
+50 ms; pages that two processes share count twice.
 
     python benchmarks/audit.py [small middle large]
 """
@@ -128,8 +128,9 @@ def audit(n: int, estimator: str) -> Taken:
 
 def compare(estimator: str, small: int, middle: int, large: int) -> None:
     """Measure one model and print its line."""
-    taken = {n: min((audit(n, estimator) for _ in range(3)), key=attrgetter("cpu")) for n in (small, middle)}
-    taken[large] = audit(large, estimator)
+    sizes = (small, middle, large)
+    rounds = [[audit(n, estimator) for n in sizes] for _ in range(2)]
+    taken = {n: min(runs, key=attrgetter("cpu")) for n, *runs in zip(sizes, *rounds, strict=True)}
     per_row = (taken[middle].cpu - taken[small].cpu) / (middle - small)
     line(
         f"the whole audit of {large:,} rows, {estimator}: linear in the rows and below 2 GiB",

@@ -45,9 +45,9 @@ def feeds(batch: pa.RecordBatch, features: Sequence[Feature]) -> dict[str, NDArr
 
 
 def run_full(
-    session: onnxruntime.InferenceSession, output: str, table: pa.Table, features: Sequence[Feature]
-) -> NDArray[np.float32]:
-    """One output of a full model for every row of a table."""
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], table: pa.Table, features: Sequence[Feature]
+) -> list[NDArray]:
+    """Outputs of a full model for every row of a table."""
     rows = table.select([item.name for item in features])
-    parts = [session.run([output], feeds(batch, features))[0] for batch in rows.to_batches(BATCH_ROWS)]
-    return np.concatenate(parts)
+    parts = [session.run(list(outputs), feeds(batch, features)) for batch in rows.to_batches(BATCH_ROWS)]
+    return [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]

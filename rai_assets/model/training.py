@@ -189,15 +189,16 @@ def ask(
     names = Names.free(encoding, classes)
     full = open_session(file)
     core = Core(file, encoding, len(classes))
-    codes = {label: code for code, label in enumerate(classes)}
+    codes = {item: code for code, item in enumerate(classes)}
+    label = (names.label,) if classes else ()
     probes = []
     for name, table, expected in zip(("training", "generated"), tables, native, strict=True):
         rows, size = table.select(encoding.names), encoding.batch_rows
         inner = [core.scores(rows.slice(start, size)) for start in range(0, rows.num_rows, size)]
-        said = run_full(full, names.scores, rows, encoding.features).astype(np.float64).reshape(expected.shape)
+        said, *labels = run_full(full, (names.scores, *label), rows, encoding.features)
+        said = said.astype(np.float64).reshape(expected.shape)
         said_by_core = np.concatenate(inner).reshape(expected.shape)
-        labels = run_full(full, names.label, rows, encoding.features) if classes else None
-        decided = None if labels is None else np.array([codes[label] for label in labels])
+        decided = np.array([codes[item] for item in labels[0]]) if labels else None
         probes.append(Probe(name, rows, expected, said, said_by_core, decided))
     return probes
 
