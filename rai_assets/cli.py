@@ -46,7 +46,7 @@ class Format(StrEnum):
 def init(
     name: Name,
     data: Annotated[list[Path], typer.Option(help="Data file; give it again for more files.", show_default=False)],
-    target: Annotated[str, typer.Option(help="Column with the true outcome.", show_default=False)],
+    target: Annotated[str | None, typer.Option(help="Column with the true outcome.")] = None,
     test: Annotated[list[Path] | None, typer.Option(help="File kept for the audit instead of a random part.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names for files without a header: a file, or A,B,C.")] = None,
     separator: Annotated[str | None, typer.Option(help="What separates columns; found when left out.")] = None,

@@ -109,6 +109,7 @@ def test_doctor_finds_nothing_missing(audited: Path) -> None:
         (("report", "loans", "--branch", "trial"), 4, "no results of branch 'trial'"),
         (("init", "Bad Name", "--data", "x.csv", "--target", "y"), 2, "Bad Name"),
         (("init", "other", "--data", "nowhere.csv", "--target", "y"), 3, "nowhere.csv"),
+        (("init", "other", "--data", "defs/loans/loans.csv"), 2, "a model needs the column of the true outcome"),
         (("init", "loans", "--data", "defs/loans/loans.csv", "--target", "repaid"), 2, "exists"),
     ],
 )

@@ -211,7 +211,8 @@ def _prediction(column: Evidence, wishes: Wishes, target: dict[str, Any] | None)
         if meant is None:
             raise UsageError(
                 f"the prediction {column.name!r} has the value {label!r}, which the target never has",
-                fix=f"the target's values are {', '.join(shown(item) for item in allowed[:20])}",
+                fix=f"write decisions in the file as {', '.join(shown(item) for item in allowed[:20])}; "
+                "of a score that is a number, --score and --threshold make decisions",
             )
         column.found.aliases.setdefault(column.name, {})[label] = meant
         column.found.say(f"{shown(label)} in {column.name} means {shown(meant)}")

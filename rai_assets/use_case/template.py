@@ -73,6 +73,11 @@ def write_inferred(
 
     if not re.fullmatch(USE_CASE_PATTERN, name):
         raise UsageError(f"{name!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first")
+    if wishes.target is None and not wishes.logged:
+        raise UsageError(
+            "a model needs the column of the true outcome",
+            fix="add --target COLUMN, or name the column of logged decisions: --prediction COLUMN",
+        )
     folder = new_definitions_folder() / name
     path = folder / "defs.yaml"
     if path.exists():
@@ -86,7 +91,6 @@ def write_inferred(
         separator=separator,
         progress=Progress(report),
     )
-    made = wishes.prediction is None and wishes.score is None
     text = "".join(
         [
             f"# Written by `rai init {name}`. What was guessed:\n",
@@ -95,7 +99,7 @@ def write_inferred(
             "  # title: A name for people\n  # description: What is decided, about whom, and what for.\n",
             '  # owners: ["team:name", "person@example.com"]\n\n  dataset:\n',
             dataset_yaml(settings, 4),
-            _MODEL if made else "",
+            "" if wishes.logged else _MODEL,
             _REQUIREMENTS.format(name=name, sensitive=wishes.sensitive[0] if wishes.sensitive else "COLUMN"),
         ]
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from rai_assets_tests.acceptance.conftest import Rai
+
+MINIMUM_SIZE = 5
 
 
 def numbers(rai: Rai, name: str, *words: str) -> list[dict[str, Any]]:
@@ -59,26 +65,57 @@ def test_german_credit_with_an_age_edge(rai: Rai, shared_data: Path, tmp_path: P
     assert {n["group"]["Age"] for n in ages} == {"[-inf, 25)", "[25, inf)"}
 
 
+def by_hand(people: pd.DataFrame, columns: list[str]) -> dict[tuple[str, tuple[str, ...]], float]:
+    """{(metric, group): value} of `target` and `decision` in every crossing of the columns, from the definitions."""
+    values = {}
+    for group, rows in people.groupby(columns):
+        hit, chosen = rows.target == 1, rows.decision == 1
+        for metric, among, counted in (
+            ("selection_rate", hit | ~hit, chosen),
+            ("base_rate", hit | ~hit, hit),
+            ("accuracy", hit | ~hit, hit == chosen),
+            ("true_positive_rate", hit, chosen),
+            ("false_positive_rate", ~hit, chosen),
+            ("precision", chosen, hit),
+            ("false_omission_rate", ~chosen, hit),
+        ):
+            if among.sum() >= MINIMUM_SIZE:
+                values[metric, tuple(map(str, group))] = counted[among].mean()
+    return values
+
+
+def assert_all_groups_agree(rai: Rai, name: str, people: pd.DataFrame, columns: list[str]) -> None:
+    published = numbers(rai, name)
+    for order in range(1, len(columns) + 1):
+        for crossed in map(list, combinations(columns, order)):
+            found = {
+                (number["definition"].removesuffix("@1"), tuple(map(number["group"].get, crossed))): number["value"]
+                for number in published
+                if set(number["group"]) == set(crossed) and not number["coordinates"] and number["value"] is not None
+            }
+            expected = by_hand(people, crossed)
+            assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-12)
+
+
 def test_logged_decisions_without_a_model(rai: Rai, shared_data: Path) -> None:
     data = shared_data / "acs_employment_ma" / "employment_MA_reference.csv.gz"
     rai(
-        "init", "acs", "--data", data, "--target", "employed", "--positive", "1", "--sensitive", "SEX,RAC1P",
+        "init", "acs", "--data", data, "--target", "employed", "--positive", "1", "--sensitive", "SEX,RAC1P,DIS",
         "--prediction", "prediction", "--score", "predicted_probability", "--threshold", "0.5",
     )  # fmt: skip
     rai("run", "acs")
-    counted = [
-        overall(rai, "acs", f"{cell}_{sign}s") for cell in ("true", "false") for sign in ("positive", "negative")
-    ]
-    assert sum(counted) == 68_785
+    people = pd.read_csv(data).rename(columns={"employed": "target", "prediction": "decision"})
+    assert_all_groups_agree(rai, "acs", people, ["SEX", "RAC1P", "DIS"])
     assert 0 <= overall(rai, "acs", "expected_calibration_error") < 0.05
 
 
-def test_scores_of_one_to_ten_with_a_threshold(rai: Rai, shared_data: Path) -> None:
+def test_logged_scores_with_a_threshold(rai: Rai, shared_data: Path) -> None:
     """ProPublica: 44.85 % of black and 23.45 % of white defendants who did not reoffend were labelled higher risk."""
     data = shared_data / "compas" / "compas_for_aequitas.csv"
+    sensitive = ["race", "sex", "age_cat"]
     rai(
         "init", "compas", "--data", data, "--target", "label_value", "--positive", "1",
-        "--sensitive", "race,sex,age_cat", "--score", "score", "--threshold", "1",
+        "--sensitive", ",".join(sensitive), "--score", "score", "--threshold", "1",
     )  # fmt: skip
     rai("run", "compas")
     rates = {
@@ -87,6 +124,32 @@ def test_scores_of_one_to_ten_with_a_threshold(rai: Rai, shared_data: Path) -> N
     }
     assert rates["African-American"] == pytest.approx(0.4485, abs=5e-5)
     assert rates["Caucasian"] == pytest.approx(0.2345, abs=5e-5)
-    crossed = numbers(rai, "compas", "--definition", "false_positive_rate", "--by", "race,sex,age_cat")
+    people = pd.read_csv(data).rename(columns={"label_value": "target", "score": "decision"})
+    assert_all_groups_agree(rai, "compas", people, sensitive)
+    crossed = numbers(rai, "compas", "--definition", "false_positive_rate", "--by", ",".join(sensitive))
     hidden = [n for n in crossed if n["value"] is None]
+    assert hidden
     assert all(n["reason"] for n in hidden)
+
+
+def test_scores_of_one_to_ten_in_quoted_files_without_a_header(rai: Rai, tmp_path: Path) -> None:
+    """Two files, semicolons, quotes, no header, a target spelled 1 and 2, a group of 11 people."""
+    draw = np.random.default_rng(0)
+    people = pd.DataFrame({"race": ["first nations"] * 11 + ["asian"] * 30 + [*draw.choice(["black", "white"], 2_000)]})
+    people["sex"] = draw.choice(["F", "M"], len(people))
+    people["score"] = draw.integers(1, 11, len(people))
+    people["target"] = (draw.random(len(people)) < people.score / 12).astype(int)
+    people["decision"] = (people.score >= 5).astype(int)
+    written = people.assign(target=people.target + 1).drop(columns="decision").sample(frac=1, random_state=0)
+    for name, rows in (("a.csv.gz", written[:900]), ("b.csv.gz", written[900:])):
+        rows.to_csv(tmp_path / name, sep=";", header=False, index=False, quoting=csv.QUOTE_ALL)
+    rai(
+        "init", "deciles", "--data", "a.csv.gz", "--data", "b.csv.gz", "--columns", "race,sex,score,target",
+        "--target", "target", "--positive", "2", "--score", "score", "--threshold", "5", "--sensitive", "race,sex",
+    )  # fmt: skip
+    rai("run", "deciles")
+    assert_all_groups_agree(rai, "deciles", people, ["race", "sex"])
+    few = numbers(rai, "deciles", "--definition", "selection_rate", "--by", "race")[2]
+    assert (few["group"], few["n"], few["small"]) == ({"race": "first nations"}, 11, True)
+    (error,) = numbers(rai, "deciles", "--definition", "expected_calibration_error")[:1]
+    assert (error["value"], error["reason"]) == (None, "the score is not a probability")
