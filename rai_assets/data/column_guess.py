@@ -116,7 +116,7 @@ def _target(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     column.refuse_missing()
     kind, labels = column.kind, column.labels
     if kind is None:
-        raise UsageError(f"the target {column.name!r} has no values")
+        raise UsageError(f"the target {column.name!r} has no values", fix="name another --target, or fill the column")
     _say_constant(column)
     if wishes.positive is None and (column.quantity or (kind == "number" and len(labels) > 2)):
         column.found.say(f"{column.name} is a quantity, so the task is a regression")
@@ -222,7 +222,7 @@ def _prediction(column: Evidence, wishes: Wishes, target: dict[str, Any] | None)
 def _score(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     column.refuse_missing()
     if column.kind not in ("integer", "number"):
-        raise UsageError(f"the score {column.name!r} is no number")
+        raise UsageError(f"the score {column.name!r} is no number", fix="name a column of numbers as --score")
     settings = {"role": "score", "dtype": "number"}
     low, high = column.profile.low, column.profile.high
     if wishes.threshold is not None:
@@ -267,7 +267,7 @@ def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]
             return {**both, "dtype": "category"}
         return {**both, **_edges(column)} if other["dtype"] in NUMERIC else both
     if column.kind is None:
-        raise UsageError(f"the sensitive column {column.name!r} has no values")
+        raise UsageError(f"the sensitive column {column.name!r} has no values", fix="leave it out of --sensitive")
     if column.quantity:
         return {"role": "sensitive", "dtype": column.kind, **_edges(column), **column.policy()}
     if column.many:

@@ -38,7 +38,9 @@ def _write(file: FileSettings, base: Path, path: Path) -> Path:
 
     table = _call(file, base)
     if not isinstance(table, pa.Table):
-        raise InputRefused(f"it returned {type(table).__name__}, not an Arrow table", where=file.factory)
+        raise InputRefused(
+            f"it returned {type(table).__name__}, not an Arrow table", where=file.factory, fix="return a pyarrow.Table"
+        )
     parquet.write_table(table, path)
     return path
 

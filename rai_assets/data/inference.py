@@ -138,7 +138,7 @@ def _profiles(
                 target.add(rows.column(wishes.target), trim=layout.trim, missing=wishes.missing)
         labels.append(set(target.values))
     if not any(profile.rows for profile in profiles.values()):
-        raise InputRefused("the files have no rows", where=paths[0].name)
+        raise InputRefused("the files have no rows", where=paths[0].name, fix="name files with rows under the header")
     return profiles, labels
 
 

@@ -127,7 +127,9 @@ def _stage(settings: DatasetSettings, base: Path, folder: Path, progress: Progre
             writer = writer or stack.enter_context(TableWriter(table, converted.data.schema))
             writer.write(converted.data)
         if not any(rows):
-            raise InputRefused("the files have no rows", where=", ".join(names)[:500])
+            raise InputRefused(
+                "the files have no rows", where=", ".join(names)[:500], fix="declare files with rows under the header"
+            )
         contract = conversion.finished_contract().with_labels(validator.labels)
         rules = tuple(validator.results())
     sources = []

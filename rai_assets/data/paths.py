@@ -27,7 +27,7 @@ def resolve(base: Path, path: str) -> Path:
             fix="fetch the file and name its path",
         )
     if "\0" in path or len(path) > 4096:
-        raise InputRefused("this is not the name of a file", where=repr(path[:80]))
+        raise InputRefused("this is not the name of a file", where=repr(path[:80]), fix="name the path of a file")
     try:
         found = (base / path).resolve(strict=True)
     except FileNotFoundError as error:
@@ -36,7 +36,10 @@ def resolve(base: Path, path: str) -> Path:
             "there is no such file", where=str(place), fix=f"relative paths start at {base.absolute()}"
         ) from error
     except (OSError, RuntimeError) as error:
-        raise InputRefused(f"the file cannot be reached: {error}", where=path[:200]) from error
+        reason = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise InputRefused(
+            f"the file cannot be reached: {reason}", where=path[:200], fix="check the path, and that you may read it"
+        ) from error
     if not found.is_file():
         raise InputRefused("this is not a regular file", where=str(found), fix="name the files one by one")
     return found

@@ -87,7 +87,10 @@ def read_names(columns: str) -> list[str]:
     try:
         text = path.read_text("utf-8-sig") if len(columns) < 4096 and path.is_file() else columns
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the column names cannot be read: {error}", where=columns) from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(
+            f"the column names cannot be read: {reason}", where=columns, fix="write one name a line, in UTF-8"
+        ) from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     names = lines if len(lines) > 1 else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
@@ -139,7 +142,7 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
     whole = [line.removesuffix("\r") for line in text.split("\n")]
     lines = [line for line in whole[: -1 if len(chunk) > 1 << 20 else None] if line.strip()][:_SAMPLE_LINES]
     if not lines:
-        raise InputRefused("the file has no rows", where=path.name)
+        raise InputRefused("the file has no rows", where=path.name, fix="name a file with rows")
     return lines
 
 

@@ -99,6 +99,9 @@ class Validator:
 
     def _check_columns(self, present: list[str], path: str) -> None:
         findings = self._findings["columns"]
+        if len(present) == 1 < len(self._settings.columns) and present[0] not in self._settings.columns:
+            findings.add(Violation("is the only column found; check `separator`", present[0], path))
+            return
         for column in self._contract:
             if column.name not in present:
                 findings.add(Violation("is not in the file", column.name, path))

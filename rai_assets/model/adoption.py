@@ -70,6 +70,7 @@ def _classes(contract: Contract, declared: OnnxSettings) -> tuple[str, ...]:
         raise DeclarationError(
             f"`model: onnx: classes:` must name the classes {', '.join(contract.classes)} in the order of the columns "
             f"of the model's probabilities; it names {', '.join(declared.classes or ()) or 'none'}",
+            fix="write them there, in that order",
         )
     return tuple(declared.classes or ())
 
@@ -93,6 +94,7 @@ def _inside(folder: Path, path: str) -> Path:
     if Path(path).is_absolute() or not place.parent.resolve().is_relative_to(folder.resolve()):
         raise InputRefused(
             f"the model file {path!r} lies outside the use case's folder",
+            where="model: onnx: path",
             fix="copy it there and name it relative to it",
         )
     return place

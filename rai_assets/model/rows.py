@@ -56,7 +56,10 @@ def scored_rows(
         InputRefused: A logged decision is no class of the target, or no row is left.
     """
     if contract.task is None:
-        raise UsageError("the data has neither target, prediction nor score: there is nothing to measure")
+        raise UsageError(
+            "the data has neither target, prediction nor score: there is nothing to measure",
+            fix="give a column one of these roles",
+        )
     known: dict[str, NDArray[np.bool_]] = {}
     target = None
     if contract.target is not None:

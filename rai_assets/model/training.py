@@ -119,7 +119,11 @@ def features_of(contract: Contract) -> tuple[Feature, ...]:
         DeclarationError: There is none, or one holds text or a time.
     """
     if not contract.features:
-        raise DeclarationError("no column has the role feature: the model has nothing to read")
+        raise DeclarationError(
+            "no column has the role feature: the model has nothing to read",
+            where="dataset: columns",
+            fix="give a column `role: feature`, or `role: [feature, sensitive]`",
+        )
     for name in contract.features:
         dtype = contract[name].dtype
         if dtype not in _KINDS:

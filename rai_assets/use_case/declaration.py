@@ -139,10 +139,14 @@ def read_yaml(path: Path) -> tuple[Any, dict[Path_, int]]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DeclarationError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+        raise DeclarationError(
+            f"the file cannot be read: {error.strerror}", where=str(path), fix="check that you may read it"
+        ) from error
     if len(data) > _MAX_BYTES:
         raise DeclarationError(
-            f"the file has {len(data):,} bytes; a declaration has at most {_MAX_BYTES:,}", where=str(path)
+            f"the file has {len(data):,} bytes; a declaration has at most {_MAX_BYTES:,}",
+            where=str(path),
+            fix="keep data in files of their own, and leave out `allowed` where there are very many values",
         )
     try:
         text = data.decode("utf-8-sig")
@@ -169,7 +173,7 @@ def _refuse_aliases_and_depth(text: str, path: Path) -> None:
             raise DeclarationError("aliases (`*name`) are not read", where=where, fix="write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
-            raise DeclarationError(f"nested more than {_MAX_DEPTH} levels deep", where=where)
+            raise DeclarationError(f"nested more than {_MAX_DEPTH} levels deep", where=where, fix="check the brackets")
 
 
 def _value(node: yaml.Node, place: Path_, lines: dict[Path_, int], path: Path) -> Any:
@@ -195,7 +199,9 @@ def _value(node: yaml.Node, place: Path_, lines: dict[Path_, int], path: Path) -
 def _pairs(node: yaml.Node, path: Path) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
     for key, item in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise DeclarationError("a key must be a word", where=f"{path}:{key.start_mark.line + 1}")
+            raise DeclarationError(
+                "a key must be a word", where=f"{path}:{key.start_mark.line + 1}", fix="put it in quotes"
+            )
         yield key, item
 
 
@@ -241,7 +247,9 @@ def _from_python(path: Path) -> UseCase:
         raise refusal(error, lambda _: f"{path}:{line}", source) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command with its code
         place = f"{path}:{_line_in(path, error)}"
-        raise DeclarationError(f"{type(error).__name__}: {error}", where=place) from error
+        raise DeclarationError(
+            f"the file ends with {type(error).__name__}: {error}", where=place, fix="mend the code there"
+        ) from error
     finally:
         sys.path.remove(str(path.parent))
     use_case = names.get("use_case")

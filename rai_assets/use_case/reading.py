@@ -183,7 +183,9 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
         fresh.write_bytes(page)
         fresh.replace(output)
     except OSError as error:
-        raise RaiError(f"the report cannot be written: {error.strerror}", where=str(output)) from error
+        raise RaiError(
+            f"the report cannot be written: {error.strerror}", where=str(output), fix="name another file by --output"
+        ) from error
     return output
 
 
@@ -216,7 +218,10 @@ def explain(text: str) -> str:
         commit = repository.resolve(address.commit)
         numbers = results.addressed_numbers(repository, commit, address.asset)
     except NotFound as error:
-        raise UsageError(f"{address.use_case} has no result {address.asset} at {address.commit}") from error
+        raise UsageError(
+            f"{address.use_case} has no result {address.asset} at {address.commit}",
+            fix="copy an address from `rai metrics NAME --format json`",
+        ) from error
     full = str(Address(address.use_case, commit, address.asset, address.definition, address.coordinates))
     found = [number for number in numbers if number.address == full]
     if not found:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 from uuid import uuid4
 
@@ -136,7 +137,8 @@ def _failure(result: Any) -> RaiError:
     ]
     if broken:
         return InputRefused(
-            "the data does not keep its contract:\n" + "\n".join(f"  {item.description}" for item in broken),
+            "the data does not keep its contract:\n"
+            + indent("\n".join(str(item.description) for item in broken), "  "),
             fix="mend the data, or the contract in the declaration, and run again; nothing was published",
         )
     failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data

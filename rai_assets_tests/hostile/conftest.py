@@ -160,7 +160,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SECRET_FILES:
         (case.folder / name).write_text(SECRET)
     with pytest.MonkeyPatch.context() as patch:
-        _at_home(case.folder, patch)
+        at_home(case.folder, patch)
         done = case.rai("run", "loans")
     assert done.code == 0, done.err
     return case.folder
@@ -171,13 +171,14 @@ def case(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     """The audited use case; at the end of the test the canary is looked for everywhere."""
     folder = tmp_path / "work"
     shutil.copytree(audited, folder)
-    _at_home(folder, monkeypatch)
+    at_home(folder, monkeypatch)
     case = Case(folder)
     yield case
     assert case.secret_places() == []
 
 
-def _at_home(folder: Path, patch: pytest.MonkeyPatch) -> None:
+def at_home(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Work in a folder, with its own state, and the canary in the environment."""
     patch.chdir(folder)
     patch.setenv("RAI_HOME", str(folder / ".rai"))
     patch.setenv("DAGSTER_HOME", str(folder / ".rai" / "dagster"))

@@ -93,7 +93,11 @@ def _parse(block: Block, names: tuple[str, ...], separator: str, where: str) -> 
         )
     except pa.ArrowInvalid as error:
         if not ragged:
-            raise InputRefused(f"the rows cannot be read: {str(error)[:200]}", where=where) from error
+            raise InputRefused(
+                f"the rows cannot be read: {str(error)[:200]}",
+                where=f"{where}, from line {block.first_line:,} on",
+                fix="check the separator, the quotes and the line ends there",
+            ) from error
         row = ragged[0]
         raise InputRefused(
             f"the row has {row.actual_columns} fields instead of {row.expected_columns}",

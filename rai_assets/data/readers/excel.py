@@ -65,7 +65,11 @@ def _check_archive(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise _not_a_workbook(path.name, error) from error
     if len(entries) > _MAX_ENTRIES:
-        raise InputRefused(f"the workbook has {len(entries):,} parts, more than {_MAX_ENTRIES:,}", where=path.name)
+        raise InputRefused(
+            f"the workbook has {len(entries):,} parts, more than {_MAX_ENTRIES:,}",
+            where=path.name,
+            fix="save its first sheet as CSV",
+        )
     for entry in entries:
         expansion.add(entry.file_size)
 
@@ -79,7 +83,7 @@ def _not_a_workbook(where: str, error: BaseException) -> InputRefused:
 def _names(rows: Iterator[_Row], layout: Layout, where: str) -> tuple[tuple[str, ...], Iterator[_Row]]:
     first = next(rows, None)
     if first is None:
-        raise InputRefused("the first sheet is empty", where=where)
+        raise InputRefused("the first sheet is empty", where=where, fix="move the table to the first sheet")
     at, cells = first
     if layout.header:
         while cells[-1] is None:

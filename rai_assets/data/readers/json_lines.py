@@ -28,7 +28,7 @@ def json_parts(path: Path, layout: Layout, tell: Callable[[int], None]) -> Itera
     objects = _objects(_lines(decoded_chunks(path, layout.encoding, tell), where), where)
     first = next(objects, None)
     if first is None:
-        raise InputRefused("the file has no rows", where=where)
+        raise InputRefused("the file has no rows", where=where, fix="write one JSON object a line")
     names = tuple(first[1])
     check_names(names, f"{where}, line {first[0]:,}")
     yield from text_batches(_rows(chain([first], objects), names, where), names)

@@ -100,7 +100,7 @@ def _has_text(kind: pa.DataType) -> bool:
 def _check_schema(schema: pa.Schema, where: str) -> None:
     check_names(schema.names, where)
     if not schema.names:
-        raise InputRefused("the file has no columns", where=where)
+        raise InputRefused("the file has no columns", where=where, fix="write the table again with its columns")
     for field in schema:
         if not _has_text(field.type):
             raise InputRefused(

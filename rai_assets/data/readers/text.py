@@ -62,7 +62,7 @@ def decoded_chunks(path: Path, encoding: str, tell: Callable[[int], None]) -> It
         yield chunk
         line += chunk.count(b"\n")
     if first:
-        raise InputRefused("the file is empty", where=where)
+        raise InputRefused("the file is empty", where=where, fix="fetch or export it again")
     if not utf8:
         rest = _decode(decoder, b"", where, encoding, line, final=True)
         if rest:
@@ -84,7 +84,9 @@ def _raw_chunks(path: Path, tell: Callable[[int], None]) -> Iterator[bytes]:
             fix="fetch it again, it is damaged",
         ) from error
     except OSError as error:
-        raise InputRefused(f"the file cannot be read: {error.strerror or error}", where=path.name) from error
+        raise InputRefused(
+            f"the file cannot be read: {error.strerror or error}", where=path.name, fix="check that you may read it"
+        ) from error
 
 
 def _refuse_foreign(start: bytes, where: str, *, utf8: bool) -> None:
