@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_assets.analysis.explanation.settings import Perturbation
 from rai_assets.errors import RaiError, Undefined
+from rai_assets.model.tell import Tell, silent
 
 if TYPE_CHECKING:
     import onnx
 
-Progress = Callable[[str, int, int], None]
-Perturbation = Literal["interventional", "path_dependent"]
-
-_LINK_TOLERANCE = 1e-4
+_LINK_TOLERANCE = 1e-4  # of the scores' range: what a score may lie off the link of its sum
 _ADDITIVITY_TOLERANCE = 1e-5  # of the output's range, beyond what the model's own float32 sums lose
 _DOUBLE_ROUNDING = 1e-12
 _BLOCK = 65_536
+_NOT_EXACT = "report this model: its form is one that the exact method does not cover"
+_NOT_STEADY = "let the model answer a row alike whenever it is asked: equal rows got different answers"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Attributions:
             raise RaiError(
                 f"the attributions of row {row + 1} miss its output by {distance[row]:.2g}; "
                 f"the output's range is {self.span.max():.2g}",
-                fix="report this model: its form is one that the exact method does not cover",
+                fix=_NOT_EXACT if self.standard_error is None else _NOT_STEADY,
             )
         return self
 
@@ -89,7 +89,7 @@ def explain_trees(
     scores: NDArray[np.float64],
     *,
     perturbation: Perturbation = "interventional",
-    progress: Progress = lambda *_: None,
+    progress: Tell = silent,
 ) -> Attributions:
     """Exact Shapley values of a core that is one tree ensemble.
 
@@ -114,7 +114,7 @@ def explain_trees(
     node = tree_node(core)
     ensemble = read_ensemble(node)
     output = tree_margins(core, node, ensemble, matrix)
-    _check_link(output, scores, ensemble.link)
+    _check_link(output, scores, ensemble.link, ensemble.rounding)
     values, base = tree_values(
         ensemble, matrix, background, players, n_players, perturbation=perturbation, progress=progress
     )
@@ -134,7 +134,11 @@ def explain_linear(
 ) -> Attributions:
     """Closed form of a linear core: coefficient times distance from the background's mean, summed per player.
 
-    Shapes as in `explain_trees`. Source: Štrumbelj & Kononenko, JMLR 11 (2010), for independent columns.
+    Arguments as in `explain_trees`. Source: Štrumbelj & Kononenko, JMLR 11 (2010), for independent columns.
+
+    Raises:
+        Undefined: The scores are not the linear part's, or the core is not linear.
+        RaiError: The values do not add up to the core's output.
     """
     from rai_assets.model.linear import linear_core
 
@@ -151,13 +155,19 @@ def explain_linear(
         output[:, part] = (rows @ linear.coefficients + linear.intercept).T
         for k, coefficients in enumerate(linear.coefficients.T):
             values[k, part] = (rows - mean) @ (coefficients[:, None] * belongs)
-    _check_link(output, scores, link)
+    _check_link(output, scores, link, _DOUBLE_ROUNDING * float(np.abs(output).max(initial=1.0)))
     base = mean @ linear.coefficients + linear.intercept
     return Attributions(values, base, output, "closed form of the linear model", _unit(link, scores)).checked()
 
 
-def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: str) -> None:
-    """Make sure that the model's answer is a known function of what is explained.
+def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: str, rounding: float) -> None:
+    """Make sure that the model's answer is a known function of what is explained, (K, n).
+
+    Args:
+        output: What is explained.
+        scores: The model's answer: probabilities (n, k), or values (n,).
+        link: LOGISTIC, SOFTMAX or NONE.
+        rounding: What the model's own arithmetic may have lost.
 
     Raises:
         Undefined: It is not: something else is computed after the trees.
@@ -171,8 +181,8 @@ def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: 
     elif link == "SOFTMAX" and len(output) > 1:
         raised = np.exp(linked - linked.max(axis=1, keepdims=True))
         linked = raised / raised.sum(axis=1, keepdims=True)
-    spread = 1.0 if scores.ndim == 2 else max(float(np.ptp(scores)), 1.0)
-    if said.shape != linked.shape or not float(np.abs(said - linked).max(initial=0.0)) <= _LINK_TOLERANCE * spread:
+    allowed = _LINK_TOLERANCE * (1.0 if scores.ndim == 2 else float(np.ptp(scores))) + rounding
+    if said.shape != linked.shape or not float(np.abs(said - linked).max(initial=0.0)) <= allowed:
         raise Undefined("the model's answer is not a known function of its tree ensemble or linear part alone")
 
 

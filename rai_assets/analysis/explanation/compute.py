@@ -190,11 +190,12 @@ def _charts(
         own.sort(key=lambda number: -(number.value or 0.0))
         of = f" for {output}" if output else ""
         drawn[f"importance_{k}"] = charts.importance(own, closest, found.unit, f"What moves the score{of}")
+    of = f" for {outputs[-1]}" if outputs[-1] else ""
     for name, row in _examples(found.output[-1]).items():
         note = f"Row {row + 1} of the audited rows; {found.base[-1]:.3g} without any column, "
         note += f"{found.output[-1, row]:.3g} with all of them."
         drawn[f"example_{name}"] = charts.local(
-            features, found.values[-1, row].tolist(), f"A row with a {name} score", note, found.unit
+            features, found.values[-1, row].tolist(), f"A row with a {name} score{of}", note, found.unit
         )
     return drawn
 

@@ -10,7 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation.sampling import Score
+from rai_assets.errors import RaiError
 from rai_assets.model.scoring import ScoringSession
+
+_NUMBERED = 2**24  # whole numbers that float32 holds without a gap
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ def mixable(session: ScoringSession, table: pa.Table, background: pa.Table) -> M
 
 
 def _by_values(session: ScoringSession, table: pa.Table, background: pa.Table) -> Mixable:
-    """Every column as the numbers of its distinct values, which are looked up again before the model is asked."""
+    """Every column as the numbers of its distinct values, which are looked up again before the model is asked.
+
+    Raises:
+        RaiError: A column has more distinct values than float32 can number.
+    """
     names = list(session.features)
     columns = [_coded(table.column(name), background.column(name)) for name in names]
     codes = np.stack([found for _, found in columns], axis=1)
@@ -58,10 +65,12 @@ def _by_values(session: ScoringSession, table: pa.Table, background: pa.Table) -
 
 
 def _coded(column: pa.ChunkedArray, other: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.float32]]:
-    """The distinct values of two columns, one of them null, and each row's number among them (exact below 2^24)."""
+    """The distinct values of two columns, one of them null, and each row's number among them."""
     plain = [part.cast(part.type.value_type) if pa.types.is_dictionary(part.type) else part for part in (column, other)]
     both = pa.chunked_array([chunk for part in plain for chunk in part.chunks]).combine_chunks().dictionary_encode()
     values = pa.concat_arrays([both.dictionary, pa.nulls(1, both.dictionary.type)])
+    if len(values) > _NUMBERED:
+        raise RaiError(f"a column has more than {_NUMBERED:,} distinct values", fix="audit fewer rows at a time")
     codes = pc.fill_null(both.indices, len(both.dictionary)).to_numpy(zero_copy_only=False).astype(np.float32)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return pa.DictionaryArray.from_arrays(pa.array(np.arange(len(values), dtype=np.int32)), values), codes

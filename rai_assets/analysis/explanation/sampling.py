@@ -61,27 +61,26 @@ def sample(
     *,
     seed: int,
     repeats: int = REPEATS,
-    standard_error: float | None = None,
-    most_rounds: int = 50,
     progress: Tell = silent,
 ) -> Sampled:
     """Estimates the Shapley values of every row of `matrix`.
 
     Args:
-        score: The function: float32 (N, m) to (N,) or (N, K).
+        score: The function: float32 (N, m) to (N,) or (N, K), each row by itself.
         matrix: float32 (n, m), the rows to explain.
         background: float32 (b, m), the rows to average over.
         players: int (m,), the player of every column, in [0, n_players).
         n_players: p.
         seed: Of the orders. The same seed gives the same values in whatever blocks the rows come.
-        repeats: Orders for each pair and round, at least 2 so that their spread is known. A pair is enumerated where
-            that takes no more points, so a large number makes everything exact.
-        standard_error: Rounds are repeated for the rows of which some value has a larger standard error.
-        most_rounds: Rounds at most.
+        repeats: Orders for each pair, at least 2 so that their spread is known. A pair is enumerated where that takes
+            no more points, so a large number makes everything exact.
         progress: Told how many rows are done.
 
     Returns:
         The estimates; those of a row add up to its output minus the base, to rounding.
+
+    Raises:
+        ValueError: `repeats` is below 2.
     """
     if repeats < 2:
         raise ValueError("two orders a pair are the fewest that tell their spread")
@@ -90,7 +89,7 @@ def sample(
     values, errors, outputs = np.empty(shape), np.empty(shape), np.empty(shape[:2])
     members = np.argsort(players, kind="stable")
     member_start = np.concatenate([[0], np.cumsum(np.bincount(players, minlength=n_players))])
-    sampler = _Sampler(score, f_other, np.uint64(seed), repeats, standard_error, most_rounds)
+    sampler = _Sampler(score, f_other, np.uint64(seed), repeats)
     scored = len(background)
     for start in range(0, len(matrix), _ROWS):
         part = slice(start, start + _ROWS)
@@ -111,34 +110,23 @@ class _Sampler:
     f_other: NDArray[np.float64]
     seed: np.uint64
     repeats: int
-    standard_error: float | None
-    most_rounds: int
 
     def run(self, pairs: Pairs, f_row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         """Values and standard errors (K, n, p) of one block of rows, and how many points were scored."""
         n_rows, n_background, n_players = len(pairs.rows), len(pairs.background), len(pairs.start) - 1
-        shape = (len(f_row), n_rows, n_players)
-        exact, sums, variances = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        sums, variances = np.zeros((2, len(f_row), n_rows, n_players))
         points = np.empty((_capacity(n_players, self.repeats), pairs.rows.shape[1]), dtype=np.float32)
-        rounds, which, scored = np.zeros(n_rows), np.arange(n_rows), 0
         f_row = np.ascontiguousarray(f_row)
-        for number in range(self.most_rounds if self.standard_error is not None else 1):
-            drawn = (self.seed, number * self.repeats, self.repeats, number == 0)
-            pair = 0
-            while pair < len(which) * n_background:
-                end, n = sampling_kernels.lay_out(pairs, which, pair, *drawn, points)
-                f_points = _by_output(self.score(points[:n])) if n else np.empty((len(f_row), 0))
-                sampling_kernels.collect(
-                    pairs, which, pair, end, *drawn, _coalition_weights(), f_row, self.f_other, f_points,
-                    exact, sums, variances,
-                )  # fmt: skip
-                scored, pair = scored + n, end
-            rounds[which] += 1
-            if self.standard_error is not None:
-                error = np.sqrt(variances[:, which].max(axis=(0, 2))) / (rounds[which] * n_background)
-                which = which[error > self.standard_error]
-        per_row = rounds[None, :, None]
-        return (exact + sums / per_row) / n_background, np.sqrt(variances) / (per_row * n_background), scored
+        pair = scored = 0
+        while pair < n_rows * n_background:
+            end, n = sampling_kernels.lay_out(pairs, pair, self.seed, self.repeats, points)
+            f_points = _by_output(self.score(points[:n])) if n else np.empty((len(f_row), 0))
+            sampling_kernels.collect(
+                pairs, pair, end, self.seed, self.repeats, _coalition_weights(), f_row, self.f_other, f_points,
+                sums, variances,
+            )  # fmt: skip
+            scored, pair = scored + n, end
+        return sums / n_background, np.sqrt(variances) / n_background, scored
 
 
 def _by_output(scores: NDArray[Any]) -> NDArray[np.float64]:

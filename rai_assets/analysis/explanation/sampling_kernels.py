@@ -120,10 +120,10 @@ def mix_all(pairs, order, size, row, other, points, n):  # type: ignore[no-untyp
 
 
 @compiled
-def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points):  # type: ignore[no-untyped-def]
+def lay_out(pairs, pair, seed, repeats, points):  # type: ignore[no-untyped-def]
     """Fills `points` (N, m) with the mixed points of pair after pair until the next pair would not fit.
 
-    Pair i is row `which[i // b]` with background row `i % b`. Returns the next pair and the number of points.
+    Pair i is row `i // b` with background row `i % b`. Returns the next pair and the number of points.
     """
     n_background = len(pairs.background)
     n_players = len(pairs.start) - 1
@@ -133,22 +133,20 @@ def lay_out(pairs, which, pair, seed, first_repeat, repeats, with_exact, points)
         np.empty(n_players, np.int64),
     )
     n = 0
-    while pair < len(which) * n_background:
-        row, other = which[pair // n_background], pair % n_background
+    while pair < len(pairs.rows) * n_background:
+        row, other = pair // n_background, pair % n_background
         size = find_differing(pairs, row, other, differing)
-        exact = is_exact(size, repeats)
         if n + count_points(size, repeats) > len(points):
             break
-        if exact and with_exact:
+        if is_exact(size, repeats):
             mix_all(pairs, differing, size, row, other, points, n)
-        if not exact:
+        else:
             for repeat in range(repeats):
-                draw_order(differing, size, seed, pairs.first_row + row, other, first_repeat + repeat, spare, order)
+                draw_order(differing, size, seed, pairs.first_row + row, other, repeat, spare, order)
                 first = n + 2 * (size - 1) * repeat
                 walk(pairs, order, size, False, row, other, points, first)
                 walk(pairs, order, size, True, row, other, points, first + size - 1)
-        if with_exact or not exact:
-            n += count_points(size, repeats)
+        n += count_points(size, repeats)
         pair += 1
     return pair, n
 
@@ -182,13 +180,12 @@ def gain_at(k, size, low, high, points, first):  # type: ignore[no-untyped-def]
 
 @compiled
 def collect(  # type: ignore[no-untyped-def]
-    pairs, which, begin, end, seed, first_repeat, repeats, with_exact, weights,
-    f_row, f_other, f_points, exact_sums, sums, variances,
+    pairs, begin, end, seed, repeats, weights, f_row, f_other, f_points, sums, variances
 ):  # fmt: skip
-    """Adds what the points of pairs `begin` to `end` say to three arrays (K, n, p).
+    """Adds what the points of pairs `begin` to `end` say to two arrays (K, n, p).
 
     `weights[d, s]` is s! (d - s - 1)! / d!; `f_row` (K, n), `f_other` (K, b) and `f_points` (K, N) are scores. To
-    `variances` goes the estimated variance of each sampled pair's mean over its repeats.
+    `sums` goes each pair's value, to `variances` the estimated variance of a sampled pair's mean over its repeats.
     """
     n_background, n_players = len(pairs.background), len(pairs.start) - 1
     differing, spare, order = (
@@ -199,19 +196,18 @@ def collect(  # type: ignore[no-untyped-def]
     total, squares = np.empty(n_players), np.empty(n_players)
     at = 0
     for pair in range(begin, end):
-        row, other = which[pair // n_background], pair % n_background
+        row, other = pair // n_background, pair % n_background
         size = find_differing(pairs, row, other, differing)
-        exact = is_exact(size, repeats)
-        if size == 0 or (exact and not with_exact):
+        if size == 0:
             continue
         for output in range(len(f_points)):
             low, high = f_other[output, other], f_row[output, row]
-            if exact:
-                add_exact(differing, size, weights, low, high, f_points[output, at:], exact_sums[output, row])
+            if is_exact(size, repeats):
+                add_exact(differing, size, weights, low, high, f_points[output, at:], sums[output, row])
                 continue
             total[:], squares[:] = 0.0, 0.0
             for repeat in range(repeats):
-                draw_order(differing, size, seed, pairs.first_row + row, other, first_repeat + repeat, spare, order)
+                draw_order(differing, size, seed, pairs.first_row + row, other, repeat, spare, order)
                 for k in range(size):
                     gain = gain_at(k, size, low, high, f_points[output], at + repeat * 2 * (size - 1))
                     total[order[k]] += gain

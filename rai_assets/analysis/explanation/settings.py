@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Perturbation = Literal["interventional", "path_dependent"]
+
 
 class ExplanationSettings(BaseModel):
     """Settings of the explanations.
@@ -21,5 +23,5 @@ class ExplanationSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     background: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    perturbation: Literal["interventional", "path_dependent"] = "interventional"
+    perturbation: Perturbation = "interventional"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -15,17 +15,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation import kernels, shapley_kernels
+from rai_assets.analysis.explanation.settings import Perturbation
 from rai_assets.errors import Undefined
 from rai_assets.model.ensemble import TreeEnsemble
 from rai_assets.model.tell import Tell, silent
-
-Perturbation = Literal["interventional", "path_dependent"]
 
 ABSENT = np.uint32(2**32 - 1)
 TABLE_PLAYERS = 8  # beyond, rows meet too few of the 2^D masks for a table to pay
@@ -74,6 +73,17 @@ class TreeGame:
 
     Attributes:
         base: float64 (K,), the mean of the outputs over the background rows.
+        n_players: p.
+        cuts: float32, the sorted distinct thresholds of every column, one column after the other.
+        cut_start: int64 (m + 1,), where those of a column begin.
+        boxes: The leaves that add something.
+        outputs: What they add.
+        game: What they are played with.
+        shallow: int64, the boxes that have a table.
+        table_start: int64, where the table of each of them begins.
+        tables: float64, the values of all masks, at most `TABLE_BYTES`.
+        deep: int64, the other boxes.
+        mask_type: Wide enough for the players of any box.
     """
 
     base: NDArray[np.float64]

@@ -105,6 +105,20 @@ def test_values_that_miss_the_output_of_a_row_are_not_published(drawn: tuple[For
     spoilt[0, 41, 2] = np.nan
     with pytest.raises(RaiError, match="row 42"):
         replace(found, values=spoilt).checked()
+    with pytest.raises(RaiError, match="equal rows got different answers"):
+        replace(found, values=spoilt, standard_error=np.zeros_like(spoilt)).checked()
+
+
+def test_an_answer_is_compared_in_the_unit_of_its_target(drawn: tuple[Forest, np.ndarray, np.ndarray]) -> None:
+    """Values around a millionth are not taken for equal to one and a half times themselves."""
+    model, matrix, background = drawn
+    attributes = {item.name: item for item in regressor(model).graph.node[0].attribute}
+    small = [weight * 1e-6 for weight in attributes["target_weights"].floats]
+    core = regressor(model, target_weights=small, base_values=[0.0])
+    said = run(core, matrix)[:, 0].astype(np.float64)
+    assert explain_trees(core, matrix, background, PLAYERS, 4, said).span[0] < 1e-5
+    with pytest.raises(Undefined, match="not a known function"):
+        explain_trees(core, matrix, background, PLAYERS, 4, 1.5 * said)
 
 
 def test_a_core_without_trees_has_no_exact_tree_values() -> None:
