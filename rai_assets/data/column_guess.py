@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from rai_assets.data.columns import NUMERIC, ColumnSettings
+from rai_assets.data.decision_guess import prediction_of, score_of, weight_of
 from rai_assets.data.edge_guess import guess_edges
 from rai_assets.data.evidence import Evidence, Guesses, Wishes
+from rai_assets.data.label_guess import labelled, likely_positive, match, say_constant
 from rai_assets.data.profiling import KEPT_VALUES, Profile
 from rai_assets.data.rules import shown
 from rai_assets.errors import UsageError
@@ -16,7 +18,6 @@ __all__ = ["Guesses", "Wishes", "guess_columns"]
 
 ALLOWED_LISTED = 50  # values of a category that are written out
 _SURE_CATEGORY = 30  # distinct texts that are a category, however few the rows
-_POSITIVE = ("1", "1.0", "true", "yes", "y", "t")
 
 
 def guess_columns(
@@ -38,17 +39,18 @@ def guess_columns(
     by_name = {profile.name: Evidence(profile, found) for profile in profiles}
     for column in by_name.values():
         column.say_endless()
+        column.say_unread()
     settings: dict[str, dict[str, Any]] = {}
     if wishes.target is not None:
         _alias_trailing_dots(wishes.target, learned, audited, found)
         settings[wishes.target] = _target(by_name[wishes.target], wishes)
     if wishes.prediction is not None:
         about_target = settings.get(wishes.target or "")
-        settings[wishes.prediction] = _prediction(by_name[wishes.prediction], wishes, about_target)
+        settings[wishes.prediction] = prediction_of(by_name[wishes.prediction], wishes, about_target)
     if wishes.score is not None:
-        settings[wishes.score] = _score(by_name[wishes.score], wishes)
+        settings[wishes.score] = score_of(by_name[wishes.score], wishes)
     if wishes.weight is not None:
-        settings[wishes.weight] = _weight(by_name[wishes.weight])
+        settings[wishes.weight] = weight_of(by_name[wishes.weight])
     for name in wishes.sensitive:
         settings[name] = _sensitive(by_name[name], settings.get(name))
     dated = False
@@ -117,146 +119,23 @@ def _target(column: Evidence, wishes: Wishes) -> dict[str, Any]:
     kind, labels = column.kind, column.labels
     if kind is None:
         raise UsageError(f"the target {column.name!r} has no values", fix="name another --target, or fill the column")
-    _say_constant(column)
+    say_constant(column)
     if wishes.positive is None and (column.quantity or (kind == "number" and len(labels) > 2)):
         column.found.say(f"{column.name} is a quantity, so the task is a regression")
         return {"role": "target", "dtype": kind}
     if column.many:
         raise UsageError(f"the target {column.name!r} has too many different values", fix="name another column")
     if wishes.positive is not None:
-        positive = _match(wishes.positive, column)
+        positive = match(wishes.positive, column)
         if len(labels) > 2:
             column.found.say(f"{column.name} has {len(labels)} values; all but {shown(positive)} count as negative")
-        return {"role": "target", **_labelled(column, labels, positive)}
+        return {"role": "target", **labelled(column, labels, positive)}
     if len(labels) == 2:
-        positive = _likely_positive(column, labels)
+        positive = likely_positive(column, labels)
         column.found.say(f"{shown(positive)} is the positive value of {column.name}; --positive names another")
-        return {"role": "target", **_labelled(column, labels, positive)}
+        return {"role": "target", **labelled(column, labels, positive)}
     column.found.say(f"{column.name} has {len(labels)} values, so the task is to tell {len(labels)} classes apart")
     return {"role": "target", "dtype": "category", "allowed": labels}
-
-
-def _say_constant(column: Evidence) -> None:
-    if len(column.labels) == 1 and not column.many:
-        column.found.say(f"{column.name} is {shown(column.labels[0])} in every row")
-
-
-def _labelled(column: Evidence, labels: Sequence[str], positive: str) -> dict[str, Any]:
-    """A binary column: its type, its values with the positive one last, and the positive one."""
-    if column.kind == "boolean":
-        return {"dtype": "boolean", "positive": positive.lower()}
-    ordered = [*(label for label in labels if label != positive), positive]
-    return {"dtype": "integer" if column.kind == "integer" else "category", "allowed": ordered, "positive": positive}
-
-
-def _match(wanted: str, column: Evidence) -> str:
-    """The label the user means: spelled so, or equal but for case, blanks, or the way a number is written."""
-    labels = column.labels
-    aliases = column.found.aliases.get(column.name, {})
-    wanted = aliases.get(wanted, wanted)
-    if wanted in labels:
-        return wanted
-    for same in (_equal_text, _equal_number):
-        close = [label for label in labels if same(wanted, label)]
-        if len(close) == 1:
-            return close[0]
-    raise UsageError(
-        f"{column.name!r} never is {wanted!r}", fix=f"its values are {', '.join(shown(label) for label in labels[:20])}"
-    )
-
-
-def _equal_text(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
-
-
-def _equal_number(one: str, other: str) -> bool:
-    try:
-        return float(one) == float(other)
-    except ValueError:
-        return False
-
-
-def _likely_positive(column: Evidence, labels: Sequence[str]) -> str:
-    """`1`, `yes`, `true` if it is one of the two; else the rarer value."""
-    usual = [label for label in labels if label.strip().casefold() in _POSITIVE]
-    if len(usual) == 1:
-        return usual[0]
-    aliases = column.found.aliases.get(column.name, {})
-    rows = dict.fromkeys(labels, 0)
-    for text, count in column.profile.values.items():
-        rows[aliases.get(text, text)] += count
-    return min(labels, key=lambda label: (rows[label], label))
-
-
-def _prediction(column: Evidence, wishes: Wishes, target: dict[str, Any] | None) -> dict[str, Any]:
-    column.refuse_missing()
-    _say_constant(column)
-    if target is None:
-        if column.kind is None or column.many or column.quantity:
-            return {"role": "prediction", "dtype": "number"}
-        if len(column.labels) > 2 and wishes.positive is None:
-            return {"role": "prediction", "dtype": "category", "allowed": column.labels}
-        positive = (
-            _likely_positive(column, column.labels) if wishes.positive is None else _match(wishes.positive, column)
-        )
-        column.found.say(f"{shown(positive)} is the positive value of {column.name}")
-        return {"role": "prediction", **_labelled(column, column.labels, positive)}
-    if "allowed" not in target:
-        return {"role": "prediction", "dtype": "boolean" if target["dtype"] == "boolean" else "number"}
-    allowed = target["allowed"]
-    for label in column.labels:
-        if label in allowed:
-            continue
-        meant = next((item for item in allowed if _equal_number(item, label) or _equal_text(item, label)), None)
-        if meant is None:
-            raise UsageError(
-                f"the prediction {column.name!r} has the value {label!r}, which the target never has",
-                fix=f"write decisions in the file as {', '.join(shown(item) for item in allowed[:20])}; "
-                "of a score that is a number, --score and --threshold make decisions",
-            )
-        column.found.aliases.setdefault(column.name, {})[label] = meant
-        column.found.say(f"{shown(label)} in {column.name} means {shown(meant)}")
-    return {"role": "prediction", "dtype": target["dtype"], "allowed": allowed}
-
-
-def _score(column: Evidence, wishes: Wishes) -> dict[str, Any]:
-    column.refuse_missing()
-    if column.kind not in ("integer", "number"):
-        raise UsageError(f"the score {column.name!r} is no number", fix="name a column of numbers as --score")
-    settings = {"role": "score", "dtype": "number"}
-    low, high = column.profile.low, column.profile.high
-    if wishes.threshold is not None:
-        _say_one_sided(column, wishes.threshold)
-        return {**settings, "threshold": wishes.threshold}
-    if wishes.prediction is not None:
-        return settings
-    if low < 0 or high > 1:
-        raise UsageError(
-            f"the scores {column.name!r} run from {low:g} to {high:g}, so no threshold can be guessed",
-            fix="add --threshold",
-        )
-    column.found.say(f"a score in {column.name} of 0.5 and more is a positive decision; --threshold names another")
-    _say_one_sided(column, 0.5)
-    return {**settings, "threshold": 0.5}
-
-
-def _say_one_sided(column: Evidence, threshold: float) -> None:
-    """Say that a threshold makes all decisions the same."""
-    low, high = column.profile.low, column.profile.high
-    run = f"they run from {low:g} to {high:g}"
-    if high < threshold:
-        column.found.say(f"no score in {column.name} reaches {threshold:g} ({run}): every decision is negative")
-    elif low >= threshold:
-        column.found.say(f"every score in {column.name} reaches {threshold:g} ({run}): every decision is positive")
-
-
-def _weight(column: Evidence) -> dict[str, Any]:
-    column.refuse_missing()
-    if column.kind not in ("integer", "number"):
-        raise UsageError(f"the weight {column.name!r} is no number")
-    if column.profile.low < 0:
-        raise UsageError(f"the weight {column.name!r} has negative values, the least is {column.profile.low:g}")
-    return {"role": "weight", "dtype": column.kind}
 
 
 def _sensitive(column: Evidence, other: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +12,11 @@ from rai_assets.data.rules import label_order
 from rai_assets.errors import UsageError
 
 FEW = 10  # distinct numbers that are groups rather than a quantity
+
+_UNREAD = (
+    (re.compile(r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+"), "numbers with a decimal comma; a point is read"),
+    (re.compile(r"[0-9]{1,2}([./-])[0-9]{1,2}\1([0-9]{2}|[0-9]{4})"), "dates; those like 2024-05-31 are read"),
+)
 
 Kind = Literal["integer", "number", "boolean", "timestamp", "text"]
 
@@ -122,6 +128,12 @@ class Evidence:
     def quantity(self) -> bool:
         """Whether its values are numbers, and more than a few."""
         return self.kind in ("integer", "number") and (self.many or len(self.labels) > FEW)
+
+    def say_unread(self) -> None:
+        """Say that texts look like numbers or dates in a form that is not read."""
+        for form, words in _UNREAD:
+            if self.kind == "text" and all(form.fullmatch(label.strip()) for label in self.labels):
+                self.found.say(f"{self.name} is text: its values, like {self.labels[0]!r}, look like {words}")
 
     def say_endless(self) -> None:
         """Say which values will stop the data because they are no finite numbers."""

@@ -229,6 +229,30 @@ def test_logged_decisions_take_the_targets_spelling(tmp_path: Path) -> None:
     assert "'1.0' in p means '1'" in said
 
 
+@pytest.mark.parametrize(
+    ("targets", "positive", "decisions", "aliases"),
+    [
+        (["0", "1"], "1", ["False", "True"], {"False": "0", "True": "1"}),
+        (["good", "bad"], "good", ["1", "0"], {"1": "good", "0": "bad"}),
+        (["no", "yes"], "no", ["0.0", "1.0"], {"0.0": "yes", "1.0": "no"}),
+        (["True", "False"], None, ["1", "0"], {"1": "true", "0": "false"}),
+        (["Good", "bad"], "Good", ["good", "Bad"], {"good": "Good", "Bad": "bad"}),
+    ],
+)
+def test_a_decision_that_says_yes_means_the_positive_value(
+    tmp_path: Path, targets: list[str], positive: str | None, decisions: list[str], aliases: dict[str, str]
+) -> None:
+    content = rows("y,p", *(f"{target},{decision}" for target, decision in zip(targets, decisions, strict=True)))
+    found, said = look(tmp_path, content, target="y", positive=positive, prediction="p")
+    assert found.aliases == {"p": aliases}
+    assert all(f"{decision!r} in p means {meant!r}" in said for decision, meant in aliases.items())
+
+
+def test_decisions_0_and_1_of_a_target_1_and_2_are_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has the value '0', which the target never has"):
+        look(tmp_path, rows("y,p", "1,0", "2,1"), target="y", prediction="p")
+
+
 def test_scores_alone_get_a_threshold_or_are_asked_for_one(tmp_path: Path) -> None:
     found, said = look(tmp_path, rows("y,s", "0,0.1", "1,0.9"), target="y", score="s")
     assert found.columns["s"].threshold == 0.5
@@ -323,6 +347,24 @@ def test_a_sensitive_column_with_a_comma_in_its_name_is_refused(tmp_path: Path, 
         look(tmp_path, content, target="y", sensitive=wished)
     found, _ = look(tmp_path, content, target="y")
     assert found.columns["race, sex"].roles == ("feature",)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["1,5", "-1.234,50"], "x is text: its values, like '-1.234,50', look like numbers with a decimal comma"),
+        (["31.12.2020", "1.1.2021"], "x is text: its values, like '1.1.2021', look like dates"),
+        (["12/31/20", "1/1/21"], "look like dates; those like 2024-05-31 are read"),
+        (["1,5", "none at all"], None),
+        (["2020-12-31", "2021-01-01"], None),
+        (["1.5", "2"], None),
+    ],
+)
+def test_numbers_and_dates_in_a_form_that_is_not_read_are_said(
+    tmp_path: Path, values: list[str], said: str | None
+) -> None:
+    _, guesses = look(tmp_path, rows("x;y", *(f"{value};a" for value in values)))
+    assert said in guesses if said else "look like" not in guesses
 
 
 def test_a_weight_is_declared_as_one(tmp_path: Path) -> None:
