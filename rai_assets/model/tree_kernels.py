@@ -4,7 +4,7 @@ Rows are taken in blocks. A block's values become codes first (how many of the c
 that a comparison is one of small whole numbers; then tree after tree is walked for the whole block, which keeps the
 tree in the cache. Trees of up to 64 leaves are not walked at all: every column's code rules leaves out, and what is
 left of a 64-bit set of leaves after all columns is the leaf (QuickScorer, Lucchese et al., SIGIR 2015). Larger trees
-are walked level by level for all rows at once, without a branch.
+part the block's rows node by node, without a branch, as a training on these rows would: each node is read once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rai_assets.compiled import compiled
 
 _ONE = np.uint64(1)
+_LOW = _LEAF = np.uint64(0xFFFF)
 
 
 @compiled(nogil=True, boundscheck=False)
@@ -104,11 +105,8 @@ def add_large_trees(
     points: NDArray,
     start: NDArray,
     roots: NDArray,
-    depth: NDArray,
-    column: NDArray,
-    code_limit: NDArray,
-    below: NDArray,
-    leaf_start: NDArray,
+    nodes: NDArray,
+    deepest: int,
     output: NDArray,
     width: NDArray,
     weights: NDArray,
@@ -118,24 +116,59 @@ def add_large_trees(
 ) -> None:
     """Add trees of any size to `total` (n, k).
 
-    A node goes to `below` where its column's code is at most `code_limit`, else to the node after that; a leaf goes to
-    itself. `leaf_start` is where a leaf's weights begin.
+    A node is one word of 64 bits. From the lowest: 16 bits of its column, or 65,535 for a leaf; 16 bits of the highest
+    code that goes below; 32 bits of the node below, with the one above after it, or of where a leaf's weights begin.
+    `deepest` is the number of levels of the highest tree, `block` at most 65,536.
     """
     rows = matrix.shape[0]
+    block = min(block, rows)
     codes = np.zeros((2 * matrix.shape[1], block), np.uint16)
-    node = np.empty(block, np.int32)
+    flat = codes.reshape(codes.size)
+    # Every node has its rows in one piece of one of two lists; its children's take the same piece of the other.
+    # Indices are unsigned, so that none is looked at for being negative.
+    lists = np.empty(2 * block, np.uint16)
+    length = np.uint64(block)
+    waiting = np.empty((deepest + 1, 4), np.uint64)
     for begin in range(0, rows, block):
         end = min(rows, begin + block)
-        size = end - begin
         encode_block(matrix, begin, end, points, start, with_low, codes)
         for t in range(roots.size):
-            for j in range(size):
-                node[j] = roots[t]
-            for _ in range(depth[t]):
-                for j in range(size):
-                    k = node[j]
-                    node[j] = below[k] + np.int32(codes[column[k], j] > code_limit[k])
-            for j in range(size):
-                weight = leaf_start[node[j]]
-                for k in range(width[t]):
-                    total[begin + j, output[t] + k] += weights[weight + k]
+            for j in range(end - begin):
+                lists[j] = j
+            waiting[0, 0], waiting[0, 1], waiting[0, 2], waiting[0, 3] = roots[t], 0, 0, end - begin
+            count = 1
+            while count > 0:
+                count -= 1
+                word, here = nodes[waiting[count, 0]], waiting[count, 1]
+                first, last = waiting[count, 2], waiting[count, 3]
+                column, child = word & _LOW, word >> np.uint64(32)
+                if last - first == _ONE:  # nothing to part: on to the leaf
+                    j = lists[here + first]
+                    while column != _LEAF:
+                        above = np.uint64(flat[column * length + j] > (word >> np.uint64(16)) & _LOW)
+                        word = nodes[child + above]
+                        column, child = word & _LOW, word >> np.uint64(32)
+                if column == _LEAF:
+                    for a in range(first, last):
+                        row = begin + lists[here + a]
+                        for k in range(width[t]):
+                            total[row, output[t] + k] += weights[child + np.uint64(k)]
+                    continue
+                limit, there, codes_at = (word >> np.uint64(16)) & _LOW, length - here, column * length
+                low, high = there + first, there + last
+                for a in range(here + first, here + last):
+                    j = lists[a]
+                    above = np.uint64(flat[codes_at + j] > limit)
+                    lists[low] = j
+                    lists[high - _ONE] = j
+                    low += _ONE - above
+                    high -= above
+                middle = low - there
+                if middle < last:
+                    waiting[count, 0], waiting[count, 1] = child + _ONE, there
+                    waiting[count, 2], waiting[count, 3] = middle, last
+                    count += 1
+                if first < middle:
+                    waiting[count, 0], waiting[count, 1] = child, there
+                    waiting[count, 2], waiting[count, 3] = first, middle
+                    count += 1

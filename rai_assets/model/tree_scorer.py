@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import onnx
 
 SMALL_LEAVES = 64
-_BLOCK = 512
+_SMALL_BLOCK, _LARGE_BLOCK = 512, 16_384
 _FEWEST = 8
 _MAX_SETS = 4_000_000
-_NEVER = np.iinfo(np.uint16).max
+_MOST = _LEAF = np.iinfo(np.uint16).max
 # By number of classes (3: or more), the links that the operator and `TreeScorer.scores` apply alike.
 _LINKS = {0: ("NONE",), 2: ("NONE", "LOGISTIC"), 3: ("NONE", "SOFTMAX")}
 
@@ -48,7 +48,7 @@ class TreeScorer:
         """The scorer of a core that is one tree operator over `width` columns and nothing else.
 
         None for any other core, for what our own exports do not use, and where a runtime does as well: a few trees, or
-        more split points in a column than codes can tell apart.
+        more columns or split points in one than codes can tell apart.
         """
         ensemble = _ensemble(core)
         if ensemble is None or len(ensemble.roots) < _FEWEST:
@@ -60,7 +60,7 @@ class TreeScorer:
         new = np.append(True, (np.diff(column) != 0) | (point[1:] != point[:-1]))[: len(order)]
         points = point[new]
         start = np.searchsorted(column[new], np.arange(width + 1))
-        if np.diff(start).max() >= _NEVER - 2:
+        if np.diff(start).max() >= _MOST - 2 or 2 * width >= _LEAF:
             return None
         code = np.zeros(len(ensemble.column), np.int64)
         code[order] = np.cumsum(new) - 1 - start[column]
@@ -78,9 +78,9 @@ class TreeScorer:
 
         total = np.tile(self.ensemble.base, (len(matrix), 1))
         if self.small is not None:
-            add_small_trees(matrix, self.points, self.start, *self.small, _BLOCK, total)
+            add_small_trees(matrix, self.points, self.start, *self.small, _SMALL_BLOCK, total)
         if self.large is not None:
-            add_large_trees(matrix, self.points, self.start, *self.large, _BLOCK, total)
+            add_large_trees(matrix, self.points, self.start, *self.large, _LARGE_BLOCK, total)
         if self.ensemble.link == "SOFTMAX":
             return softmax(total)
         if self.ensemble.link == "LOGISTIC":
@@ -213,20 +213,11 @@ def _large(forest: _Forest, code: NDArray[np.int64], width: int, chosen: NDArray
     for offset in range(int(outputs.max())):
         mine = leaf & (outputs[local] > offset)
         weights[leaf_start[mine] + offset] = forest.weights[nodes[mine], output[local[mine]] + offset]
-    roots = place[trees.roots[chosen]]
-    depth = np.maximum.reduceat(level, roots)
-    return (
-        roots,
-        depth,
-        np.where(leaf, 0, trees.column[nodes] + low * width).astype(np.int32),
-        np.where(leaf, _NEVER, code[nodes]).astype(np.uint16),
-        np.where(leaf, np.arange(len(nodes)), place[trees.below[nodes]]).astype(np.int32),
-        leaf_start,
-        output,
-        outputs,
-        weights,
-        bool(low.any()),
-    )
+    column = np.where(leaf, _LEAF, trees.column[nodes] + low * width)
+    limit = np.where(leaf, 0, code[nodes])
+    child = np.where(leaf, leaf_start, place[trees.below[nodes]])
+    packed = (column | limit << 16 | child << 32).astype(np.uint64)
+    return (place[trees.roots[chosen]], packed, len(levels), output, outputs, weights, bool(low.any()))
 
 
 def _levels(trees: TreeEnsemble, roots: NDArray) -> Iterator[NDArray[np.int64]]:
