@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test nightly lint bench docs lock clean
+.PHONY: help demo dev test nightly lint bench docs statistics lock clean
 
 BIN := .venv/bin
 # Some machines switch byte code off, and then every process compiles every library again.
@@ -38,6 +38,9 @@ bench: .venv/.ready ## Speed and memory beside the peers, one JSON line each
 
 docs: .venv/.ready ## Write the reference pages from the code
 	@$(BIN)/python docs/generate.py
+
+statistics: .venv/.ready ## Write docs/statistics.md: coverage of every interval, errors of verdicts (ten minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python docs/simulate.py
 
 lock: ## Renew the hash-pinned requirements from pyproject.toml
 	@requirements/make-lock

@@ -11,6 +11,8 @@ from rai_assets.metrics.estimates import FEWEST_EFFECTIVE, LOPSIDED, Causes, Est
 from rai_assets.metrics.intervals import Bounds, Floats, effective_size
 
 NO_SPREAD = "all rows have the same value"
+SIZE_REACH = 2.0
+"""How many times the largest size that was seen, of an error or an effect, one that was not may be; by simulation."""
 LARGEST_EXPONENT = 300.0
 """Beyond it an upper bound on a logarithmic scale is kept finite."""
 

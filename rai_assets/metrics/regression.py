@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.intervals import Bounds, Floats, t_interval
-from rai_assets.metrics.means import NO_SPREAD, Groups, Moments, mean_estimates, skewed_interval, unbounded
+from rai_assets.metrics.means import NO_SPREAD, SIZE_REACH, Groups, Moments, mean_estimates, skewed_interval, unbounded
 from rai_assets.metrics.rates import ONE_TARGET
 
-SIZE_REACH, SQUARE_REACH = 2.0, 3.0
-"""How far sizes and squares of errors that were not seen may lie beyond the largest that was; found by simulation."""
+SQUARE_REACH = 3.0
+"""How many times the largest square that was seen one that was not may be; found by simulation."""
 
 
 def regression_estimates(target: NDArray | None, prediction: NDArray | None, groups: Groups) -> list[Estimates]:

@@ -67,7 +67,7 @@ def coverage(
     """Coverage of every metric of a scenario, by definition: of the groups, or of the gaps between them."""
     truth = {_key(number): number for number in _true_numbers(scenario, gaps=gaps)}
     found: dict[Key, list[Number]] = {}
-    for number in _sampled_numbers(scenario, draws, np.random.default_rng(seed), gaps=gaps, level=level):
+    for number in sampled_numbers(scenario, draws, np.random.default_rng(seed), gaps=gaps, level=level):
         found.setdefault(_key(number), []).append(number)
     told: dict[str, Coverage] = {}
     for key, numbers in found.items():
@@ -103,10 +103,10 @@ def _true_numbers(scenario: Scenario, *, gaps: bool) -> Iterator[Number]:
         yield from measure_conditional(rows, grouping, strata, minimum_size=1)
 
 
-def _sampled_numbers(
-    scenario: Scenario, draws: int, rng: np.random.Generator, *, gaps: bool, level: float
+def sampled_numbers(
+    scenario: Scenario, draws: int, rng: np.random.Generator, *, gaps: bool, level: float = 0.95
 ) -> Iterator[Number]:
-    """The numbers of many samples."""
+    """The numbers of many samples; a gap that leaves groups out is one of fewer groups, and is passed over."""
     n_groups = len(scenario.populations)
     picked, codes = [], []
     for group, (part, size) in enumerate(zip(scenario.populations, scenario.sizes, strict=True)):

@@ -15,7 +15,7 @@ from rai_assets.analysis.explanation.attribution import Attributions, explain_li
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.errors import Undefined
 from rai_assets.metrics.findings import Findings
-from rai_assets.metrics.means import NO_SPREAD, Groups, Moments, skewed_interval
+from rai_assets.metrics.means import NO_SPREAD, SIZE_REACH, Groups, Moments, skewed_interval
 from rai_assets.metrics.number import Number
 from rai_assets.model.inputs import AuditInputs
 from rai_assets.model.scoring import ScoringSession
@@ -136,7 +136,7 @@ def _importance(
     for k, output in enumerate(outputs):
         for j, feature in enumerate(features):
             moments = Moments.of(np.abs(found.values[k, :, j]), groups)
-            low, high = (float(bound[0]) for bound in skewed_interval(moments, _LEVEL, positive=True))
+            low, high = (float(bound[0]) for bound in skewed_interval(moments, _LEVEL, positive=True, reach=SIZE_REACH))
             known = bool(np.isfinite(low) and np.isfinite(high))
             numbers.append(
                 Number(
