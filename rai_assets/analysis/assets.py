@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from rai_assets.metrics.requirements import Requirement
+from rai_assets.metrics.number import Number
+from rai_assets.metrics.requirements import AUDITED, Requirement
 from rai_assets.store.assets import ResultAsset
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ def headline(result: Result, definitions: Sequence[str], *, sensitive: str | Non
         sensitive: The `sensitive` coordinate of gaps; None for numbers of all rows.
     """
     wanted = {"sensitive": sensitive} if sensitive else {}
-    split = next((number.split for number in result.numbers if number.split in {"test", "all"}), None)
     return {
         number.definition.partition("@")[0] + (f" by {sensitive}" if sensitive else ""): float(number.value)
         for number in result.numbers
@@ -102,6 +102,12 @@ def headline(result: Result, definitions: Sequence[str], *, sensitive: str | Non
         and not number.group
         and not number.reference
         and dict(number.coordinates) == wanted
-        and number.split == split
+        and number.split in AUDITED
         and number.value is not None
     }
+
+
+def bar(number: Number, label: str) -> dict[str, Any]:
+    """A number as a row of a chart with bars: what it is called, its value and interval, and what limits it."""
+    names = ("value", "low", "high", "n", "small", "reason")
+    return {"label": label, **{name: getattr(number, name) for name in names}}

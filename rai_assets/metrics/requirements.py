@@ -12,7 +12,8 @@ from rai_assets.metrics.definitions import Definition, definition
 from rai_assets.metrics.number import Number
 
 Outcome = Literal["pass", "fail", "cannot tell"]
-_AUDITED = (None, "all", "test")
+AUDITED = (None, "all", "test")
+"""Splits whose numbers are the audit's; those of the others stand beside them for comparison."""
 _WORST_FIRST: tuple[Outcome, ...] = ("fail", "cannot tell", "pass")
 
 
@@ -69,7 +70,7 @@ class Requirement:
         columns = set(compared or number.group)
         return (
             number.definition == definition(self.definition).id
-            and number.split in _AUDITED
+            and number.split in AUDITED
             and same_groups
             and (not self.sensitive or columns == set(self.sensitive))
             and (bool(self.sensitive) or bool(self.group) or not compared)

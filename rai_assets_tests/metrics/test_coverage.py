@@ -117,9 +117,3 @@ def test_verdicts_are_wrong_as_rarely_as_the_intervals_promise() -> None:
         for distance in verdicts.DISTANCES
     )
     assert worst <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / verdicts.DRAWS)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", list(simulate.SECTIONS))
-def test_the_page_of_statistics_is_what_is_simulated(name: str) -> None:
-    assert simulate.SECTIONS[name]() in simulate.PAGE.read_text(encoding="utf-8"), "run `make statistics`"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rai_assets.analysis.assets import analysis_asset, headline
+from rai_assets.analysis.assets import analysis_asset, bar, headline
 from rai_assets.analysis.evaluation.settings import EvaluationSettings
-from rai_assets.metrics.requirements import Requirement
+from rai_assets.metrics.requirements import AUDITED, Requirement
 from rai_assets.store.assets import ResultAsset
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def _present(result: Result) -> Mapping[str, Any]:
 
     values = headline(result, _HEADLINE)
     shown = [
-        {"label": n.definition.partition("@")[0], "value": n.value, "low": n.low, "high": n.high, "n": n.n}
+        bar(n, n.definition.partition("@")[0])
         for n in result.numbers
-        if n.definition.partition("@")[0] in values and n.split in {"test", "all"} and not n.coordinates
+        if n.definition.partition("@")[0] in values and n.split in AUDITED and not n.coordinates
     ]
     return {**values, "summary": dg.MetadataValue.md(text_bars(shown, name="metric"))}

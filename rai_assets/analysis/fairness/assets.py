@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rai_assets.analysis.assets import analysis_asset, headline
+from rai_assets.analysis.assets import analysis_asset, bar, headline
 from rai_assets.analysis.fairness.settings import FairnessSettings
-from rai_assets.metrics.requirements import Requirement
+from rai_assets.metrics.requirements import AUDITED, Requirement
 from rai_assets.store.assets import ResultAsset
 
 if TYPE_CHECKING:
@@ -56,11 +56,10 @@ def _present(result: Result) -> Mapping[str, Any]:
     for column in columns:
         metadata |= headline(result, _GAPS, sensitive=column)
         rates = [
-            {"label": n.group[column], "value": n.value, "low": n.low, "high": n.high, "n": n.n, "small": n.small,
-             "reason": n.reason}
+            bar(n, n.group[column])
             for n in result.numbers
             if list(n.group) == [column] and n.definition in {"selection_rate@1", "mean_error@1"}
-            and not n.coordinates and not n.reference and n.split in {"test", "all"}
+            and not n.coordinates and not n.reference and n.split in AUDITED
         ]  # fmt: skip
         if rates:
             metadata[f"groups of {column}"] = dg.MetadataValue.md(text_bars(rates, name=column, measure="rate"))
