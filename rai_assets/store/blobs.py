@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,16 +193,23 @@ def write_all(out: BinaryIO, data: bytes) -> None:
         left = left[out.write(left) :]
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a small file of the repository durably and whole, under its lock; overwrite what a dead writer left."""
+@contextmanager
+def writing_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Write a file of the repository durably and whole, under its lock; overwrite what a dead writer left."""
     partial = path.with_name(f"{path.name}.lock")
     try:
         with partial.open("wb", buffering=0) as out:
-            write_all(out, content)
+            yield lambda data: write_all(out, data)
             os.fsync(out.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a small file of the repository durably and whole, under its lock."""
+    with writing_file(path) as write:
+        write(content)
 
 
 def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from dulwich.objects import ObjectID, ShaFile, Tree
+from dulwich.objects import ObjectID
 
 from rai_assets.errors import RaiError
 from rai_assets.store import garbage, history, names, trees
@@ -25,7 +25,8 @@ from rai_assets.store.errors import (
     ProtectedBranch,
     StaleHead,
 )
-from rai_assets.store.git_layer import GitLayer, pointer_object
+from rai_assets.store.git_layer import GitLayer
+from rai_assets.store.git_objects import BLOB, TREE, GitObject
 from rai_assets.store.history import Node
 from rai_assets.store.merge import STRATEGY_KEY, check_strategy, merge_changes
 from rai_assets.store.pointers import Pointer
@@ -53,7 +54,7 @@ class EmbeddedRepository(EmbeddedReader):
         ContentFolder(root).create()
         git = GitLayer(root)
         with git.writing():
-            empty = Tree()
+            empty = GitObject.make(TREE, b"")
             first, node = history.make(empty.id, [], "Repository created", {})
             git.store([empty, first])
             git.set_branch(cls.default_branch, None, node.id)
@@ -115,7 +116,7 @@ class EmbeddedRepository(EmbeddedReader):
             pointers = _stage(changes, staging)
             with self._git.writing():
                 head = self._writable(branch, expected_head)
-                objects: dict[str, ShaFile] = {path: pointer_object(item.encode()) for path, item in pointers.items()}
+                objects = {path: GitObject.make(BLOB, item.encode()) for path, item in pointers.items()}
                 tree, made = trees.rewrite(self._git.objects, head.tree, self._plan(head, changes, objects))
                 if tree == head.tree and not allow_empty:
                     raise NoChanges(f"branch {branch!r} holds this content already", where=self.repository)
@@ -225,7 +226,7 @@ class EmbeddedRepository(EmbeddedReader):
         if self._git.branch(name) or self._git.tag(name) or (names.is_commit(name) and self._git.commits_from(name)):
             raise AlreadyExists(f"{name!r} names a branch, a tag or a commit already", where=self.repository)
 
-    def _plan(self, head: Node, changes: ChangeSet, objects: Mapping[str, ShaFile]) -> dict[str, ObjectID | None]:
+    def _plan(self, head: Node, changes: ChangeSet, objects: Mapping[str, GitObject]) -> dict[str, ObjectID | None]:
         """What becomes of each path that the change set touches."""
         store = self._git.objects
         for path, put in changes:
@@ -239,14 +240,15 @@ class EmbeddedRepository(EmbeddedReader):
 
     def _merge_trees(
         self, base: ObjectID, source: ObjectID, destination: ObjectID, strategy: Strategy | None
-    ) -> tuple[ObjectID, list[Tree]]:
+    ) -> tuple[ObjectID, list[GitObject]]:
         """The destination's tree with what the source changed since the base, and the trees to store with it."""
         if destination == base:
             return source, []
         store = self._git.objects
-        changes = merge_changes(trees.compare(store, base, source), trees.compare(store, base, destination), strategy)
+        changed = trees.compare(store, base, source)
+        present = trees.find_all(store, destination, changed)
         try:
-            return trees.rewrite(store, destination, changes)
+            return trees.rewrite(store, destination, merge_changes(changed, present, strategy))
         except trees.PathClash as clash:
             raise MergeConflict(
                 [clash.path], where=self.repository, fix="rename one of them; no strategy helps"
@@ -276,7 +278,7 @@ class EmbeddedRepository(EmbeddedReader):
         branch: str,
         head: Node,
         tree: ObjectID,
-        objects: Sequence[ShaFile],
+        objects: Sequence[GitObject],
         message: str,
         metadata: Mapping[str, str],
     ) -> Commit:

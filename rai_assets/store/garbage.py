@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from datetime import UTC, datetime, timedelta
 
-from dulwich.objects import ObjectID, Tree
+from dulwich.objects import ObjectID
 
-from rai_assets.store import history
+from rai_assets.store import history, trees
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.names import TRANSIENT_PREFIXES
 from rai_assets.store.pointers import Pointer
@@ -48,12 +48,9 @@ def _mark_tree(git: GitLayer, root: ObjectID, reachable: set[ObjectID], contents
         if identity in reachable:
             continue
         reachable.add(identity)
-        tree = git.objects[identity]
-        if not isinstance(tree, Tree):
-            raise TypeError(f"{identity!r} is no tree")
-        for entry in tree.iteritems():
-            if stat.S_ISDIR(entry.mode):
-                pending.append(entry.sha)
-            elif entry.sha not in reachable:
-                reachable.add(entry.sha)
-                contents.add(Pointer.decode(git.pointer(entry.sha)).blob.sha256)
+        for _, mode, entry in trees.entries(git.objects, identity):
+            if stat.S_ISDIR(mode):
+                pending.append(entry)
+            elif entry not in reachable:
+                reachable.add(entry)
+                contents.add(Pointer.decode(git.pointer(entry)).blob.sha256)

@@ -14,76 +14,27 @@ from pathlib import Path
 from typing import TypeVar
 
 from dulwich.file import FileLocked
-from dulwich.object_store import DiskObjectStore
-from dulwich.objects import Blob, Commit, ObjectID, ShaFile
-from dulwich.pack import PackFileDisappeared
+from dulwich.objects import ObjectID
 from dulwich.refs import DiskRefsContainer, Ref
-from dulwich.repo import Repo
 from filelock import FileLock, Timeout
 
 from rai_assets.store.blobs import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
+from rai_assets.store.git_objects import COMMIT, GitObject, GitObjects
 
 LOCK_SECONDS = 120.0
 LOOSE_LIMIT, PACK_LIMIT = 2000, 20  # files of objects and packs; a sweep that finds more makes one pack of them
-PACK_FROM = 100  # objects; more than these are written as one pack
-_SWEEPS_AT_ONCE = 5  # a reader looks again so often; each look can lose only to one more sweep
 _BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
 
 _T = TypeVar("_T")
 
 
-class GitObjects(DiskObjectStore):
-    """Git's objects on disk: written through the store's own hands, and found while a sweep moves them into a pack."""
-
-    def add_loose(self, objects: Sequence[ShaFile]) -> None:
-        """Write objects as one file each, durably. Under the lock."""
-        root = Path(os.fsdecode(self.path))
-        folders = set()
-        for item in objects:
-            name = item.id.decode()
-            path = root / name[:2] / name[2:]
-            if path.exists():
-                # Young again, so that no sweep takes it before a ref leads to it.
-                os.utime(path)
-                continue
-            path.parent.mkdir(exist_ok=True)
-            write_file(path, item.as_legacy_object())
-            folders |= {path.parent, root}
-        for folder in folders:
-            sync_folder(folder)
-
-    def get_raw(self, name: ObjectID) -> tuple[int, bytes]:  # type: ignore[override]
-        """Type and bytes of an object.
-
-        Raises:
-            KeyError: There is none.
-        """
-        for _ in range(_SWEEPS_AT_ONCE):
-            try:
-                return super().get_raw(name)
-            except KeyError:
-                # It may have left the loose files after the packs were searched; then it is in a new pack.
-                continue
-        raise KeyError(name)
-
-    def ids_from(self, prefix: str) -> list[ObjectID]:
-        """Ids that start with a hexadecimal prefix."""
-        for _ in range(_SWEEPS_AT_ONCE):
-            try:
-                return list(self.iter_prefix(prefix.encode()))
-            except PackFileDisappeared:
-                # A sweep put one pack in place of several between the listing and the reading.
-                continue
-        return []
-
-
 class _Opened:
     """Git's objects opened by one thread; the packs are closed when the thread or the repository goes."""
 
     def __init__(self, folder: Path) -> None:
-        self.objects = GitObjects(folder, fsync_object_files=True)
+        self.objects = GitObjects(folder)
         weakref.finalize(self, self.objects.close)
 
 
@@ -113,7 +64,12 @@ class GitLayer:
     @staticmethod
     def create(root: Path, default_branch: str) -> None:
         """Make an empty repository in an existing folder."""
-        Repo.init_bare(root / "git", mkdir=True, default_branch=default_branch.encode()).close()
+        git = root / "git"
+        for folder in (_BRANCHES, _TAGS):
+            (git / folder).mkdir(parents=True)
+        GitObjects.create(git / "objects")
+        write_file(git / "config", b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+        write_file(git / "HEAD", f"ref: {_BRANCHES}{default_branch}\n".encode())
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -182,20 +138,15 @@ class GitLayer:
     def commits_from(self, prefix: str) -> list[str]:
         """Ids of stored commits that start with a hexadecimal prefix."""
         found = self.objects.ids_from(prefix)
-        return sorted(identity.decode() for identity in found if self.objects.get_raw(identity)[0] == Commit.type_num)
+        return sorted(identity.decode() for identity in found if self.objects.get_raw(identity)[0] == COMMIT)
 
     def pointer(self, identity: ObjectID) -> bytes:
         """The bytes of a stored pointer."""
         return self.objects.get_raw(identity)[1]
 
-    def store(self, objects: Sequence[ShaFile]) -> None:
+    def store(self, objects: Sequence[GitObject]) -> None:
         """Write objects, many of them as one pack; under the lock."""
-        if len(objects) > PACK_FROM:
-            unique = {item.id: item for item in objects}
-            self._unstale(lambda: self.objects.add_objects([(item, None) for item in unique.values()]))
-            sync_folder(self._git / "objects" / "pack")
-        else:
-            self.objects.add_loose(objects)
+        self.objects.write(objects)
 
     def protected(self) -> list[str]:
         """Patterns of the protected branches."""
@@ -212,18 +163,13 @@ class GitLayer:
     def sweep(self, reachable: set[ObjectID], grace: float) -> None:
         """Drop objects that are not reachable and older than `grace` seconds, and pack the rest; under the lock."""
         limit = time.time() - grace
-        dropped = {
-            identity
-            for identity in self.objects
-            if identity not in reachable and self.objects.get_object_mtime(identity) <= limit
-        }
-        loose = {identity for identity in dropped if self.objects.contains_loose(identity)}
-        for identity in loose:
-            self.objects.delete_loose_object(identity)
+        present = set(self.objects)
+        dropped = {identity for identity in present - reachable if self.objects.get_object_mtime(identity) <= limit}
+        packed = {identity for identity in dropped if not self.objects.remove_loose(identity)}
         many = self.objects.count_loose_objects() > LOOSE_LIMIT or self.objects.count_pack_files() > PACK_LIMIT
-        if many or dropped - loose:
-            self._unstale(lambda: self.objects.repack(exclude=dropped))
-        self.objects.prune(grace_period=int(grace))
+        if many or packed:
+            self.objects.pack_all(present - dropped)
+        self.objects.remove_leftovers()
         for leftover in self._git.rglob("*.lock"):
             leftover.unlink()
 
@@ -262,11 +208,6 @@ class GitLayer:
                 return action()
             except FileLocked as left:
                 Path(os.fsdecode(left.lockfilename)).unlink(missing_ok=True)
-
-
-def pointer_object(line: bytes) -> Blob:
-    """A pointer as a git object."""
-    return Blob.from_string(line)
 
 
 def _remedy(fault: OSError) -> str:

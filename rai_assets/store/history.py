@@ -24,10 +24,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Commit as GitCommit
 from dulwich.objects import ObjectID
 
+from rai_assets.store.git_objects import COMMIT, GitObject, GitObjects
 from rai_assets.store.protocol import Commit
 
 _AUTHOR = b"rai_assets <rai_assets@localhost>"
@@ -54,7 +54,7 @@ class Node:
         return self.commit.id
 
 
-def make(tree: ObjectID, parents: Sequence[Node], message: str, metadata: Mapping[str, str]) -> tuple[GitCommit, Node]:
+def make(tree: ObjectID, parents: Sequence[Node], message: str, metadata: Mapping[str, str]) -> tuple[GitObject, Node]:
     """A new commit object, not yet stored."""
     generation = 1 + max((parent.generation for parent in parents), default=-1)
     block = {"generation": generation, "metadata": dict(metadata), "nonce": uuid.uuid4().hex}
@@ -67,22 +67,22 @@ def make(tree: ObjectID, parents: Sequence[Node], message: str, metadata: Mappin
     made.encoding = b"UTF-8"
     # An indented block holds no empty line, so the last mark in the message is always ours.
     made.message = f"{message}{_MARK}{json.dumps(block, indent=1, sort_keys=True, ensure_ascii=False)}\n".encode()
-    return made, _node(made)
+    return GitObject.make(COMMIT, made.as_raw_string()), _node(made)
 
 
-def read(store: BaseObjectStore, identity: str) -> Node:
+def read(store: GitObjects, identity: str) -> Node:
     """A stored commit.
 
     Raises:
         KeyError: There is none with this id.
     """
-    found = store[ObjectID(identity.encode())]
-    if not isinstance(found, GitCommit):
+    kind, raw = store.get_raw(ObjectID(identity.encode()))
+    if kind != COMMIT:
         raise KeyError(identity)
-    return _node(found)
+    return _node(GitCommit.from_string(raw))
 
 
-def walk(store: BaseObjectStore, start: Node, *, first_parent: bool = False) -> Iterator[Node]:
+def walk(store: GitObjects, start: Node, *, first_parent: bool = False) -> Iterator[Node]:
     """Commits from `start` to the first one, children before parents."""
     queue = [(_rank(start), start)]
     seen = {start.id}
@@ -96,7 +96,7 @@ def walk(store: BaseObjectStore, start: Node, *, first_parent: bool = False) -> 
                 heapq.heappush(queue, (_rank(older), older))
 
 
-def merge_base(store: BaseObjectStore, left: Node, right: Node) -> Node:
+def merge_base(store: GitObjects, left: Node, right: Node) -> Node:
     """The youngest commit that both sides descend from; every history starts from the same first commit."""
     sides = {left.id: 1}
     sides[right.id] = sides.get(right.id, 0) | 2

@@ -28,26 +28,25 @@ def check_strategy(strategy: Strategy | None) -> str:
     return strategy or "default"
 
 
-def conflicts(source: Mapping[str, Sides], destination: Mapping[str, Sides]) -> list[str]:
-    """Paths that both sides changed since their base, differently, in byte order."""
-    both = (path for path in source if path in destination and source[path][1] != destination[path][1])
-    return sorted(both, key=str.encode)
+def conflicts(source: Mapping[str, Sides], present: Mapping[str, ObjectID | None]) -> list[str]:
+    """Paths that the destination changed too, differently, in byte order; arguments as in `merge_changes`."""
+    return sorted((path for path in source if present[path] not in source[path]), key=str.encode)
 
 
 def merge_changes(
-    source: Mapping[str, Sides], destination: Mapping[str, Sides], strategy: Strategy | None
+    source: Mapping[str, Sides], present: Mapping[str, ObjectID | None], strategy: Strategy | None
 ) -> dict[str, ObjectID | None]:
     """What the destination has to change to take in the source.
 
     Args:
         source: What the source changed since the base.
-        destination: What the destination changed since the base.
+        present: What the destination holds at these paths now.
         strategy: Which side wins a path that both changed; deletes win as edits do.
 
     Raises:
         MergeConflict: Both changed a path differently, and there is no strategy.
     """
-    contested = conflicts(source, destination)
+    contested = conflicts(source, present)
     if contested and strategy is None:
         raise MergeConflict(
             contested,

@@ -82,10 +82,10 @@ class EmbeddedReader:
         objects = self._git.objects
         base = before if two_dot else history.merge_base(objects, before, after)
         changed = trees.compare(objects, base.tree, after.tree)
-        elsewhere = trees.compare(objects, base.tree, before.tree)
-        contested = set(conflicts(changed, elsewhere))
+        present = trees.find_all(objects, before.tree, changed)
+        contested = set(conflicts(changed, present))
         # What both sides did alike is no difference between them.
-        shown = (path for path in changed if path.startswith(prefix) and (path in contested or path not in elsewhere))
+        shown = (path for path in changed if path.startswith(prefix) and present[path] != changed[path][1])
         return (self._change(path, changed[path], path in contested) for path in sorted(shown, key=str.encode))
 
     def tree_digest(self, ref: str, prefix: str = "") -> str:  # noqa: D102

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import cast
 
-from dulwich.object_store import BaseObjectStore
-from dulwich.objects import ObjectID, Tree, parse_tree
+from dulwich.objects import ObjectID, parse_tree
 
 from rai_assets.store.errors import InvalidPath
+from rai_assets.store.git_objects import TREE, GitObject, GitObjects
 
-FILE_MODE = 0o100644
+FILE_MODE, FOLDER_MODE = 0o100644, stat.S_IFDIR
+Entry = tuple[bytes, int, ObjectID]
+"""Name, mode and id of what lies in a folder."""
 Sides = tuple[ObjectID | None, ObjectID | None]
 """Pointer ids of one path before and after; None where it is absent."""
 
@@ -24,29 +30,40 @@ class PathClash(InvalidPath):
         super().__init__(f"{path!r} would be an object and a folder at once", fix="choose another path")
 
 
-def find(store: BaseObjectStore, tree: ObjectID, path: str) -> ObjectID | None:
+def find(store: GitObjects, tree: ObjectID, path: str) -> ObjectID | None:
     """Id of the pointer at `path`, or None where there is no object."""
-    entry = _entry(store, tree, path)
-    return entry[1] if entry and not stat.S_ISDIR(entry[0]) else None
+    return _kinds(_entry(store, tree, path))[0]
+
+
+def find_all(store: GitObjects, tree: ObjectID, paths: Iterable[str]) -> dict[str, ObjectID | None]:
+    """The same of many paths; each folder is opened once."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folders[path.rpartition("/")[0]].append(path)
+    found: dict[str, ObjectID | None] = {}
+    for folder, inside in folders.items():
+        there = entries(store, _folder(store, tree, folder))
+        found |= {path: _kinds(_look_up(there, path.rpartition("/")[2].encode()))[0] for path in inside}
+    return found
 
 
 def walk(
-    store: BaseObjectStore, tree: ObjectID, prefix: str = "", *, fold: bool = False
+    store: GitObjects, tree: ObjectID, prefix: str = "", *, fold: bool = False
 ) -> Iterator[tuple[str, ObjectID | None]]:
     """Paths that start with `prefix` and their pointers, in byte order; with `fold`, folders below it without one."""
     folder, _, start = prefix.rpartition("/")
     base = folder + "/" if folder else ""
-    entry = _entry(store, tree, folder) if folder else (stat.S_IFDIR, tree)
-    if entry and stat.S_ISDIR(entry[0]):
-        yield from _descend(store, entry[1], base, _bytes(start), fold)
+    below = _folder(store, tree, folder)
+    if below:
+        yield from _descend(store, below, base, _bytes(start), fold)
 
 
-def state(store: BaseObjectStore, tree: ObjectID, prefix: str) -> object:
+def state(store: GitObjects, tree: ObjectID, prefix: str) -> object:
     """Something that is equal for two trees whose objects under `prefix` are."""
     return sorted(_shallow(store, tree, prefix))
 
 
-def compare(store: BaseObjectStore, before: ObjectID, after: ObjectID) -> dict[str, Sides]:
+def compare(store: GitObjects, before: ObjectID, after: ObjectID) -> dict[str, Sides]:
     """Paths whose pointers differ; folders that are the same are not opened."""
     sides: dict[str, Sides] = {}
     _compare(store, before, after, "", sides)
@@ -54,8 +71,8 @@ def compare(store: BaseObjectStore, before: ObjectID, after: ObjectID) -> dict[s
 
 
 def rewrite(
-    store: BaseObjectStore, tree: ObjectID, changes: Mapping[str, ObjectID | None]
-) -> tuple[ObjectID, list[Tree]]:
+    store: GitObjects, tree: ObjectID, changes: Mapping[str, ObjectID | None]
+) -> tuple[ObjectID, list[GitObject]]:
     """The tree with `changes` applied: pointer ids to set, None to delete. Deleting what is absent is no fault.
 
     Returns:
@@ -67,13 +84,17 @@ def rewrite(
     plan = _Plan()
     for path, pointer in changes.items():
         plan.add(path.encode().split(b"/"), pointer)
-    made: list[Tree] = []
+    made: list[GitObject] = []
     root = _apply(store, tree, plan, made, "")
     if root is None:
-        empty = Tree()
-        made.append(empty)
-        return empty.id, made
+        made.append(GitObject.make(TREE, b""))
+        return made[-1].id, made
     return root, made
+
+
+def entries(store: GitObjects, tree: ObjectID | None) -> list[Entry]:
+    """What lies in a folder, in git's order: that of whole paths, byte by byte."""
+    return _parsed(_raw(store, tree)) if tree else []
 
 
 @dataclass
@@ -95,42 +116,109 @@ class _Plan:
 
 
 def _apply(
-    store: BaseObjectStore, origin: ObjectID | None, plan: _Plan, made: list[Tree], base: str
+    store: GitObjects, origin: ObjectID | None, plan: _Plan, made: list[GitObject], base: str
 ) -> ObjectID | None:
     """Rewrite one folder; None if nothing is left in it."""
-    tree = _tree(store, origin) if origin else Tree()
+    raw = _raw(store, origin) if origin else b""
+    folder = _Folder(raw)
     for name, pointer in plan.objects.items():
-        if pointer is None and name in tree and not _is_folder(tree, name):
-            del tree[name]
+        if pointer is None and _kinds(folder.get(name))[0]:
+            folder.remove(name)
     for name, inner in plan.folders.items():
-        present = name in tree
-        if present and not _is_folder(tree, name):
+        present, below = _kinds(folder.get(name))
+        if present:
             if inner.puts():
                 raise PathClash(base + name.decode())
             continue
-        rewritten = _apply(store, tree[name][1] if present else None, inner, made, f"{base}{name.decode()}/")
+        rewritten = _apply(store, below, inner, made, f"{base}{name.decode()}/")
         if rewritten is not None:
-            tree[name] = (stat.S_IFDIR, rewritten)
-        elif present:
-            del tree[name]
+            folder.set(name, FOLDER_MODE, rewritten)
+        elif below:
+            folder.remove(name)
     for name, pointer in plan.objects.items():
         if pointer is not None:
-            if name in tree and _is_folder(tree, name):
+            if _kinds(folder.get(name))[1]:
                 raise PathClash(base + name.decode())
-            tree[name] = (FILE_MODE, pointer)
-    if not len(tree):
+            folder.set(name, FILE_MODE, pointer)
+    new = folder.encode()
+    if not new:
         return None
-    if tree.id != origin:
-        made.append(tree)
-    return tree.id
+    if origin and new == raw:
+        return origin
+    made.append(GitObject.make(TREE, new))
+    return made[-1].id
+
+
+class _Folder:
+    """The entries of one folder, to be changed. What stays is copied in one piece, however much it is.
+
+    Args:
+        raw: The bytes of git's tree.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._old = _parsed(raw)
+        self._changed: dict[bytes, Entry | None] = {}
+
+    def get(self, name: bytes) -> Entry | None:
+        """The entry of that name now, or None."""
+        return self._changed[name] if name in self._changed else _look_up(self._old, name)
+
+    def set(self, name: bytes, mode: int, identity: ObjectID) -> None:
+        """Put an entry in place of one of that name."""
+        self._changed[name] = name, mode, identity
+
+    def remove(self, name: bytes) -> None:
+        """Take away the entry of that name."""
+        self._changed[name] = None
+
+    def encode(self) -> bytes:
+        """The bytes of git's tree."""
+        # An entry is its mode in octal, a space, its name, a zero byte and 20 bytes of digest.
+        starts = [0, *accumulate(len(name) + (28 if mode == FILE_MODE else 27) for name, mode, _ in self._old)]
+        cuts: list[tuple[int, int, bytes, bytes]] = []
+        for name, entry in self._changed.items():
+            old = _look_up(self._old, name)
+            if old:
+                place = bisect_left(self._old, _key(old), key=_key)
+                cuts.append((starts[place], starts[place + 1], b"", b""))
+            if entry:
+                start = starts[bisect_left(self._old, _key(entry), key=_key)]
+                cuts.append((start, start, _key(entry), _encoded(entry)))
+        pieces, at = [], 0
+        for start, end, _, record in sorted(cuts):
+            pieces += [self._raw[at:start], record]
+            at = end
+        return b"".join([*pieces, self._raw[at:]])
+
+
+def _key(entry: Entry) -> bytes:
+    """What git sorts a folder by."""
+    return entry[0] + b"/" if entry[1] == FOLDER_MODE else entry[0]
+
+
+def _look_up(entries: list[Entry], name: bytes) -> Entry | None:
+    """The entry of that name, be it an object or a folder."""
+    for key in (name, name + b"/"):
+        place = bisect_left(entries, key, key=_key)
+        if place < len(entries) and entries[place][0] == name:
+            return entries[place]
+    return None
+
+
+def _encoded(entry: Entry) -> bytes:
+    name, mode, identity = entry
+    return b"%o %b\0%b" % (mode, name, bytes.fromhex(identity.decode()))
 
 
 def _compare(
-    store: BaseObjectStore, before: ObjectID | None, after: ObjectID | None, base: str, sides: dict[str, Sides]
+    store: GitObjects, before: ObjectID | None, after: ObjectID | None, base: str, sides: dict[str, Sides]
 ) -> None:
-    old, new = set(_entries(store, before)), set(_entries(store, after))
-    left = {name: (mode, identity) for name, mode, identity in old - new}
-    right = {name: (mode, identity) for name, mode, identity in new - old}
+    old = set(entries(store, before))
+    differing = old.symmetric_difference(entries(store, after))
+    left = {entry[0]: entry for entry in differing if entry in old}
+    right = {entry[0]: entry for entry in differing if entry not in old}
     for name in left.keys() | right.keys():
         path = base + name.decode()
         (old_object, old_folder), (new_object, new_folder) = _kinds(left.get(name)), _kinds(right.get(name))
@@ -140,17 +228,17 @@ def _compare(
             _compare(store, old_folder, new_folder, path + "/", sides)
 
 
-def _kinds(entry: tuple[int, ObjectID] | None) -> Sides:
+def _kinds(entry: Entry | None) -> Sides:
     """An entry as (object, folder), of which at most one is there."""
     if entry is None:
         return None, None
-    return (None, entry[1]) if stat.S_ISDIR(entry[0]) else (entry[1], None)
+    return (None, entry[2]) if stat.S_ISDIR(entry[1]) else (entry[2], None)
 
 
 def _descend(
-    store: BaseObjectStore, tree: ObjectID, base: str, start: bytes, fold: bool
+    store: GitObjects, tree: ObjectID, base: str, start: bytes, fold: bool
 ) -> Iterator[tuple[str, ObjectID | None]]:
-    for name, mode, identity in _entries(store, tree):
+    for name, mode, identity in entries(store, tree):
         if not name.startswith(start):
             continue
         path = base + name.decode()
@@ -162,42 +250,39 @@ def _descend(
             yield from _descend(store, identity, path + "/", b"", fold)
 
 
-def _shallow(store: BaseObjectStore, tree: ObjectID, prefix: str) -> Iterator[tuple[bytes, ObjectID]]:
+def _shallow(store: GitObjects, tree: ObjectID, prefix: str) -> Iterator[tuple[bytes, ObjectID]]:
     folder, _, start = prefix.rpartition("/")
-    entry = _entry(store, tree, folder) if folder else (stat.S_IFDIR, tree)
-    if entry and stat.S_ISDIR(entry[0]):
-        for name, _, identity in _entries(store, entry[1]):
-            if name.startswith(_bytes(start)):
-                yield name, identity
+    for name, _, identity in entries(store, _folder(store, tree, folder)):
+        if name.startswith(_bytes(start)):
+            yield name, identity
 
 
-def _entry(store: BaseObjectStore, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
-    mode, current = stat.S_IFDIR, tree
+def _folder(store: GitObjects, tree: ObjectID, path: str) -> ObjectID | None:
+    """Id of the tree of a folder, the topmost if `path` is empty, or None."""
+    return _kinds(_entry(store, tree, path))[1] if path else tree
+
+
+def _entry(store: GitObjects, tree: ObjectID, path: str) -> Entry | None:
+    found: Entry = b"", FOLDER_MODE, tree
     for part in _bytes(path).split(b"/"):
-        if not stat.S_ISDIR(mode):
+        below = _look_up(entries(store, found[2]), part) if stat.S_ISDIR(found[1]) else None
+        if below is None:
             return None
-        found = next((entry for entry in _entries(store, current) if entry[0] == part), None)
-        if found is None:
-            return None
-        _, mode, current = found
-    return mode, current
-
-
-def _entries(store: BaseObjectStore, tree: ObjectID | None) -> Iterator[tuple[bytes, int, ObjectID]]:
-    """Name, mode and id of what lies in a folder, in git's order: that of whole paths, byte by byte."""
-    parsed = parse_tree(store.get_raw(tree)[1], 20) if tree else ()
-    return ((name, mode, ObjectID(identity)) for name, mode, identity in parsed)
-
-
-def _tree(store: BaseObjectStore, identity: ObjectID) -> Tree:
-    found = store[identity]
-    if not isinstance(found, Tree):
-        raise TypeError(f"{identity!r} is no tree")
+        found = below
     return found
 
 
-def _is_folder(tree: Tree, name: bytes) -> bool:
-    return stat.S_ISDIR(tree[name][0])
+def _parsed(raw: bytes) -> list[Entry]:
+    # dulwich's compiled function returns a list; its twin in Python is a generator.
+    found = parse_tree(raw, 20)
+    return cast("list[Entry]", found if isinstance(found, list) else list(found))
+
+
+def _raw(store: GitObjects, tree: ObjectID) -> bytes:
+    kind, raw = store.get_raw(tree)
+    if kind != TREE:
+        raise TypeError(f"{tree!r} is no tree")
+    return raw
 
 
 def _bytes(text: str) -> bytes:

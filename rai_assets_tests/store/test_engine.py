@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rai_assets.store import git_layer
+from rai_assets.store.git_objects import BLOB, GitObject
 from rai_assets.store.open import first_commit, open_repository
 from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
 from rai_assets_tests.store.backends import NAME
@@ -96,7 +97,7 @@ def test_a_link_is_not_adopted(store: VersionedRepository, tmp_path: Path):
 def test_a_lock_file_of_a_dead_writer_is_no_obstacle(store: VersionedRepository, root: Path, lock: str):
     pointer = b"sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b 1 "
     pointer += b'{"content_type":"application/octet-stream"}\n'
-    identity = git_layer.pointer_object(pointer).id.decode()
+    identity = GitObject.make(BLOB, pointer).id.decode()
     left = root / "git" / lock.format(first=identity[:2], rest=identity[2:])
     left.parent.mkdir(exist_ok=True)
     left.touch()
