@@ -159,7 +159,25 @@ class UseCase(_Strict):
             for column in requirement.sensitive:
                 _check_sensitive(contract, ("requirements", index, "sensitive"), column)
             _check_groups(contract, ("requirements", index, "group"), requirement.group)
+            self._check_coordinates(contract, ("requirements", index, "coordinates"), requirement.coordinates)
         return self
+
+    def _check_coordinates(
+        self, contract: Contract, place: tuple[str | int, ...], coordinates: Mapping[str, str]
+    ) -> None:
+        """Refuse a place that no number can have."""
+        several = contract.task == "multiclass"  # whose labels may be known from the data only
+        choices: dict[str, tuple[str, ...] | None] = {
+            "class": (contract.classes or None) if several else (),
+            "feature": contract.features,
+            "stratifier": tuple(self.analyses.fairness.stratifiers),
+            "column": contract.names,
+        }
+        for name, value in coordinates.items():
+            known = choices.get(name)
+            if known is not None and value not in known:
+                there = ", ".join(map(repr, known[:20])) or "none"
+                raise _refused((*place, name), f"there is no {name} {value!r}; there are: {there}")
 
     @property
     def display_title(self) -> str:

@@ -100,6 +100,30 @@ def test_a_group_that_no_row_can_be_in_is_refused(tmp_path: Path, column: str, v
 
 
 @pytest.mark.parametrize(
+    ("definition", "coordinates", "said"),
+    [
+        ("mean_absolute_shap_value", "feature: age", "there is no feature 'age'; there are: 'income'"),
+        ("precision", "class: maybe", "there is no class 'maybe'; there are: none"),
+        ("missing_count", "column: age", "there is no column 'age'; there are: 'income', 'sex', 'repaid'"),
+        (
+            "selection_rate_conditional_difference",
+            "stratifier: income",
+            "there is no stratifier 'income'; there are: none",
+        ),
+    ],
+)
+def test_a_place_that_no_number_can_have_is_refused(
+    tmp_path: Path, definition: str, coordinates: str, said: str
+) -> None:
+    text = VALID.replace("demographic_parity_difference", f"{definition}, coordinates: {{{coordinates}}}")
+    path = write(tmp_path, text if "conditional" in definition else text.replace("sensitive: [sex], at", "at"))
+    with pytest.raises(DeclarationError) as refused:
+        load(path)
+    assert f"{path}:13" in str(refused.value)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("broken", "fix"),
     [
         (VALID.replace("owners:", "owner:"), "write `owners` for `owner`"),
