@@ -22,6 +22,7 @@ from rai_assets.model.rows import scored_rows, values_of, weights_of
 from rai_assets.model.runtime import open_session, run_full
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.settings import ModelSettings
+from rai_assets.model.steadiness import check_steady
 from rai_assets.model.tell import Tell, silent
 from rai_assets.model.version import ModelVersion, library_versions
 
@@ -49,7 +50,8 @@ def train(
 
     Raises:
         DeclarationError: The declared model does not fit the contract.
-        InputRefused: It cannot be trained on these rows, has no ONNX form, or a supplied file is not acceptable.
+        InputRefused: It cannot be trained on these rows, has no ONNX form, a supplied file is not acceptable, or the
+            model does not give the same row the same answer.
         ParityFailed: The export does not say what the estimator says.
         RaiError: The export took too long.
     """
@@ -210,7 +212,7 @@ def ask(
 def _with_numbers(
     version: ModelVersion, contract: Contract, table: pa.Table, notes: Sequence[str], tell: Tell
 ) -> ModelVersion:
-    """The version with its numbers on the training rows."""
+    """The version with its numbers on the training rows, if it answers row by row."""
     from dataclasses import replace
 
     from rai_assets.metrics.table import measure
@@ -218,7 +220,9 @@ def _with_numbers(
     with ScoringSession(version) as session:
         if session.isolated is False:
             notes = (*notes, "this system did not let the supplied model's process be cut off from the network")
-        scored = scored_rows(contract, table, "train", session.scores(table, tell), version.threshold)
+        scores = session.scores(table, tell)
+        check_steady(session, table, scores, version.seed)
+        scored = scored_rows(contract, table, "train", scores, version.threshold)
     numbers = [number.as_json() for number in measure(scored.rows, split="train")]
     facts = {"rows": scored.rows.n, "excluded": scored.excluded, "notes": list(notes), "numbers": numbers}
     return replace(version, training=facts)
