@@ -188,4 +188,12 @@ def _is_header(first: Sequence[str], names: Sequence[str] | None, expected: Coll
             where=where,
             fix="name every column in order, or name the --separator",
         )
-    return cells == list(names)
+    others = [(cell, name) for cell, name in zip(cells, names, strict=True) if cell != name]
+    if others and len(others) * 2 <= len(cells):
+        cell, name = others[0]
+        raise UsageError(
+            f"the first line holds column names, but not all of --columns: {cell!r} in place of {name!r}",
+            where=where,
+            fix="leave --columns out, or take the first line out of the file",
+        )
+    return not others

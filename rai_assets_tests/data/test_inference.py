@@ -461,6 +461,8 @@ def test_names_come_as_a_list_or_a_file_and_have_to_fit(tmp_path: Path) -> None:
     assert (found.header, list(found.columns)) == (False, ["a", "b"])
     found, _ = look(tmp_path, "a,b\n1,x\n", columns="a,b")
     assert found.header
+    with pytest.raises(UsageError, match="not all of --columns: 'a' in place of 'a2'"):
+        look(tmp_path, "a,a,b\n1,2,3\n", columns="a,a2,b")
     with pytest.raises(UsageError, match="3 column names and 2 fields"):
         look(tmp_path, "1,x\n", columns="a,b,c")
     with pytest.raises(UsageError, match="no column names"):
