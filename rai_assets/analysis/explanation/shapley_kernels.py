@@ -9,7 +9,8 @@ Path dependent, the background is one in which each player is met independently 
 integral over t in [0, 1] of (met_k - chance_k) times the product over j != k of (met_j t + chance_j (1 - t)), a
 polynomial of degree D - 1, which Gauss-Legendre with ceil(D / 2) nodes integrates exactly.
 
-Values are computed for many masks u of one box at once, so that the inner loops fill vector registers.
+Values are computed for many masks u of one box at once, so that the inner loops fill vector registers. Counters that are
+passed on begin as np.int64(0): for a plain 0 numba would compile one more version of what is called.
 """
 
 from __future__ import annotations
@@ -245,7 +246,7 @@ def add_met(boxes, chosen, game, outputs, bins, bg_fails, fails, values):  # typ
             mask = work.mask[number]
             for at in range(n_asked):
                 live[at] |= fails.dtype.type(1) if (work.asked[at] & mask) == 0 else fails.dtype.type(0)
-        n_live = 0
+        n_live = np.int64(0)
         for at in range(n_asked):
             renumbered[at] = -1
             if live[at]:
