@@ -9,8 +9,8 @@ Path dependent, the background is one in which each player is met independently 
 integral over t in [0, 1] of (met_k - chance_k) times the product over j != k of (met_j t + chance_j (1 - t)), a
 polynomial of degree D - 1, which Gauss-Legendre with ceil(D / 2) nodes integrates exactly.
 
-Values are computed for many masks u of one box at once, so that the inner loops fill vector registers. Counters that are
-passed on begin as np.int64(0): for a plain 0 numba would compile one more version of what is called.
+Values are computed for many masks u of one box at once, so that the inner loops fill vector registers. Counters that
+are passed on begin as np.int64(0): for a plain 0 numba would compile one more version of what is called.
 """
 
 from __future__ import annotations
