@@ -1,10 +1,12 @@
 """`rai`: declare, run, read. Every command parses, calls, prints.
 
-Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, 4 fault.
+Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, 4 fault,
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from enum import StrEnum
@@ -24,7 +26,7 @@ app = typer.Typer(
     help="Responsible AI from one declaration: audited data, an audited model, and a gate before production.\n\n"
     "Start with `rai demo`, or with your own data: `rai init NAME --data FILE --target COLUMN`, then `rai run NAME`.",
     epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, "
-    "4 fault.",
+    "4 fault, 130 stopped by Ctrl-C.",
 )
 
 _STOPPED = 130  # what typer makes of Ctrl-C
@@ -176,6 +178,7 @@ def dev(
     """Start Dagster's web server and daemon on this state."""
     from rai_assets.home import prepare, shipped
 
+    _refuse_a_taken_port(host, port)
     folder = prepare()
     print(f"State: {folder}   Pages: http://{host}:{port}   Stop with Ctrl-C")
     command = [
@@ -247,6 +250,23 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(RaiError.exit_code)
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    """Dagster would start, and go on without pages."""
+    import socket
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        free = f"end the program that listens there, or choose another port: rai dev --port {port % 65535 + 1}"
+        raise UsageError(
+            f"the pages cannot be served at http://{host}:{port}: {error.strerror}",
+            fix=free if error.errno == errno.EADDRINUSE else "choose another --host or --port",
+        ) from error
 
 
 def _say(line: str) -> None:

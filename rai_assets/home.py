@@ -22,6 +22,11 @@ def definitions_folder() -> Path:
     return local if local.is_dir() or "RAI_DEFS" in os.environ else Path(__file__).parent / "defs"
 
 
+def demo_definition() -> Path:
+    """The declaration of the demo, in the package."""
+    return Path(__file__).parent / "defs" / "lending" / "defs.yaml"
+
+
 def new_definitions_folder() -> Path:
     """Where a new use case is written: `RAI_DEFS`, default `./defs`."""
     return Path(os.environ.get("RAI_DEFS", "defs")).absolute()

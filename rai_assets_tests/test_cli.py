@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,10 +74,31 @@ def test_a_number_leads_back_to_its_files(audited: Path) -> None:
         assert part in done.stdout
 
 
-def test_the_report_is_one_file(audited: Path) -> None:
+def test_the_report_is_one_file_and_names_the_commit_of_the_addresses(audited: Path) -> None:
     done = rai(audited, "report", "loans", "--output", "page.html")
     assert done.returncode == 0, done.stderr
-    assert "Small loans" in (audited / "page.html").read_text()
+    page = (audited / "page.html").read_text()
+    assert "Small loans" in page
+    (number, *_) = json.loads(rai(audited, "metrics", "loans", "--definition", "accuracy", "--format", "json").stdout)
+    assert number["address"].partition("@")[2].partition(":")[0] in page
+
+
+def test_a_number_of_a_feature_is_explained_with_its_place(audited: Path) -> None:
+    words = ("metrics", "loans", "--definition", "demographic_parity_difference", "--format", "json")
+    (number, *_) = json.loads(rai(audited, *words).stdout)
+    assert number["coordinates"] == {"sensitive": "sex"}
+    told = rai(audited, "explain-number", number["address"]).stdout
+    (rows,) = [line for line in told.splitlines() if line.startswith("rows")]
+    assert "sensitive=sex" in rows and "{" not in rows
+
+
+def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = rai(tmp_path, "dev", "--port", str(port))
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}: Address already in use\n  Fix: " in done.stderr
+    assert not (tmp_path / ".rai").exists()
 
 
 def test_list_and_validate(audited: Path) -> None:

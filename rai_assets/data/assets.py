@@ -55,7 +55,7 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
         key=keys.asset("dataset"),
         output_required=False,
         check_specs=specs,
-        **common_attributes(keys, "data", frozenset({"parquet", "lakefs"}), DATASET),
+        **common_attributes(keys, "data", frozenset({"parquet"}), DATASET),
     )
     def dataset(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from rai_assets.data.ingest import ingest

@@ -119,7 +119,12 @@ def _score(
         asset="scorecard",
         provenance=provenance,
         files={"report.html": render(audit).encode()},
-        facts={"verdicts": verdicts, "gate": gate, "data": stage.repository.tree_digest(stage.data_commit, "dataset/")},
+        facts={
+            "verdicts": verdicts,
+            "gate": gate,
+            "results": stage.results_commit,
+            "data": stage.repository.tree_digest(stage.data_commit, "dataset/"),
+        },
     )
 
 

@@ -154,7 +154,10 @@ def materialization(
     check_results: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
     """The materialization of a stored result: its headline, where it stands, and the checks measured by it."""
-    announce(f"{result.asset}: {'reused, its inputs are the same' if reused else f'{len(result.numbers):,} numbers'}")
+    if reused:
+        announce(f"{result.asset}: reused, its inputs are the same")
+    elif result.numbers:
+        announce(f"{result.asset}: {len(result.numbers):,} numbers")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stage.repository.tree_digest(commit, f"{result.asset}/")),
         metadata={

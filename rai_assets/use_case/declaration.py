@@ -17,7 +17,8 @@ import yaml
 from pydantic import ValidationError
 
 from rai_assets.errors import DeclarationError, RaiError
-from rai_assets.home import definitions_folder
+from rai_assets.home import definitions_folder, demo_definition, home
+from rai_assets.keys import repository_name
 from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.refusal import Path_, refusal
 
@@ -77,7 +78,8 @@ def files(folder: Path | None = None) -> list[Path]:
 def load_all(folder: Path | None = None) -> tuple[list[Declared], list[Broken]]:
     """Every use case that can be loaded, and every one that cannot.
 
-    A name declared twice keeps its first file; the others are broken.
+    A name declared twice keeps its first file; the others are broken. A demo that was run is there, too, unless its
+    name is taken.
     """
     declared: dict[str, Declared] = {}
     broken: list[Broken] = []
@@ -97,7 +99,16 @@ def load_all(folder: Path | None = None) -> tuple[list[Declared], list[Broken]]:
             broken.append(Broken(path, error))
         else:
             declared[loaded.use_case.name] = loaded
+    if folder is None and (demo := _demo_that_was_run()) is not None:
+        declared.setdefault(demo.use_case.name, demo)
     return list(declared.values()), broken
+
+
+def _demo_that_was_run() -> Declared | None:
+    """The packaged demo, where its state stands among a user's own use cases."""
+    demo = load(demo_definition())
+    ran = demo is not None and (home() / "store" / repository_name(demo.use_case.name)).is_dir()
+    return demo if ran else None
 
 
 def load(path: Path) -> Declared | None:

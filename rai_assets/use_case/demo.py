@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rai_assets.errors import RaiError
-from rai_assets.home import home
+from rai_assets.home import demo_definition, home
 from rai_assets.progress import announce
 from rai_assets.use_case.declaration import load
 from rai_assets.use_case.reading import select_numbers, write_report
 from rai_assets.use_case.run import Outcome, run
-
-_DEFINITION = Path(__file__).parents[1] / "defs" / "lending" / "defs.yaml"
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,10 @@ def run_demo() -> Shown:
     """Audit the demo, and look for the planted faults in nothing but the published numbers."""
     from rai_assets.defs.lending.planted import findings
 
-    declared = load(_DEFINITION)
+    declared = load(demo_definition())
     if declared is None:
         raise RaiError(
-            "the demo's declaration is not a use case", where=str(_DEFINITION), fix="install rai_assets again"
+            "the demo's declaration is not a use case", where=str(demo_definition()), fix="install rai_assets again"
         )
     announce("20,000 loan applications with four planted faults are drawn and audited")
     outcome = run(declared)

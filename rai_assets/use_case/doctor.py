@@ -42,7 +42,8 @@ def examine() -> tuple[list[str], bool]:
             problems.append(f"{package} is missing: install rai_assets again, e.g. `pip install rai_assets`")
     for package, (purpose, extra) in _EXTRAS.items():
         if not _installed(package):
-            lines.append(f"  {package} is not installed ({purpose}): pip install 'rai_assets[{extra}]'")
+            note = "; README, 'Licences of the parts', has a tested set" if extra == "alibi" else ""
+            lines.append(f"  {package} is not installed ({purpose}): pip install 'rai_assets[{extra}]'{note}")
 
     state = home()
     nearest = next(folder for folder in (state, *state.parents) if folder.exists())

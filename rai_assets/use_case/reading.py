@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,14 +57,25 @@ def all_numbers(name: str, branch: str, *, has_model: bool) -> list[Number]:
     """
     repository = repository_of(name)
     commit = results_head(repository, name, branch)
+    reported = _reported(repository, commit)
     numbers: list[Number] = []
     for asset in results.assets(repository, commit):
         if asset in _OF_A_MODEL and not has_model:
             continue  # left by a model that is no longer declared
         result = results.load(repository, commit, asset, whole=False)
         results.refuse_outdated(repository, commit, result)
-        numbers += [number.addressed(name, commit, asset) for number in result.numbers]
+        same = repository.tree_digest(reported, f"{asset}/") == repository.tree_digest(commit, f"{asset}/")
+        numbers += [number.addressed(name, reported if same else commit, asset) for number in result.numbers]
     return numbers
+
+
+def _reported(repository: VersionedRepository, commit: str) -> str:
+    """The results commit that the stored report names, so that a number has one address there and here."""
+    try:
+        scorecard = results.load(repository, commit, "scorecard", whole=False)
+        return repository.resolve(scorecard.facts.get("results", commit))
+    except NotFound:
+        return commit
 
 
 def select_numbers(
@@ -137,6 +148,22 @@ def render_numbers(numbers: Sequence[Number], form: str) -> str:
     return _as_csv(numbers) if form == "csv" else _as_table(numbers)
 
 
+def _rows_of(number: Number) -> str:
+    """Which rows a number is about, and where it stands among its like."""
+    parts = [
+        *([f"n = {number.n:,}"] if number.n is not None else []),
+        *([f"split {number.split}"] if number.split else []),
+        f"group {_named(number.group)}" if number.group else "all groups",
+        *([f"against {_named(number.reference)}"] if number.reference else []),
+        *([_named(number.coordinates)] if number.coordinates else []),
+    ]
+    return ", ".join(parts)
+
+
+def _named(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
 def _as_csv(numbers: Sequence[Number]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -163,9 +190,9 @@ def _as_table(numbers: Sequence[Number]) -> str:
 
 def _row(number: Number) -> tuple[str, ...]:
     place = {**number.group, **number.coordinates}
-    where = ", ".join(f"{key}={value}" for key, value in place.items()) or "all rows"
+    where = _named(place) or "all rows"
     if number.reference:
-        where += " against " + ", ".join(f"{key}={value}" for key, value in number.reference.items())
+        where += f" against {_named(number.reference)}"
     value = "-" if number.value is None else f"{number.value:.6g}"
     bounds = "" if number.low is None or number.high is None else f"{number.low:.4g} to {number.high:.4g}"
     remark = "; ".join(part for part in ("small" if number.small else "", number.reason or "") if part)
@@ -233,7 +260,7 @@ def explain(text: str) -> str:
     lines = [
         _as_table(found).splitlines()[1],
         f"formula     {formula.id}: {formula.formula}" + (f"  ({formula.source})" if formula.source else ""),
-        f"rows        n = {number.n}, split {number.split}, group {dict(number.group) or 'all'}",
+        f"rows        {_rows_of(number)}",
         f"result      {address.asset} in results commit {commit}",
         f"model       {result.provenance.model or 'none: logged decisions'}",
         f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",

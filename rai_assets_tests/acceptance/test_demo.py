@@ -13,12 +13,16 @@ from rai_assets_tests.acceptance.conftest import Rai
 DECLARATION = Path(__file__).resolve().parents[2] / "rai_assets" / "defs" / "lending" / "defs.yaml"
 
 
-def test_the_demo_finds_what_was_planted(rai: Rai, tmp_path: Path) -> None:
+def test_the_demo_finds_what_was_planted_beside_a_users_own_folder(rai: Rai, tmp_path: Path) -> None:
+    (tmp_path / "defs").mkdir()
+    assert "lending" not in rai("list").stdout
     shown = rai("demo").stdout
     assert shown.count(" found  p = ") == 4
     assert "NOT FOUND" not in shown
     assert "selection-by-sex       fail" in shown
     assert (tmp_path / ".rai" / "lending-report.html").stat().st_size > 50_000
+    assert "lending  gate: fail" in rai("list").stdout
+    assert "selection_rate@1" in rai("metrics", "lending", "--definition", "selection_rate").stdout
 
 
 def test_nothing_is_claimed_on_the_twin_without_faults(rai: Rai, tmp_path: Path) -> None:
