@@ -49,7 +49,9 @@ class Wishes:
         if self.threshold is not None and self.score is None:
             raise UsageError("a threshold needs the column of scores", fix="add --score COLUMN")
         if len(set(self._single)) != len(self._single):
-            raise UsageError("target, prediction, score and weight are different columns")
+            raise UsageError(
+                "target, prediction, score and weight are different columns", fix="name a column once among them"
+            )
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rai_assets.data.inference import Wishes, infer
 from rai_assets.data.ingest import Ingested, ingest
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.store.open import open_repository
@@ -45,3 +46,22 @@ def store(repository: VersionedRepository, tmp_path: Path) -> Callable[[DatasetS
         return ingest(settings, tmp_path, repository, "main", run_id=f"t{next(runs)}")
 
     return run
+
+
+def look(
+    tmp_path: Path, *contents: str, test: str | None = None, columns: str | None = None, **wishes: Any
+) -> tuple[DatasetSettings, str]:
+    """What is inferred from files, and the guesses as one text."""
+    paths = [tmp_path / f"data{at}.csv" for at in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(content)
+    tests = []
+    if test is not None:
+        tests = [tmp_path / "test.csv"]
+        tests[0].write_text(test)
+    found, guesses = infer(paths, tests, base=tmp_path, wishes=Wishes(**wishes), columns=columns)
+    return found, "\n".join(guesses)
+
+
+def rows(header: str, *lines: str) -> str:
+    return "\n".join([header, *lines, ""])

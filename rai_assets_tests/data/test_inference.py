@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -17,31 +16,12 @@ from rai_assets.data.dataset import Dataset
 from rai_assets.data.inference import Wishes, infer
 from rai_assets.data.ingest import Ingested, ingest
 from rai_assets.data.settings import DatasetSettings
-from rai_assets.data.sniffing import read_names
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets_tests.data.conftest import look, rows
 
 Store = Callable[[DatasetSettings], Ingested]
-
-
-def look(
-    tmp_path: Path, *contents: str, test: str | None = None, columns: str | None = None, **wishes: Any
-) -> tuple[DatasetSettings, str]:
-    """What is inferred from files, and the guesses as one text."""
-    paths = [tmp_path / f"data{at}.csv" for at in range(len(contents))]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_text(content)
-    tests = []
-    if test is not None:
-        tests = [tmp_path / "test.csv"]
-        tests[0].write_text(test)
-    found, guesses = infer(paths, tests, base=tmp_path, wishes=Wishes(**wishes), columns=columns)
-    return found, "\n".join(guesses)
-
-
-def rows(header: str, *lines: str) -> str:
-    return "\n".join([header, *lines, ""])
 
 
 def test_adult_as_uci_ships_it(shared_data: Path, tmp_path: Path) -> None:
@@ -219,50 +199,6 @@ def test_few_numbers_are_classes_and_many_are_a_quantity(tmp_path: Path) -> None
     assert "regression" in said
 
 
-def test_logged_decisions_take_the_targets_spelling(tmp_path: Path) -> None:
-    content = rows("y,p,s", "0,0.0,0.1", "1,1.0,0.9", "1,0.0,0.2")
-    found, said = look(tmp_path, content, target="y", prediction="p", score="s")
-    assert found.aliases == {"p": {"0.0": "0", "1.0": "1"}}
-    assert found.columns["p"].allowed == ["0", "1"]
-    assert found.columns["s"].threshold is None
-    assert found.split is None
-    assert "'1.0' in p means '1'" in said
-
-
-@pytest.mark.parametrize(
-    ("targets", "positive", "decisions", "aliases"),
-    [
-        (["0", "1"], "1", ["False", "True"], {"False": "0", "True": "1"}),
-        (["good", "bad"], "good", ["1", "0"], {"1": "good", "0": "bad"}),
-        (["no", "yes"], "no", ["0.0", "1.0"], {"0.0": "yes", "1.0": "no"}),
-        (["True", "False"], None, ["1", "0"], {"1": "true", "0": "false"}),
-        (["Good", "bad"], "Good", ["good", "Bad"], {"good": "Good", "Bad": "bad"}),
-    ],
-)
-def test_a_decision_that_says_yes_means_the_positive_value(
-    tmp_path: Path, targets: list[str], positive: str | None, decisions: list[str], aliases: dict[str, str]
-) -> None:
-    content = rows("y,p", *(f"{target},{decision}" for target, decision in zip(targets, decisions, strict=True)))
-    found, said = look(tmp_path, content, target="y", positive=positive, prediction="p")
-    assert found.aliases == {"p": aliases}
-    assert all(f"{decision!r} in p means {meant!r}" in said for decision, meant in aliases.items())
-
-
-def test_decisions_0_and_1_of_a_target_1_and_2_are_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has the value '0', which the target never has"):
-        look(tmp_path, rows("y,p", "1,0", "2,1"), target="y", prediction="p")
-
-
-def test_scores_alone_get_a_threshold_or_are_asked_for_one(tmp_path: Path) -> None:
-    found, said = look(tmp_path, rows("y,s", "0,0.1", "1,0.9"), target="y", score="s")
-    assert found.columns["s"].threshold == 0.5
-    assert "0.5 and more is a positive decision" in said
-    with pytest.raises(UsageError, match="no threshold can be guessed"):
-        look(tmp_path, rows("y,s", "0,1", "1,9"), target="y", score="s")
-    found, _ = look(tmp_path, rows("y,s", "0,1", "1,9"), target="y", score="s", threshold=5)
-    assert found.columns["s"].threshold == 5
-
-
 @pytest.mark.parametrize(
     ("wishes", "sentence"),
     [
@@ -296,23 +232,6 @@ def test_numbers_that_are_not_finite_are_counted_and_their_column_stays_a_number
         "a has a value that is no finite number, which the contract refuses: first 'Infinity' on line 3 of data1.csv"
         in said
     )
-
-
-@pytest.mark.parametrize(
-    ("scores", "threshold", "said"),
-    [
-        (["0.1", "0.9"], 5, "no score in s reaches 5 (they run from 0.1 to 0.9): every decision is negative"),
-        (["1", "10"], 1, "every score in s reaches 1 (they run from 1 to 10): every decision is positive"),
-        (["0.6", "0.9"], None, "every score in s reaches 0.5 (they run from 0.6 to 0.9): every decision is positive"),
-        (["1", "10"], 10, None),
-    ],
-)
-def test_a_threshold_that_decides_all_rows_alike_is_said(
-    tmp_path: Path, scores: list[str], threshold: float | None, said: str | None
-) -> None:
-    content = rows("y,s", f"0,{scores[0]}", f"1,{scores[1]}")
-    _, guesses = look(tmp_path, content, target="y", score="s", threshold=threshold)
-    assert said in guesses if said else "every decision" not in guesses
 
 
 def test_a_target_or_a_decision_that_never_varies_is_said_or_refused(tmp_path: Path) -> None:
@@ -367,67 +286,6 @@ def test_numbers_and_dates_in_a_form_that_is_not_read_are_said(
     assert said in guesses if said else "look like" not in guesses
 
 
-def test_a_weight_is_declared_as_one(tmp_path: Path) -> None:
-    found, _ = look(tmp_path, rows("w,x,y", "0.5,1,0", "2,2,1"), target="y", weight="w")
-    assert (found.columns["w"].roles, found.columns["w"].dtype) == (("weight",), "number")
-    with pytest.raises(UsageError, match="the weight 'w' has negative values, the least is -2"):
-        look(tmp_path, rows("w,x,y", "-2,1,0", "2,2,1"), target="y", weight="w")
-
-
-def test_a_header_is_known_by_the_columns_that_the_user_names(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match="columns 1 and 2 have the same name or look the same: 'a' and 'a'"):
-        look(tmp_path, rows("a,a,y", "1,2,0", "3,4,1"), target="y")
-    found, _ = look(tmp_path, rows("2019,2020,y", "1,2,0", "3,4,1"), target="y")
-    assert list(found.columns) == ["2019", "2020", "y"]
-    with pytest.raises(UsageError, match="no column 'x'") as refused:
-        look(tmp_path, rows("1,2,0", "3,4,1"), target="x")
-    assert "the first line looks like data" in refused.value.fix
-
-
-whole_numbers = st.lists(st.integers(-1000, 100_000), min_size=12, max_size=400)
-fractions = st.lists(st.floats(-1e9, 1e9).map(lambda value: float(f"{value:.6g}")), min_size=12, max_size=400)
-
-
-@settings(max_examples=150, deadline=None)
-@given(values=whole_numbers | fractions)
-def test_guessed_edges_are_rounded_quartiles_and_leave_no_group_empty(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float]
-) -> None:
-    assume(len(set(values)) > 10)
-    found, _ = look(
-        tmp_path_factory.mktemp("edges"), rows("a,b", *(f"{value!r},x" for value in values)), sensitive=("a",)
-    )
-    edges = found.columns["a"].edges
-    assert edges is not None
-    assert 1 <= len(edges) <= 3
-    assert np.histogram(values, [-np.inf, *edges, np.inf])[0].min() > 0
-    # By definition: the least value that a quarter, a half, three quarters of the rows do not exceed.
-    quartiles = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
-    spread = (quartiles[2] - quartiles[0]) or np.ptp(values)
-    for edge in edges:
-        nearest = np.abs(quartiles - edge).min()
-        # The unit is the nearest of 1, 2, 5, 10, ... to a quarter of the spread by ratio, at most sqrt(5 / 2) times it.
-        unit = max(np.sqrt(2.5) * spread / 4, 1.0 if isinstance(values[0], int) else 0.0)
-        assert nearest <= unit / 2 + 1e-9 * abs(edge) or edge == max(values)
-
-
-@pytest.mark.parametrize(
-    ("values", "edges"),
-    [
-        (range(18, 91), [40, 50, 70]),  # of 36, 54, 72 by tens
-        ([*range(20)] * 3, [4, 8, 14]),  # of 4, 9, 14 by twos
-        ([value / 100 for value in range(101)], [0.2, 0.5, 0.8]),
-        ([1000 * value for value in range(1, 41)], [10_000, 20_000, 30_000]),
-        ([9.6] * 50 + [20.4] * 50 + [*range(40, 52)], [10]),  # of 9.6 and 20.4; from 10 to 20 there is no row
-    ],
-)
-def test_guessed_edges_are_numbers_that_people_remember(
-    tmp_path: Path, values: Sequence[float], edges: list[float]
-) -> None:
-    found, _ = look(tmp_path, rows("a,b", *(f"{value!r},x" for value in values)), sensitive=("a",))
-    assert found.columns["a"].edges == edges
-
-
 def test_files_have_to_be_alike(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="the columns are not those of data0.csv: 'b', 'c'"):
         look(tmp_path, "a,b\n1,2\n", "a,c\n1,2\n")
@@ -437,45 +295,6 @@ def test_files_have_to_be_alike(tmp_path: Path) -> None:
         infer([tmp_path / "none.csv"], base=tmp_path, wishes=Wishes())
     with pytest.raises(InputRefused, match="have no rows"):
         look(tmp_path, "a,b\n")
-
-
-@pytest.mark.parametrize(
-    ("content", "separator"),
-    [
-        ("a;b\n1,5;2\n", ";"),
-        ("a\tb\nx y\tz\n", "\t"),
-        ("a|b\n1|2\n", "|"),
-        ("A11 6\nA12 48\n", " "),
-        ("a,b\n1,2\n", ","),
-    ],
-)
-def test_separators_are_found(tmp_path: Path, content: str, separator: str) -> None:
-    assert look(tmp_path, content)[0].separator == separator
-
-
-def test_names_come_as_a_list_or_a_file_and_have_to_fit(tmp_path: Path) -> None:
-    (tmp_path / "names.txt").write_text("age\n\nmarital-status\n")
-    assert read_names(str(tmp_path / "names.txt")) == ["age", "marital-status"]
-    assert read_names("a, b") == ["a", "b"]
-    found, _ = look(tmp_path, "1,x\n", columns="a,b")
-    assert (found.header, list(found.columns)) == (False, ["a", "b"])
-    found, _ = look(tmp_path, "a,b\n1,x\n", columns="a,b")
-    assert found.header
-    with pytest.raises(UsageError, match="not all of --columns: 'a' in place of 'a2'"):
-        look(tmp_path, "a,a,b\n1,2,3\n", columns="a,a2,b")
-    with pytest.raises(UsageError, match="3 column names and 2 fields"):
-        look(tmp_path, "1,x\n", columns="a,b,c")
-    with pytest.raises(UsageError, match="no column names"):
-        read_names(" , ")
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
-def test_encodings_are_found(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes("straße,n\nÄ,1\n€,2\n".encode(encoding))
-    found, guesses = infer([path], base=tmp_path, wishes=Wishes())
-    assert (found.encoding, found.columns["straße"].allowed) == (encoding, ["Ä", "€"])
-    assert any(encoding in guess or "UTF-16" in guess for guess in guesses) == (encoding != "utf-8")
 
 
 def test_texts_of_a_typed_file_stay_texts(tmp_path: Path) -> None:
