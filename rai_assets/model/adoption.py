@@ -23,6 +23,13 @@ def adopt(
 ) -> ModelVersion:
     """A model version from the declared ONNX file, looked at but not yet run.
 
+    Args:
+        contract: Task and classes.
+        settings: The declaration, with `onnx`.
+        features: The columns that the file's inputs must be.
+        folder: The use case's folder, which the path is relative to.
+        commit: Data commit of the training rows.
+
     Raises:
         DeclarationError: The declaration does not say what the outputs mean.
         InputRefused: The file is not acceptable.
@@ -56,6 +63,10 @@ def adopt(
 
 def supplied_bytes(declared: OnnxSettings, folder: Path) -> bytes:
     """The bytes of the declared ONNX file.
+
+    Args:
+        declared: Where it is.
+        folder: The use case's folder, which the path is relative to.
 
     Raises:
         InputRefused: It lies outside the use case's folder, or is no plain file.

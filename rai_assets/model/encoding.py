@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rai_assets.errors import InputRefused, UsageError
+from rai_assets.errors import InputRefused
+from rai_assets.model.columns import as_dictionary, indices_of, numbers_of
 
 Kind = Literal["number", "boolean", "category"]
 Style = Literal["codes", "codes_nan", "scaled"]
@@ -36,7 +37,6 @@ MISSING = "(missing)"
 ONE_HOT_LIMIT = 256
 UNSEEN = -1
 _CELLS_PER_BATCH = 8_000_000
-_FLOAT32 = pa.float32()
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class CategoryEncoding:
         # The full ONNX model is fed the empty string for a missing value, so an empty string is one here too.
         empty = pc.fill_null(pc.equal(column.dictionary, ""), True).to_numpy(zero_copy_only=False)
         lookup[:-1][empty] = for_missing
-        return lookup, _indices(column, len(column.dictionary))
+        return lookup, indices_of(column, len(column.dictionary))
 
 
 @dataclass(frozen=True)
@@ -238,6 +238,10 @@ class Encoding:
 def require_columns(table: pa.Table, names: Sequence[str]) -> None:
     """Refuse a table that lacks one of the named columns.
 
+    Args:
+        table: The rows that are to be scored.
+        names: The columns that the model reads.
+
     Raises:
         InputRefused: With the columns that are missing.
     """
@@ -250,48 +254,12 @@ def require_columns(table: pa.Table, names: Sequence[str]) -> None:
 
 
 def too_large(feature: str, count: int) -> InputRefused:
-    """The refusal of numbers that are infinite or do not fit into float32."""
+    """The refusal of `count` numbers of a feature that are infinite or do not fit into float32."""
     return InputRefused(
         f"{count} {'value is' if count == 1 else 'values are'} infinite or beyond 3.4e38, which no model here can read",
         where=f"column {feature!r}",
         fix="declare a range for the column, or leave it out of the features",
     )
-
-
-def numbers_of(column: pa.Array, kind: pa.DataType = _FLOAT32) -> NDArray:
-    """A numeric or boolean column as floats (float32 unless told), shape (n,), missing values NaN.
-
-    Raises:
-        UsageError: The column holds something else.
-    """
-    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
-        raise UsageError(f"a number was expected and the column holds {column.type}")
-    if pa.types.is_boolean(column.type):
-        column = pc.cast(column, pa.uint8())
-    if pa.types.is_decimal(column.type):
-        column = pc.cast(column, pa.float64())
-    return pc.cast(column, kind, safe=False).to_numpy(zero_copy_only=False)
-
-
-def as_dictionary(column: pa.Array) -> pa.DictionaryArray:
-    """The column dictionary-encoded with string values."""
-    if not pa.types.is_dictionary(column.type):
-        column = pc.cast(column, pa.string()).dictionary_encode()
-    if column.dictionary.type != pa.string():
-        column = pa.DictionaryArray.from_arrays(column.indices, pc.cast(column.dictionary, pa.string()))
-    return column
-
-
-def strings_of(column: pa.Array) -> NDArray[np.object_]:
-    """A categorical column as Python strings, shape (n,), missing values the empty string."""
-    column = as_dictionary(column)
-    values = [*("" if value is None else value for value in column.dictionary.to_pylist()), ""]
-    return np.array(values, object)[_indices(column, len(column.dictionary))]
-
-
-def _indices(column: pa.DictionaryArray, for_null: int) -> NDArray[np.int32]:
-    indices = pc.cast(column.indices, pa.int32())
-    return (pc.fill_null(indices, for_null) if indices.null_count else indices).to_numpy(zero_copy_only=False)
 
 
 def _fit_number(table: pa.Table, feature: Feature, style: Style) -> NumberEncoding:

@@ -66,6 +66,10 @@ _RESERVED = {
 def estimator_class(name: str, task: Task) -> type:
     """The scikit-learn class for a declared name and target.
 
+    Args:
+        name: A key of `ESTIMATORS`.
+        task: Kind of target.
+
     Raises:
         DeclarationError: The estimator cannot predict this kind of target.
     """
@@ -82,6 +86,11 @@ def estimator_class(name: str, task: Task) -> type:
 
 def check_parameters(name: str, task: Task, parameters: Mapping[str, Any]) -> None:
     """Refuse parameters that the estimator does not have.
+
+    Args:
+        name: A key of `ESTIMATORS`.
+        task: Kind of target.
+        parameters: As declared.
 
     Raises:
         DeclarationError: With the nearest names, or with the reason why a parameter is not the user's to set.

@@ -50,6 +50,13 @@ def read_inputs(stage: Stage, *, has_model: bool) -> AuditInputs:
     """The inputs of one analysis from what earlier steps of the audit stored.
 
     Without a model all rows are audited, with one the test split; the others are there for comparison.
+
+    Args:
+        stage: The step that reads.
+        has_model: Whether the use case declares a model.
+
+    Raises:
+        InputRefused: No row of the audited split can be measured.
     """
     from rai_assets.data.dataset import Dataset
     from rai_assets.data.splits import code_of, counts

@@ -44,8 +44,15 @@ class LinearCore:
         """The core's output for rows that are not encoded yet: a category is one coefficient, no 0/1 columns.
 
         Args:
-            encoding: How source columns become the matrix.
-            table: The rows.
+            encoding: How source columns become the matrix, categories one 0/1 column each.
+            table: n rows.
+
+        Returns:
+            Probabilities (n, classes), or values (n, 1).
+
+        Raises:
+            UsageError: A column of text stands where the model reads a number.
+            InputRefused: A number is infinite or beyond float32.
         """
         sums = np.repeat(self.intercept[:, None], table.num_rows, axis=1)
         start = 0
@@ -63,6 +70,9 @@ class LinearCore:
             encoding: How source columns become the matrix.
             numbers: Encoded numbers, (n, p).
             codes: Per category the codes of the n rows, -1 where unseen.
+
+        Returns:
+            Probabilities (n, classes), or values (n, 1).
         """
         coefficients = self._lists
         sums = []
@@ -100,7 +110,12 @@ class LinearCore:
 
 
 def linear_of(core: onnx.ModelProto, classes: int) -> LinearCore | None:
-    """The closed form of a core that is linear; None for any other core."""
+    """The closed form of a core that is linear; None for any other core.
+
+    Args:
+        core: The core, matrix -> scores.
+        classes: Number of classes, 0 for a regression.
+    """
     operators = [node.op_type for node in core.graph.node]
     rest = set(operators) - {"MatMul", "Add"}
     if operators.count("MatMul") != 1 or operators.count("Add") != 1 or not rest <= _AROUND:

@@ -35,7 +35,16 @@ def version_of(stage: Stage) -> ModelVersion:
 
 
 def make_version(stage: Stage, settings: ModelSettings, folder: Path) -> Result:
-    """Train, export and gate a version on the training rows; its result holds the ONNX file."""
+    """Train, export and gate a version on the training rows; its result holds the ONNX file.
+
+    Args:
+        stage: The step that makes it.
+        settings: The declared model.
+        folder: The use case's folder, for factories and supplied files.
+
+    Raises:
+        RaiError: As `training.train`.
+    """
     from rai_assets.model.training import train
 
     dataset = dataset_of(stage)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from rai_assets.errors import RaiError
 from rai_assets.metrics.rows import Task
+from rai_assets.model.columns import as_dictionary
 from rai_assets.model.decision import decide
-from rai_assets.model.encoding import Feature, as_dictionary
+from rai_assets.model.encoding import Feature
 
 TOLERANCE = 1e-5
 UNSEEN_CATEGORY = "\N{REPLACEMENT CHARACTER} no such category"

@@ -66,7 +66,12 @@ class RecordEncoder:
         return (numbers - self._offset) * self._factor, codes
 
     def matrix(self, numbers: NDArray[np.float32], codes: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """The matrix (n, m), C order, of what `coded` returned."""
+        """`Encoding.matrix` of the rows: float32 (n, m), C order.
+
+        Args:
+            numbers: As `coded` returns them, (n, p).
+            codes: As `coded` returns them.
+        """
         out = np.zeros((len(numbers), self._encoding.width), np.float32)
         out[:, : len(self._numbers)] = numbers
         for category, start, mine in zip(self._encoding.categories, self._encoding.starts, codes, strict=True):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rai_assets.data.contract import Contract
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.metrics.rows import Rows
+from rai_assets.model.columns import as_dictionary, numbers_of
 from rai_assets.model.decision import decide
-from rai_assets.model.encoding import as_dictionary, numbers_of
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,14 @@ def scored_rows(
 def values_of(contract: Contract, table: pa.Table, column: str) -> tuple[NDArray, NDArray[np.bool_]]:
     """The target, or a logged decision, as numbers, and which of them are known.
 
+    Args:
+        contract: What kind of target there is, and its classes.
+        table: n rows.
+        column: The target, or the column of logged decisions.
+
     Returns:
-        Binary int8: 1 for the positive label, 0 for any other. Multiclass int32: index into the classes. Regression
-        float64. Shape (n,); what is not known is 0.
+        Values (n,): binary int8, 1 for the positive label, 0 for any other; multiclass int32, index into the classes;
+        regression float64; 0 where not known. And bool (n,): which are known.
 
     Raises:
         InputRefused: Multiclass: a label that is none of the classes.
@@ -122,7 +127,14 @@ def values_of(contract: Contract, table: pa.Table, column: str) -> tuple[NDArray
 
 
 def weights_of(table: pa.Table, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The row weights, 0 where missing, and which are known.
+    """The row weights and which are known.
+
+    Args:
+        table: n rows.
+        column: The column of weights.
+
+    Returns:
+        float64 (n,), >= 0 and finite, 0 where missing; and bool (n,).
 
     Raises:
         InputRefused: A weight is negative or infinite.

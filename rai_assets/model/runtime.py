@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rai_assets.model.encoding import Feature, numbers_of, strings_of
+from rai_assets.model.columns import numbers_of, strings_of
+from rai_assets.model.encoding import Feature
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,6 +26,9 @@ def open_session(model: bytes, *, quiet: bool = False) -> onnxruntime.InferenceS
     Args:
         model: The ONNX file.
         quiet: True to keep the runtime's messages about a bad model off stderr; the exception has them.
+
+    Raises:
+        Exception: The runtime's own, where it cannot load the model.
     """
     import onnxruntime
 
@@ -37,7 +41,18 @@ def open_session(model: bytes, *, quiet: bool = False) -> onnxruntime.InferenceS
 
 
 def feeds(batch: pa.RecordBatch, features: Sequence[Feature]) -> dict[str, NDArray]:
-    """Inputs (n, 1) of a model with one input per source column: strings, "" if missing; float32, NaN if missing."""
+    """Inputs of a model with one input per source column.
+
+    Args:
+        batch: n rows.
+        features: The columns that are inputs.
+
+    Returns:
+        Per feature an array (n, 1): strings with "" where missing, or float32 with NaN where missing.
+
+    Raises:
+        UsageError: A column of text stands where the model reads a number.
+    """
     return {
         item.name: (strings_of if item.kind == "category" else numbers_of)(batch.column(item.name)).reshape(-1, 1)
         for item in features
@@ -47,7 +62,17 @@ def feeds(batch: pa.RecordBatch, features: Sequence[Feature]) -> dict[str, NDArr
 def run_full(
     session: onnxruntime.InferenceSession, outputs: Sequence[str], table: pa.Table, features: Sequence[Feature]
 ) -> list[NDArray]:
-    """Outputs of a full model for every row of a table."""
+    """Outputs of a full model for every row of a table, in batches.
+
+    Args:
+        session: The model, with one input per feature.
+        outputs: Names of its outputs.
+        table: n rows, n >= 1.
+        features: The columns that are inputs.
+
+    Returns:
+        One array per output, its first dimension n.
+    """
     rows = table.select([item.name for item in features])
     parts = [session.run(list(outputs), feeds(batch, features)) for batch in rows.to_batches(BATCH_ROWS)]
     return [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]

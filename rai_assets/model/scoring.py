@@ -109,7 +109,7 @@ class ScoringSession:
             tell: Told how many rows are scored.
 
         Returns:
-            As `scores`, in the order of the batches.
+            Probabilities (n, k) or predicted values (n,), as `scores`, in the order of the batches.
 
         Raises:
             InputRefused: As `scores`.
@@ -125,7 +125,7 @@ class ScoringSession:
             values: n values of every feature; None or NaN for a missing one.
 
         Returns:
-            As `scores`.
+            Probabilities (n, k) or predicted values (n,), as `scores`.
 
         Raises:
             UsageError: A number was expected and the value is something else.
@@ -145,7 +145,10 @@ class ScoringSession:
         return self._checked(np.concatenate(parts) if parts else np.empty((0, len(self.version.classes) or 1)))
 
     def decisions(self, scores: NDArray[np.float64]) -> NDArray | None:
-        """Class codes for `scores`: binary int8 {0, 1} by the threshold, multiclass int32; None for regression."""
+        """Class codes (n,) for `scores` (n, k): binary int8 {0, 1} by the threshold, multiclass int32.
+
+        None for a regression.
+        """
         return None if self.task == "regression" else decide(scores, self.version.threshold)
 
     @property

@@ -74,6 +74,10 @@ def parse_model(data: bytes, where: str) -> onnx.ModelProto:
     Safe means: a whole ONNX model in one file, with operators of ONNX's own two domains. What it computes, and for
     how long, is the worker's concern.
 
+    Args:
+        data: The file.
+        where: Its name in errors.
+
     Raises:
         InputRefused: With what is wrong, in the user's words.
     """
@@ -104,6 +108,10 @@ def _not_onnx(data: bytes, otherwise: str, where: str) -> InputRefused:
 def refuse_unsafe(model: onnx.ModelProto, where: str) -> None:
     """Refuse files that reach outside themselves, and operators that ONNX does not define.
 
+    Args:
+        model: The parsed file.
+        where: Its name in errors.
+
     Raises:
         InputRefused: External data, a foreign operator domain, or training information.
     """
@@ -131,6 +139,12 @@ def refuse_unsafe(model: onnx.ModelProto, where: str) -> None:
 
 def refuse_signature(model: onnx.ModelProto, features: Sequence[Feature], output: str, where: str) -> None:
     """Refuse a model whose inputs are not the features, or that lacks the declared output.
+
+    Args:
+        model: The parsed file.
+        features: Each must be an input of shape (rows, 1) or (rows,) of a fitting type, and there may be no other.
+        output: Name of the output with probabilities or the predicted value.
+        where: The file's name in errors.
 
     Raises:
         InputRefused: With the inputs expected and those found.

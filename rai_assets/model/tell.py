@@ -9,4 +9,4 @@ Tell = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Say nothing."""
+    """A `Tell` that says nothing."""

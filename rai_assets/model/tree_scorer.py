@@ -47,8 +47,13 @@ class TreeScorer:
     def of(cls, core: onnx.ModelProto, width: int) -> TreeScorer | None:
         """The scorer of a core that is one tree operator over `width` columns and nothing else.
 
-        None for any other core, for what our own exports do not use, and where a runtime does as well: a few trees, or
-        more columns or split points in one than codes can tell apart.
+        Args:
+            core: The core, matrix -> scores.
+            width: m, columns of the matrix.
+
+        Returns:
+            The scorer; None for any other core, for what our own exports do not use, and where a runtime does as well:
+            a few trees, or more columns or split points in one than codes can tell apart.
         """
         ensemble = _ensemble(core)
         if ensemble is None or len(ensemble.roots) < _FEWEST:

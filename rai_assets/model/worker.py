@@ -95,7 +95,7 @@ def _tensor(column: Any, wanted: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from rai_assets.model.encoding import numbers_of, strings_of
+    from rai_assets.model.columns import numbers_of, strings_of
 
     column = column.combine_chunks()
     floats = {"float": pa.float32(), "double": pa.float64()}
@@ -147,7 +147,7 @@ def _read(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
 
 
 def write(stream: IO[bytes], kind: bytes, payload: bytes) -> None:
-    """Write one frame."""
+    """Write one frame: `kind`, one byte, the length of the payload, and the payload."""
     stream.write(HEADER.pack(kind, len(payload)) + payload)
     stream.flush()
 
