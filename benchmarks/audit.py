@@ -27,7 +27,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
 from _measure import SHARED_DATA, Taken, line
+from pyarrow.csv import write_csv
 
 ADULT = SHARED_DATA / "adult"
 MOST_TIMES = 1.2  # what a linear audit would take
@@ -62,8 +64,8 @@ def adult() -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(made)[COLUMNS], "made"
 
 
-def write(folder: Path, n: int) -> None:
-    """`train.csv` and `test.csv` with n rows in all."""
+def write(folder: Path, n: int) -> Path:
+    """A folder with `train.csv` and `test.csv`, n rows in all."""
     draw = np.random.default_rng(n)
     rows, _ = adult()
     rows = rows.iloc[draw.integers(0, len(rows), n)].reset_index(drop=True)
@@ -73,9 +75,11 @@ def write(folder: Path, n: int) -> None:
         if rows[name].dtype == object:  # a few people move
             other = draw.random(n) < 0.02
             rows.loc[other, name] = rows[name].to_numpy()[draw.integers(0, n, int(other.sum()))]
-    cut = n * 2 // 3
-    rows[:cut].to_csv(folder / "train.csv", index=False)
-    rows[cut:].to_csv(folder / "test.csv", index=False)
+    folder.mkdir()
+    table, cut = pa.Table.from_pandas(rows, preserve_index=False), n * 2 // 3
+    write_csv(table.slice(0, cut), folder / "train.csv")
+    write_csv(table.slice(cut), folder / "test.csv")
+    return folder
 
 
 def run(command: list[str], folder: Path) -> Taken:
@@ -111,13 +115,12 @@ def resident(main: psutil.Process) -> int:
     return total
 
 
-def audit(n: int, estimator: str) -> Taken:
+def audit(files: Path, estimator: str) -> Taken:
     """What `rai init` and `rai run` take together."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write(folder, n)
-        init = [RAI, "init", "adult", "--data", "train.csv", "--test", "test.csv", "--missing", "?"]
-        init += ["--target", "income", "--positive", ">50K", "--sensitive", "sex,race"]
+        init = [RAI, "init", "adult", "--data", str(files / "train.csv"), "--test", str(files / "test.csv")]
+        init += ["--missing", "?", "--target", "income", "--positive", ">50K", "--sensitive", "sex,race"]
         first = run(init, folder)
         declared = folder / "defs" / "adult" / "defs.yaml"
         declared.write_text(declared.read_text().replace("hist_gradient_boosting", estimator))
@@ -126,11 +129,11 @@ def audit(n: int, estimator: str) -> Taken:
         return Taken(first.cpu + second.cpu, first.wall + second.wall, peak, peak, None)
 
 
-def compare(estimator: str, small: int, middle: int, large: int) -> None:
+def compare(estimator: str, files: dict[int, Path]) -> None:
     """Measure one model and print its line."""
-    sizes = (small, middle, large)
-    rounds = [[audit(n, estimator) for n in sizes] for _ in range(2)]
-    taken = {n: min(runs, key=attrgetter("cpu")) for n, *runs in zip(sizes, *rounds, strict=True)}
+    rounds = [[audit(folder, estimator) for folder in files.values()] for _ in range(2)]
+    taken = {n: min(runs, key=attrgetter("cpu")) for n, *runs in zip(files, *rounds, strict=True)}
+    small, middle, large = files
     per_row = (taken[middle].cpu - taken[small].cpu) / (middle - small)
     line(
         f"the whole audit of {large:,} rows, {estimator}: linear in the rows and below 2 GiB",
@@ -151,8 +154,10 @@ def compare(estimator: str, small: int, middle: int, large: int) -> None:
 def main() -> None:
     """Print both lines."""
     sizes = [int(text) for text in sys.argv[1:]] or [50_000, 250_000, 1_000_000]
-    for estimator in ("hist_gradient_boosting", "logistic_regression"):
-        compare(estimator, *sizes)
+    with tempfile.TemporaryDirectory() as name:
+        files = {n: write(Path(name) / str(n), n) for n in sizes}
+        for estimator in ("hist_gradient_boosting", "logistic_regression"):
+            compare(estimator, files)
 
 
 if __name__ == "__main__":
