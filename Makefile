@@ -40,7 +40,7 @@ docs: .venv/.ready ## Write the reference pages from the code
 	@$(BIN)/python docs/generate.py
 
 statistics: .venv/.ready ## Write docs/statistics.md: coverage of every interval, errors of verdicts (ten minutes)
-	@OMP_NUM_THREADS=1 $(BIN)/python docs/simulate.py
+	@PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python docs/simulate.py
 
 lock: ## Renew the hash-pinned requirements from pyproject.toml
 	@requirements/make-lock

@@ -36,8 +36,8 @@ WILD = """
 ## Where no interval holds
 
 No method that looks at a small sample alone can allow for values so rare and so large that the sample holds none of
-them. Where errors are like these, the root mean squared error can be larger than its interval says, and of few rows the
-mean error and R² may lie outside theirs too; the median absolute error is safe.
+them. Where errors are like these, the root mean squared error of few rows can be larger than its interval says, R² can
+lie outside its interval at any size, and the mean error of fewer than ten rows too; the median absolute error is safe.
 """
 
 GAPS = """

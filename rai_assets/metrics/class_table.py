@@ -28,7 +28,14 @@ class ClassTable:
 
     @classmethod
     def of(cls, target: NDArray, decision: NDArray, n_classes: int, groups: Groups) -> ClassTable:
-        """Count the rows of every group by target and decision, in one pass; codes in [0, n_classes)."""
+        """Count the rows of every group by target and decision, in one pass.
+
+        Args:
+            target: Class codes in [0, n_classes), (rows,).
+            decision: Class codes in [0, n_classes), (rows,).
+            n_classes: Number of classes k.
+            groups: The groups of the rows.
+        """
         shape = (groups.n, n_classes, n_classes)
         cell = np.asarray(target).astype(np.int32) * np.int32(n_classes) + np.asarray(decision).astype(np.int32)
         if groups.codes is not None:
@@ -55,7 +62,14 @@ class ClassTable:
 
 
 def against_rest(target: NDArray | None, decision: NDArray | None, n_classes: int, groups: Groups) -> list[Cells]:
-    """Count tables of every class against the rest; empty where neither target nor decision is known."""
+    """Count tables of every class against the rest; empty where neither target nor decision is known.
+
+    Args:
+        target: Class codes in [0, n_classes), (rows,), or None.
+        decision: Class codes in [0, n_classes), (rows,), or None.
+        n_classes: Number of classes.
+        groups: The groups of the rows.
+    """
     if target is not None and decision is not None:
         table = ClassTable.of(target, decision, n_classes, groups)
         return [table.cells(of_class) for of_class in range(n_classes)]

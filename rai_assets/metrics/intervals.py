@@ -32,7 +32,13 @@ def effective_size(weight_sum: ArrayLike, square_sum: ArrayLike) -> Floats:
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Bounds:
-    """Wilson's score interval of a proportion (Wilson 1927, JASA 22:209). `trials` > 0; both may be fractions."""
+    """Wilson's score interval of a proportion (Wilson 1927, JASA 22:209).
+
+    Args:
+        successes: Number of successes in [0, trials], shape (...); may be a fraction.
+        trials: Number of trials > 0, shape (...); may be a fraction.
+        level: Confidence level in (0, 1).
+    """
     return wilson_at(successes, trials, normal_quantile(level))
 
 
@@ -84,7 +90,7 @@ def proportion_interval(successes: ArrayLike, trials: ArrayLike, level: float = 
 
 
 def t_interval(mean: ArrayLike, standard_error: ArrayLike, degrees: ArrayLike, level: float = 0.95) -> Bounds:
-    """Student's interval of a mean; NaN where `degrees` <= 0."""
+    """Student's interval of a mean, all of shape (...); NaN where `degrees` of freedom are <= 0."""
     from scipy.special import stdtrit
 
     centre, df = np.asarray(mean, float), np.asarray(degrees, float)
@@ -99,7 +105,7 @@ def difference_interval(
     """Interval of `value - other` from the two single intervals, both at the wanted level.
 
     With proportion intervals this is Newcombe's hybrid score interval (1998, Statist. Med. 17:873, method 10);
-    for any other pair of independent estimates, Zou & Donner's MOVER (2008, Statist. Med. 27:1693).
+    for any other pair of independent estimates, Zou & Donner's MOVER (2008, Statist. Med. 27:1693). Shapes (...).
     """
     a, b = np.asarray(value, float), np.asarray(other, float)
     (low_a, high_a), (low_b, high_b) = bounds, other_bounds
@@ -147,6 +153,14 @@ def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tu
     Every pair's interval holds at once (Bonferroni over the pairs), so the largest lower bound and the largest upper
     bound of a pair's absolute difference cover the true gap whichever groups are the true extremes. Above 64 groups
     every group's interval holds at once instead.
+
+    Args:
+        value: Estimates, (K,).
+        limits: Their bounds, each (K,), at any level.
+        level: Confidence level of the gap in (0, 1).
+
+    Returns:
+        Bounds from 0 on; NaN where a group has no interval, infinite where one has no upper bound.
     """
     if len(value) > PAIRWISE_UP_TO:
         low, high = limits(simultaneous(level, len(value)))
@@ -162,7 +176,8 @@ def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tu
 def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95) -> tuple[float, float]:
     """Interval in [0, 1] of the smallest over the largest of K >= 2 independent values that are not all 0.
 
-    The same construction as `max_min_difference`, on the ratios of every pair.
+    The same construction and arguments as `max_min_difference`, on the ratios of every pair; NaN where a bound is
+    negative.
     """
     if len(value) > PAIRWISE_UP_TO:
         low, high = limits(simultaneous(level, len(value)))

@@ -88,6 +88,8 @@ class Verdict:
         verdict: `pass`, `fail` or `cannot tell`.
         number: The number that decided; None where none was measured.
         sentence: The verdict for a reader without the tables.
+
+    How often verdicts are wrong, by rows and distance from the limit, is simulated in `docs/statistics.md`.
     """
 
     requirement: str

@@ -13,7 +13,7 @@ from rai_assets.metrics.rows import Rows
 from rai_assets_tests.metrics.coverage import Coverage, Scenario, coverage
 
 SEED = 2024
-GROUP_DRAWS, GAP_DRAWS = 2000, 1000
+GROUP_DRAWS, GAP_DRAWS = 1000, 400
 SIZES = (5, 8, 12, 30, 100, 1000)
 WEIGHTED_SIZES = (12, 30, 100)
 NEEDED = 0.92

@@ -109,7 +109,7 @@ def test_every_gap_within_strata_is_covered() -> None:
 
 @pytest.mark.nightly
 def test_verdicts_are_wrong_as_rarely_as_the_intervals_promise() -> None:
-    """5 % and two standard errors of a thousand samples."""
+    """5 % and two standard errors of the samples."""
     worst = max(
         verdicts.wrong(rule, size, distance)
         for rule in verdicts.RULES

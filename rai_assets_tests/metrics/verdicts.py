@@ -15,7 +15,7 @@ from rai_assets.metrics.rows import Rows
 from rai_assets_tests.metrics.coverage import Scenario, sampled_numbers
 from rai_assets_tests.metrics.grids import SEED, decided, selected
 
-DRAWS = 1000
+DRAWS = 400
 SIZES = (30, 100, 300, 1000, 3000)
 DISTANCES = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1)
 
