@@ -233,6 +233,29 @@ def test_scikit_learns_trees_agree_with_shap(kind: str) -> None:
     assert np.allclose(values[0], oracle, atol=2e-6 * np.abs(oracle).max())
 
 
+def test_lightgbm_with_categorical_splits_agrees_with_its_own_contributions() -> None:
+    """Its converter writes an equality for every value of a split's set, and all lead to the same node."""
+    lightgbm, onnxmltools = (
+        pytest.importorskip(name, reason="the extra boosting is not installed") for name in ("lightgbm", "onnxmltools")
+    )
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    draw = np.random.default_rng(12)
+    matrix = draw.integers(0, 30, size=(2000, 5)).astype(np.float32)
+    chance = np.isin(matrix[:, 0], [1, 4, 9, 16, 25]) * 3 + np.isin(matrix[:, 1], [2, 3, 5, 7]) + matrix[:, 2] / 9
+    target = (chance > 3).astype(int)
+    native = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1).fit(
+        matrix, target, categorical_feature=[0, 1]
+    )
+    core = onnxmltools.convert_lightgbm(native, initial_types=[("matrix", FloatTensorType([None, 5]))], zipmap=False)
+    ensemble = read_ensemble(tree_node(core))
+    assert ensemble.joined.any()
+    values, base = tree_values(ensemble, matrix, matrix, np.arange(5), 5, perturbation="path_dependent")
+    own = native.predict(matrix, pred_contrib=True)
+    assert np.allclose(values[0], own[:, :-1], atol=1e-6)
+    assert base[0] == pytest.approx(own[0, -1], abs=1e-6)
+
+
 def test_a_three_class_boosting_model_agrees_with_the_definition() -> None:
     from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 
