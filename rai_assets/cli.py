@@ -299,7 +299,7 @@ def _no_use_case(name: str, known: list[str]) -> UsageError:
     near = get_close_matches(name, known, 3, 0.5)
     if near:
         fix = f"did you mean {', '.join(near)}?"
-    return UsageError(f"there is no use case {name!r} in {definitions_folder()}", fix=fix)
+    return UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
 
 
 def _joined(errors: list[RaiError]) -> RaiError:

@@ -12,6 +12,8 @@ from rai_assets.model.settings import ModelSettings, OnnxSettings
 from rai_assets.model.supplied import parse_model, read_model_file, refuse_signature
 from rai_assets.model.version import ModelVersion, library_versions
 
+_MAX_PATH = 400  # characters
+
 
 def adopt(
     contract: Contract,
@@ -101,6 +103,12 @@ def _inside(folder: Path, path: str) -> Path:
     Raises:
         InputRefused: It is absolute or leads out of the folder, also through a linked folder.
     """
+    if "\0" in path or len(path) > _MAX_PATH:
+        raise InputRefused(
+            "this is not the name of a model file",
+            where=repr(path[:80]),
+            fix="name the ONNX file in `model: onnx: path:`",
+        )
     place = folder / path
     if Path(path).is_absolute() or not place.parent.resolve().is_relative_to(folder.resolve()):
         raise InputRefused(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rai_assets.errors import RaiError
@@ -206,6 +207,8 @@ def _disturbed(
         codes[absent] = None
         words = pa.array([*encoded.dictionary.to_pylist(), UNSEEN_CATEGORY], pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(codes.tolist(), pa.int32()), words)
+    if feature.kind == "number":
+        column = pc.cast(column, pa.float64(), safe=False)  # the model reads floats, however long an integer is
     values = np.array(column.to_pylist(), dtype=object)
     if feature.kind == "number":
         # A number's "unseen": beyond the training rows on either side, by up to half their range.

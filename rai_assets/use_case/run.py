@@ -66,7 +66,7 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
 
     branches = data_branch_names(LAKE, keys)
     if branch not in branches:
-        raise UsageError(f"{keys.name} has no data branch {branch!r}", fix=f"choose one of: {', '.join(branches)}")
+        raise UsageError(f"{keys.name} has no data branch {branch[:80]!r}", fix=f"choose one of: {', '.join(branches)}")
     with quiet(), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
         definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
         selection = _selection(definitions, keys, only) if only else None

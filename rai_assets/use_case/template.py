@@ -72,7 +72,9 @@ def write_inferred(
     from rai_assets.data.template import dataset_yaml
 
     if not re.fullmatch(USE_CASE_PATTERN, name):
-        raise UsageError(f"{name!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first")
+        raise UsageError(
+            f"{name[:80]!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first"
+        )
     if wishes.target is None and not wishes.logged:
         raise UsageError(
             "a model needs the column of the true outcome",

@@ -85,7 +85,7 @@ class _Column:
         self.number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
         self.known = ~np.asarray(pc.is_null(array, nan_is_null=True))
         if self.number:
-            self.values = np.nan_to_num(np.asarray(pc.cast(array, pa.float64()).fill_null(0.0)))
+            self.values = np.nan_to_num(np.asarray(pc.cast(array, pa.float64(), safe=False).fill_null(0.0)))
             return
         text = array if pa.types.is_dictionary(kind) else pc.cast(array, pa.string()).dictionary_encode()
         self.values = np.asarray(pc.fill_null(pc.cast(text.indices, pa.int64()), 0))
