@@ -61,7 +61,10 @@ def analysis_asset(
             charts=found.charts,
             tables=found.tables,
             notes=found.notes,
-            facts={"settings": settings.model_dump(mode="json") if settings is not None else {}},
+            facts={
+                "settings": settings.model_dump(mode="json") if settings is not None else {},
+                "single_rows": list(found.single_rows),
+            },
         )
 
     return ResultAsset(

@@ -20,9 +20,12 @@ class Findings:
         charts: Vega-Lite specifications by name.
         tables: Arrow tables by name, e.g. one attribution per row and feature.
         notes: Sentences a reader needs beside the numbers: what was assumed, what could not be told.
+        single_rows: Names of the charts and tables that tell of single rows, and so of single people: they are stored
+            for those who may read the data, and stand in no report.
     """
 
     numbers: list[Number] = field(default_factory=list)
     charts: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    single_rows: tuple[str, ...] = ()

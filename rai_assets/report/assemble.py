@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rai_assets.metrics.definitions import DEFINITIONS
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import Requirement, judge
 from rai_assets.provenance import Provenance
 from rai_assets.report.audit import Audit, Column, Data, Judged, Model, Section, Table
+from rai_assets.report.words import definition_name
 from rai_assets.store.results import Result
 
 if TYPE_CHECKING:
@@ -96,22 +98,32 @@ def _model(result: Result) -> Model:
 
 def _section(result: Result, results_commit: str) -> Section:
     use_case = result.provenance.use_case
+    private = result.facts.get("single_rows", ())
     numbers: list[Number] = [number.addressed(use_case, results_commit, result.asset) for number in result.numbers]
     return Section(
         asset=result.asset,
         title=_TITLES.get(result.asset, result.asset.replace("_", " ").capitalize()),
         numbers=numbers,
-        charts=result.charts,
-        tables=[table for name, value in result.tables.items() if (table := _table(name, value)) is not None],
+        charts={name: chart for name, chart in result.charts.items() if name not in private},
+        tables=[
+            _table(name, value)
+            for name, value in result.tables.items()
+            if name not in private and value.num_columns <= _MAX_COLUMNS
+        ],
         notes=result.notes,
     )
 
 
-def _table(name: str, value: pa.Table) -> Table | None:
-    """A table that a reader can take in; None for one with a row per audited row, which is data and not a finding."""
-    if name.startswith("attributions") or value.num_columns > _MAX_COLUMNS:
-        return None
+def _table(name: str, value: pa.Table) -> Table:
+    """The first rows of a table, under the names that people know."""
     shown = value.slice(0, _MAX_ROWS)
     rows = tuple(tuple(row.values()) for row in shown.to_pylist())
     total = value.num_rows if value.num_rows > _MAX_ROWS else None
-    return Table(name.replace("_", " ").capitalize(), tuple(value.column_names), rows, total)
+    return Table(_in_words(name), tuple(map(_in_words, value.column_names)), rows, total)
+
+
+def _in_words(name: str) -> str:
+    """A measure by its name in the registry; another name spelled out."""
+    known = next((item for item in DEFINITIONS.values() if item.id.partition("@")[0] == name), None)
+    spelled = name.replace("_", " ")
+    return definition_name(known.id) if known else spelled[:1].upper() + spelled[1:]

@@ -47,11 +47,14 @@ def compute(inputs: AuditInputs, settings: ExplanationSettings) -> Findings:
         *_about_paths(session, found, settings),
         "An attribution says what the model uses; it does not say what causes the outcome.",
     ]
+    tables = _tables(found, session.features, outputs)
+    drawn = _charts(found, session.features, outputs, importance, related)
     return Findings(
         numbers=[*importance, *_residuals(found, outputs, inputs), *related],
-        charts=_charts(found, session.features, outputs, importance, related),
-        tables=_tables(found, session.features, outputs),
+        charts=drawn,
+        tables=tables,
         notes=notes,
+        single_rows=(*tables, *(name for name in drawn if name.startswith("example_"))),
     )
 
 
@@ -136,12 +139,13 @@ def _importance(
     for k, output in enumerate(outputs):
         for j, feature in enumerate(features):
             moments = Moments.of(np.abs(found.values[k, :, j]), groups)
+            mean = float(moments.mean[0])
             low, high = (float(bound[0]) for bound in skewed_interval(moments, _LEVEL, positive=True, reach=SIZE_REACH))
             known = bool(np.isfinite(low) and np.isfinite(high))
             numbers.append(
                 Number(
                     "mean_absolute_shap_value@1",
-                    float(moments.mean[0]),
+                    mean if np.isfinite(mean) else None,
                     low=low if known else None,
                     high=high if known else None,
                     level=_LEVEL if known else None,
@@ -149,10 +153,17 @@ def _importance(
                     coordinates=_coordinates(output, feature=feature),
                     split=inputs.rows.split,
                     unit=found.unit,
-                    reason=None if known else f"no interval, because {NO_SPREAD}",
+                    reason=_why(mean, known),
                 )
             )
     return numbers
+
+
+def _why(mean: float, known: bool) -> str | None:
+    """Why a mean, or its interval, is missing."""
+    if not np.isfinite(mean):
+        return "the weights of the rows add up to 0"
+    return None if known else f"no interval, because {NO_SPREAD}"
 
 
 def _residuals(found: Attributions, outputs: Sequence[str], inputs: AuditInputs) -> list[Number]:
