@@ -1,8 +1,10 @@
 """Scores from Parquet and of single rows against the scikit-learn pipeline that they were exported from.
 
-Both sides fit the same estimator on the same columns (6 numbers, 8 categories as text) and answer the same; the lines
-say how far apart they are. Rows are those of UCI Adult drawn with replacement where `../shared/data/adult` is there,
-else made rows of the same shape. One thread on either side.
+Both sides fit the same estimator on the same columns (6 numbers, 8 categories as text): the trees are the same trees,
+the coefficients of a logistic regression those at which its solver stopped; the lines say how far apart the answers
+are. The forest has scikit-learn's defaults, leaves of one row, and so is as deep as they get. Rows are those of UCI
+Adult drawn with replacement where `../shared/data/adult` is there, else made rows of the same shape. One thread on
+either side.
 
 * file: from a Parquet file with categories as plain text to probabilities. Ours reads it in batches, with the text as
   dictionary codes, and scores each as it is read; the peer is `pd.read_parquet` and `predict_proba`.
@@ -35,12 +37,24 @@ from rai_assets.model.training import train
 from rai_assets.model.version import ModelVersion
 
 ADULT = SHARED_DATA / "adult"
-COLUMNS = (
-    *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship"),
-    *("race", "sex", "capital_gain", "capital_loss", "hours_per_week", "native_country"),
-)
-TEXTS = (*("workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country"),)
-NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS)
+COLUMNS = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_num",
+    "marital_status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital_gain",
+    "capital_loss",
+    "hours_per_week",
+    "native_country",
+]
+TEXTS = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country"]
+NUMBERS = [name for name in COLUMNS if name not in TEXTS]
 MODELS: dict[str, tuple[dict[str, Any], float]] = {  # parameters, goal from a file
     "logistic_regression": ({}, 10.0),
     "hist_gradient_boosting": ({}, 2.0),
@@ -95,7 +109,7 @@ def pipeline(name: str) -> Any:
         "hist_gradient_boosting": HistGradientBoostingClassifier(random_state=0),
         "random_forest": RandomForestClassifier(100, random_state=0),
     }[name]
-    columns = ColumnTransformer([("numbers", numbers, list(NUMBERS)), ("texts", texts, list(TEXTS))])
+    columns = ColumnTransformer([("numbers", numbers, NUMBERS), ("texts", texts, TEXTS)])
     return make_pipeline(columns, estimator)
 
 
@@ -106,11 +120,11 @@ def prepare(folder: Path, rows: int) -> str:
     for name, (parameters, _) in MODELS.items():
         version = train(table, contract(), ModelSettings(estimator=name, parameters=parameters))  # type: ignore[arg-type]
         (folder / f"{name}.version").write_bytes(pickle.dumps(version.files()))
-        fitted = pipeline(name).fit(frame[list(COLUMNS)], frame["income"])
+        fitted = pipeline(name).fit(frame[COLUMNS], frame["income"])
         (folder / f"{name}.pipeline").write_bytes(pickle.dumps(fitted))
     draw = np.random.default_rng(0)
     for size in (rows, 4 * rows):
-        drawn = table.select(list(COLUMNS)).take(draw.integers(0, table.num_rows, size))
+        drawn = table.select(COLUMNS).take(draw.integers(0, table.num_rows, size))
         parquet.write_table(drawn, folder / f"{size}.parquet")
     return origin
 
@@ -124,7 +138,7 @@ def our_file(folder: Path, name: str, rows: int, repeats: int) -> Taken:
     session = session_of(folder, name)
 
     def work() -> np.ndarray:
-        with parquet.ParquetFile(folder / f"{rows}.parquet", read_dictionary=list(TEXTS)) as file:
+        with parquet.ParquetFile(folder / f"{rows}.parquet", read_dictionary=TEXTS) as file:
             batches = file.iter_batches(65_536, columns=list(session.features), use_threads=False)
             return session.stream(batches, rows)[:1000, 1]
 
