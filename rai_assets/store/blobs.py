@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import math
 import os
@@ -10,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -87,11 +88,15 @@ class ContentFolder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder of its own on the store's file system, gone when the context ends."""
+        """A folder of its own on the store's file system, gone when the context ends.
+
+        The system's lock on it says that its maker lives, whatever the clock says.
+        """
         folder = self._tmp / uuid.uuid4().hex
         folder.mkdir()
         try:
-            yield folder
+            with _locked(folder):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -117,9 +122,10 @@ class ContentFolder:
         limit = time.time() - grace
         count = 0
         for folder in self._tmp.iterdir():
-            if _youngest(folder) <= limit:
-                shutil.rmtree(folder, ignore_errors=True)
-                count += 1
+            with suppress(FileNotFoundError, BlockingIOError), _locked(folder):
+                if _youngest(folder) <= limit:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    count += 1
         return count
 
 
@@ -266,6 +272,22 @@ def _opened(source: bytes | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield BytesIO(source)
     else:
         yield source
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the system frees it when this process dies.
+
+    Raises:
+        BlockingIOError: Another holds it.
+        FileNotFoundError: There is no such folder any more.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read_only(path: str, flags: int) -> int:

@@ -25,6 +25,7 @@ from rai_assets.store.errors import (
     ProtectedBranch,
     StaleHead,
 )
+from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.git_objects import BLOB, TREE, GitObject
 from rai_assets.store.history import Node
@@ -95,7 +96,7 @@ class EmbeddedRepository(EmbeddedReader):
     @contextmanager
     def scratch(self) -> Iterator[Path]:  # noqa: D102
         with ExitStack() as stack:
-            with self._git.faults():
+            with faults(self._git.root):
                 folder = stack.enter_context(self._contents.scratch())
             yield folder
 
@@ -112,7 +113,7 @@ class EmbeddedRepository(EmbeddedReader):
         described = _described(message, metadata, branch)
         # Asked before the upload, so that nobody waits for a refusal; asked again under the lock.
         self._writable(branch, expected_head)
-        with self._git.faults(), self._contents.staging() as staging:
+        with faults(self._git.root), self._contents.staging() as staging:
             pointers = _stage(changes, staging)
             with self._git.writing():
                 head = self._writable(branch, expected_head)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from rai_assets.store.blobs import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
+from rai_assets.store.faults import faults
 from rai_assets.store.git_objects import COMMIT, GitObject, GitObjects
 
 LOCK_SECONDS = 120.0
@@ -78,7 +78,7 @@ class GitLayer:
         Raises:
             BackendUnavailable: Another process holds the lock for too long, or the folder cannot be written.
         """
-        with self.faults():
+        with faults(self.root):
             try:
                 self._lock.acquire()
             except Timeout as fault:
@@ -92,16 +92,6 @@ class GitLayer:
                 yield
             finally:
                 self._lock.release()
-
-    @contextmanager
-    def faults(self, place: Path | None = None) -> Iterator[None]:
-        """Turn the operating system's refusals into errors with a fix; `place` is where, if not here."""
-        try:
-            yield
-        except OSError as fault:
-            raise BackendUnavailable(
-                f"the file system refused: {fault.strerror or fault}", where=str(place or self.root), fix=_remedy(fault)
-            ) from fault
 
     def branches(self) -> dict[str, str]:
         """Branches and their heads, sorted."""
@@ -208,11 +198,3 @@ class GitLayer:
                 return action()
             except FileLocked as left:
                 Path(os.fsdecode(left.lockfilename)).unlink(missing_ok=True)
-
-
-def _remedy(fault: OSError) -> str:
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space on its disk; nothing was changed, so the same command can be run again"
-    if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "make the folder writable for this user, or choose another one with RAI_HOME"
-    return "check the disk that holds the folder; nothing was changed"

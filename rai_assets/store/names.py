@@ -10,8 +10,9 @@ from rai_assets.store.errors import InvalidPath, InvalidRef
 DEFAULT_BRANCH = "main"
 RESERVED_PREFIXES = ("run-", "tx-", "results-")
 RESERVED_NAMES = frozenset({"champion", "production"})
-# Branches of one piece of work; what is left of a dead one is swept after a while.
+# Branches of one piece of work: what was refused stays there to be looked at, for so long.
 TRANSIENT_PREFIXES = ("run-", "tx-")
+TRANSIENT_DAYS = 30
 
 _REPOSITORY = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")

@@ -6,7 +6,8 @@ import shutil
 from collections import deque
 from pathlib import Path
 
-from rai_assets.store.errors import BackendUnavailable, NotFound
+from rai_assets.store.errors import NotFound
+from rai_assets.store.faults import faults
 from rai_assets.store.names import check_repository
 from rai_assets.store.protocol import VersionedRepository
 
@@ -22,22 +23,16 @@ def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepo
     Raises:
         NotFound: It is not there, and `create` is false.
         InvalidRef: `name` is no repository name.
-        BackendUnavailable: The folder cannot be made.
+        BackendUnavailable: The folder cannot be made: no space, no permission, or a disk that fails.
     """
     from rai_assets.store.embedded import EmbeddedRepository
 
     folder = home / "store" / check_repository(name)
-    try:
+    with faults(folder):
         if not folder.is_dir():
             if not create:
                 raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
             _create(folder)
-    except OSError as fault:
-        raise BackendUnavailable(
-            f"the store cannot be opened: {fault.strerror or fault}",
-            where=str(folder),
-            fix="choose a folder that this user can write with RAI_HOME",
-        ) from fault
     return EmbeddedRepository(folder)
 
 

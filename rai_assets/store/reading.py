@@ -13,6 +13,7 @@ from dulwich.objects import ObjectID
 from rai_assets.store import history, names, trees
 from rai_assets.store.blobs import ContentFolder
 from rai_assets.store.errors import NotFound
+from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.history import Node
 from rai_assets.store.merge import conflicts
@@ -66,12 +67,12 @@ class EmbeddedReader:
 
     def open(self, ref: str, path: str) -> BinaryIO:  # noqa: D102
         pointer = self._pointer(ref, path)
-        with self._git.faults():
+        with faults(self._git.root):
             return self._contents.open(pointer.blob)
 
     def download(self, ref: str, path: str, destination: Path) -> ObjectInfo:  # noqa: D102
         pointer = self._pointer(ref, path)
-        with self._git.faults(destination):
+        with faults(destination):
             self._contents.copy(pointer.blob, destination)
         return pointer.info(path)
 

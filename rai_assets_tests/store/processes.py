@@ -99,6 +99,7 @@ def crashes(backend: str, location: str, count: int, seed: int) -> dict[str, Any
     """A writer is killed `count` times at random moments; after each death the store is looked at."""
     chance = random.Random(seed)
     acknowledged: list[str] = []
+    survived = 0
     for turn in range(count):
         reader, writer = os.pipe()
         child = os.fork()
@@ -113,9 +114,13 @@ def crashes(backend: str, location: str, count: int, seed: int) -> dict[str, Any
         os.waitpid(child, 0)
         with os.fdopen(reader) as stream:
             # The last line may be half written.
-            acknowledged += [line[:-1] for line in stream if line.endswith("\n")]
-        _check_pair(BACKENDS[backend](location), "main")
-    return {"acknowledged": acknowledged}
+            said = [line[:-1] for line in stream if line.endswith("\n")]
+        repository = BACKENDS[backend](location)
+        _check_pair(repository, "main")
+        # The next writer just works.
+        acknowledged += [*said, repository.commit("main", ChangeSet().put("next", f"{turn}".encode()), "next").id]
+        survived += 1
+    return {"acknowledged": acknowledged, "survived": survived}
 
 
 def _restless(backend: str, location: str, turn: int, seed: float) -> Iterator[str]:

@@ -4,49 +4,128 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from rai_assets.store import blobs
+from rai_assets.store import blobs, git_layer, git_objects
 from rai_assets.store.open import open_repository
-from rai_assets.store.protocol import BackendUnavailable, ChangeSet, VersionedRepository
+from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
 from rai_assets_tests.store.backends import NAME
 from rai_assets_tests.store.saying import content, git, write
 
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make the folder writable",
+    errno.EIO: "check the disk",
+}
 
-def test_a_disk_full_at_any_write_leaves_the_branch_as_it_was(
-    store: VersionedRepository, root: Path, monkeypatch: pytest.MonkeyPatch
+
+OPERATIONS: dict[str, Callable[[VersionedRepository], object]] = {
+    "commit": lambda store: write(store, "main", {"a": "new", "d/b": "other"}),
+    "pack": lambda store: write(store, "main", {f"many/{number}": str(number) for number in range(5)}),
+    "merge": lambda store: store.merge("work", "main"),
+    "revert": lambda store: store.revert("main", "main"),
+    "branch": lambda store: store.create_branch("new", "main"),
+    "tag": lambda store: store.create_tag("v1", "main"),
+    "protect": lambda store: store.protect(["work"]),
+    "sweep": lambda store: store.collect_garbage(timedelta(0)),
+}
+
+
+CASES = [(operation, errno.ENOSPC) for operation in OPERATIONS]
+CASES += [("commit", number) for number in ADVICE if number != errno.ENOSPC]
+
+
+@pytest.mark.parametrize(("operation", "number"), CASES)
+def test_a_disk_that_refuses_any_write_leaves_the_old_state(
+    store: VersionedRepository, root: Path, monkeypatch: pytest.MonkeyPatch, operation: str, number: int
 ):
-    """The disk is full at the first write of a commit, then at the second, until the commit goes through."""
-    head = write(store, "main", {"a": "1"}).id
-    write_all = blobs.write_all
-    writes_left = 0
-
-    def full(out, data) -> None:
-        nonlocal writes_left
-        if not writes_left:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        writes_left -= 1
-        write_all(out, data)
-
-    monkeypatch.setattr(blobs, "write_all", full)
-    for refused in range(20):
-        writes_left = refused
+    """The disk refuses the first write or flush of a file, then the second, until the operation goes through."""
+    monkeypatch.setattr(git_objects, "PACK_FROM", 4)
+    monkeypatch.setattr(git_layer, "LOOSE_LIMIT", 0)
+    write(store, "main", {"a": "0"})
+    store.create_branch("work", "main")
+    write(store, "work", {"c": "1", "a": "1"})
+    write(store, "main", {"b": "2"})
+    store.create_branch("gone", "main")
+    write(store, "gone", {"g": "1"})
+    store.delete_branch("gone")
+    disk = FailingDisk(monkeypatch, number)
+    before = everything(store)
+    for allowed in range(60):
+        disk.left = allowed
         try:
-            write(store, "main", {"a": f"new {refused}", "d/b": f"other {refused}"})
+            OPERATIONS[operation](store)
             break
         except BackendUnavailable as refusal:
-            assert "No space left on device" in refusal.what
-            assert "free some space" in refusal.fix
-        assert (store.resolve("main"), content(store, "main")) == (head, {"a": "1"})
+            assert os.strerror(number) in refusal.what
+            assert refusal.where == str(root)
+            assert ADVICE[number] in refusal.fix
+        disk.left = -1
+        assert everything(store) == before
         assert list((root / "tmp").iterdir()) == []
-    # Two contents, two pointers, two folders, the commit, the branch: all of them were refused once.
-    assert refused == 8
-    assert content(store, "main") == {"a": "new 8", "d/b": "other 8"}
+        assert list(root.rglob("*.lock")) == []
+    assert allowed > 0
+    disk.left = -1
+    assert (everything(store) == before) == (operation in ("protect", "sweep"))
     assert git(root, "fsck", "--full", "--no-dangling") == ""
+
+
+class FailingDisk:
+    """A disk that takes `left` more writes and flushes of files, then writes half and refuses; -1: it works."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+        self.left = -1
+        self._number = number
+        self._write, self._flush = blobs.write_all, os.fsync
+        monkeypatch.setattr(blobs, "write_all", self.write)
+        monkeypatch.setattr(os, "fsync", self.flush)
+
+    def write(self, out: BinaryIO, data: bytes) -> None:
+        if not self.left:
+            self._write(out, data[: len(data) // 2])
+        self._count()
+        self._write(out, data)
+
+    def flush(self, descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            self._count()
+        self._flush(descriptor)
+
+    def _count(self) -> None:
+        if not self.left:
+            raise OSError(self._number, os.strerror(self._number))
+        self.left -= 1
+
+
+def everything(store: VersionedRepository) -> object:
+    """All that a reader can see."""
+    return store.tags(), {name: (head, content(store, head)) for name, head in store.branches().items()}
+
+
+def test_a_new_repository_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is made whole or not at all, and the next attempt makes it."""
+    disk = FailingDisk(monkeypatch, errno.ENOSPC)
+    for allowed in range(60):
+        disk.left = allowed
+        try:
+            store = open_repository(tmp_path, NAME)
+            break
+        except BackendUnavailable as refusal:
+            assert "free some space" in refusal.fix
+            assert str(tmp_path) in refusal.where
+        with pytest.raises(NotFound):
+            open_repository(tmp_path, NAME, create=False)
+    assert allowed > 3
+    assert content(store, "main") == {}
 
 
 def test_a_disk_that_fills_up_at_any_point(tmp_path: Path):

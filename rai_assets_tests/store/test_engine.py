@@ -107,6 +107,51 @@ def test_a_lock_file_of_a_dead_writer_is_no_obstacle(store: VersionedRepository,
     assert not left.exists()
 
 
+@pytest.mark.parametrize("holder", ["", "999999999", "1", "itself"])
+def test_a_lock_is_the_systems_not_the_files(store: VersionedRepository, root: Path, holder: str):
+    """A lock file that names a dead process, or one whose number another process has now, holds nobody up."""
+    (root / "lock").write_text(str(os.getpid()) if holder == "itself" else holder)
+    write(store, "main", {"a": "1"})
+    assert content(store, "main") == {"a": "1"}
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
+def test_a_jump_of_the_clock_does_not_change_the_order(
+    store: VersionedRepository, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+):
+    """Commits stand in the order of their parents, and merges find the same base, whatever the clock says."""
+    store.create_branch("work", "main")
+    made = [write(store, "main", {"a": "1"}), write(store, "work", {"b": "1"})]
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump.total_seconds())
+    made += [write(store, "main", {"a": "2"}), write(store, "work", {"b": "2"})]
+    monkeypatch.undo()
+    made += [write(store, "main", {"a": "3"}), write(store, "work", {"b": "3"})]
+    merged = store.merge("work", "main")
+    assert [commit.id for commit in store.log("main", first_parent=True)][:4] == [
+        merged.commit.id,
+        *(commit.id for commit in reversed(made[::2])),
+    ]
+    position = {commit.id: number for number, commit in enumerate(store.log("main"))}
+    assert all(position[commit.id] < position[up] for commit in store.log("main") for up in commit.parents)
+    assert merged.base == made[0].parents[0]
+
+
+def test_a_clock_far_ahead_does_not_sweep_what_a_writer_holds(
+    store: VersionedRepository, root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(store, "main", {"a": "1"})
+    now = time.time
+    with store.scratch() as folder:
+        (folder / "big").write_bytes(b"content")
+        monkeypatch.setattr(time, "time", lambda: now() + 400 * 86_400)
+        swept = store.collect_garbage(expire_runs=timedelta(days=30))
+        monkeypatch.undo()
+        assert swept.leftovers == 0
+        store.commit("main", ChangeSet().adopt("big", folder / "big"), "m")
+    assert content(store, "main") == {"a": "1", "big": "content"}
+
+
 def test_readers_do_not_wait_for_a_writer(home: Path, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch):
     write(store, "main", {"a": "1"})
     monkeypatch.setattr(git_layer, "LOCK_SECONDS", 0.05)
