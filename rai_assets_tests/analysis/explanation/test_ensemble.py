@@ -142,6 +142,30 @@ def test_what_has_no_exact_answer_is_refused_with_the_reason(changed: dict, reas
         read_ensemble(tree_node(regressor(model, **fitting)))
 
 
+def test_a_node_that_is_its_own_child_is_refused() -> None:
+    """Node 0 is a leaf and the root; node 1, reached from no root, goes to itself and to node 2."""
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["matrix"],
+        ["scores"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[0, 0, 0],
+        nodes_modes=["LEAF", "BRANCH_LEQ", "LEAF"],
+        nodes_values=[0.0, 0.0, 0.0],
+        nodes_truenodeids=[0, 1, 0],
+        nodes_falsenodeids=[0, 2, 0],
+        target_treeids=[0, 0],
+        target_nodeids=[0, 2],
+        target_ids=[0, 0],
+        target_weights=[1.0, 2.0],
+    )
+    with pytest.raises(Undefined, match="do not form one tree"):
+        read_ensemble(node)
+
+
 def test_an_ensemble_that_does_not_get_the_matrix_itself_is_refused() -> None:
     model = regressor(forest(np.random.default_rng(7)))
     model.graph.node.insert(0, helper.make_node("Exp", ["matrix"], ["raised"]))
