@@ -64,6 +64,7 @@ def test_42_groups_of_one_and_of_none(case: Case) -> None:
     assert not [item for item in found if item["group"] == {"sex": "Y"} and item["value"] is not None]
 
 
+@pytest.mark.nightly
 def test_42_a_column_without_values(case: Case) -> None:
     case.declare("income: {role: feature, dtype: number}", "income: {role: feature, dtype: number, missing: allowed}")
     bring(case, [f"{row % 9 - 4},,{'FM'[row % 2]},{'yes' if row % 3 else 'no'}" for row in range(60)])
@@ -75,6 +76,7 @@ def test_42_a_column_without_values(case: Case) -> None:
     each_says_why(numbers(case))
 
 
+@pytest.mark.nightly
 def test_42_weights_of_nothing(case: Case) -> None:
     case.declare("sex: {role", "weight: {role: weight, dtype: number}\n      sex: {role")
     rows = [f"{row % 9 - 4},1,0,{'FM'[row % 2]},{'yes' if row % 3 else 'no'}" for row in range(60)]
@@ -115,6 +117,7 @@ def test_43_a_run_that_is_killed_leaves_the_store_as_it_was_or_as_it_will_be(cas
     each_says_why(numbers(case))
 
 
+@pytest.mark.nightly
 def test_43_a_disk_that_is_full_leaves_the_store_as_it_was(case: Case) -> None:
     """The state lies on a file system with a few KiB left."""
     state, disk = case.folder / ".rai", case.folder / "disk"
@@ -140,7 +143,7 @@ def test_43_a_disk_that_is_full_leaves_the_store_as_it_was(case: Case) -> None:
         assert case.rai_apart("run", "loans").code == 0
     finally:
         state.unlink(missing_ok=True)
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def fill(disk: Path) -> None:

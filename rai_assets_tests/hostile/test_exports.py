@@ -72,6 +72,7 @@ def test_28_31_markup_in_names_is_text_on_the_page(page: Element) -> None:
         assert payload in page.text, "a template's and a document's commands stand there as they were written"
 
 
+@pytest.mark.nightly
 def test_28_30_markup_in_names_is_text_in_dagsters_pages(case: Case) -> None:
     import dagster as dg
 
@@ -89,6 +90,7 @@ def test_28_30_markup_in_names_is_text_in_dagsters_pages(case: Case) -> None:
     assert not re.search(r"(?<!\\)<(img|script)|(?<!\\)!\[|(?<!\\)\]\(|https?://", text)
 
 
+@pytest.mark.nightly
 def test_28_a_terminal_is_not_written_to(case: Case) -> None:
     audited_groups(case, [MARKUP[4], "b"])
     done = case.rai("metrics", "loans", "--by", "sex")

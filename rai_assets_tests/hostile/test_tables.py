@@ -218,6 +218,7 @@ def test_21_text_in_another_form_than_declared(case: Case, data: bytes, says: st
     case.refused("run loans", says, where="loans.csv")
 
 
+@pytest.mark.nightly
 def test_21_text_in_other_forms_is_found_out_by_init(case: Case) -> None:
     forms = {
         "utf-16": loan_rows().encode("utf-16"),
