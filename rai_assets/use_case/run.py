@@ -67,7 +67,7 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
     branches = data_branch_names(LAKE, keys)
     if branch not in branches:
         raise UsageError(f"{keys.name} has no data branch {branch[:80]!r}", fix=f"choose one of: {', '.join(branches)}")
-    with quiet(), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
+    with quiet(), _disk_faults(home), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
         definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
         selection = _selection(definitions, keys, only) if only else None
         end_dead_runs(home, instance)
@@ -96,6 +96,22 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
             outcome = _promote(home, definitions, keys, instance, outcome)
             stop_if_asked()
     return outcome
+
+
+@contextmanager
+def _disk_faults(home: Path) -> Iterator[None]:
+    """What the disk refuses Dagster, in words; the store speaks for itself."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (DBAPIError, OSError) as fault:
+        said = fault.orig if isinstance(fault, DBAPIError) else fault.strerror or fault
+        raise RaiError(
+            f"Dagster's records cannot be read or written: {said}",
+            where=str(home / "dagster"),
+            fix="free some disk and make the folder writable, then run this again; finished results are kept",
+        ) from fault
 
 
 @contextmanager

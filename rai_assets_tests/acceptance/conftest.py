@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 Rai = Callable[..., subprocess.CompletedProcess[str]]
@@ -18,6 +20,21 @@ def environment(folder: Path) -> dict[str, str]:
     """The test's environment without any state of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAI_", "DAGSTER_"))}
     return {**kept, "RAI_HOME": str(folder / ".rai")}
+
+
+def wait_until_alone(session: int) -> None:
+    """No process of the session is left soon after its first one ended."""
+    until = time.monotonic() + 20
+    while left := [item for item in psutil.process_iter() if of_session(item, session)]:
+        assert time.monotonic() < until, f"orphans: {left}"
+        time.sleep(0.1)
+
+
+def of_session(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 @pytest.fixture

@@ -10,12 +10,16 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from rai_assets_tests.acceptance.conftest import RAI, Rai, environment
+from rai_assets.store.open import open_repository
+from rai_assets_tests.acceptance.conftest import RAI, Rai, environment, wait_until_alone
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
 Ask = Callable[..., Any]
@@ -29,21 +33,26 @@ PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["loans", "dataset"]}) {
 
 
 @pytest.fixture
-def ask(rai: Rai, tmp_path: Path) -> Iterator[Ask]:
-    """Dagster's GraphQL on the state of an audited use case."""
+def folder(tmp_path: Path) -> Path:
+    """A user's folder with an audited use case."""
     place = tmp_path / "defs" / "loans"
     place.mkdir(parents=True)
     (place / "defs.yaml").write_text(DECLARATION)
     (place / "loans.csv").write_text(loan_rows())
-    rai("run", "loans")
+    return tmp_path
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
+    """Dagster's GraphQL under `rai dev`, and its first process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (tmp_path / "dev.log").open("w")
+    log = (folder / "dev.log").open("w")
     server = subprocess.Popen(
         [*RAI, "dev", "--port", str(port)],
-        cwd=tmp_path,
-        env=environment(tmp_path),
+        cwd=folder,
+        env=environment(folder),
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -57,15 +66,53 @@ def ask(rai: Rai, tmp_path: Path) -> Iterator[Ask]:
 
     try:
         wait_for(lambda: answers(graphql), 120, "the web server")
-        yield graphql
+        yield graphql, server
     finally:
-        os.killpg(server.pid, signal.SIGINT)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGINT)
         try:
             server.wait(30)
-        except subprocess.TimeoutExpired:
+            wait_until_alone(server.pid)
+        except (subprocess.TimeoutExpired, AssertionError):
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
-        log.close()
+            raise
+        finally:
+            log.close()
+
+
+def launched(ask: Ask, branch: str) -> str:
+    """The id of a new run of the audit, started as the pages do."""
+    selector = {
+        "repositoryLocationName": "rai_assets",
+        "repositoryName": "__repository__",
+        "jobName": "loans_audit",
+    }
+    tags = [{"key": "dagster/partition", "value": branch}]
+    params = {"selector": selector, "executionMetadata": {"tags": tags}, "runConfigData": {}}
+    answer = ask(LAUNCH, params=params)["launchRun"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    return str(answer["run"]["runId"])
+
+
+def ended(ask: Ask, run: str, seconds: float = 180) -> str:
+    """How a run ends."""
+
+    def status() -> str:
+        said = ask(STATUS, id=run)["runOrError"]["status"]
+        return said if said in ("SUCCESS", "FAILURE", "CANCELED") else ""
+
+    return wait_for(status, seconds, "the end of the run")
+
+
+def worker_of(folder: Path, run: str) -> int | None:
+    """The process that works on a run: it holds the run's mark."""
+    mark = (folder / ".rai" / "locks" / f"run-{run}.alive").resolve()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(Path(item.path) == mark for item in process.open_files()):
+                return process.pid
+    return None
 
 
 def answers(graphql: Ask) -> bool:
@@ -85,34 +132,65 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
-def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(ask: Ask, tmp_path: Path) -> None:
-    nodes = {node["assetKey"]["path"][-1]: node for node in ask(ASSETS)["assetNodes"]}
-    assert nodes["scorecard"]["latestMaterializationByPartition"][0] is not None
+def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: Path) -> None:
+    rai("run", "loans")
+    with served(folder) as (ask, _):
+        nodes = {node["assetKey"]["path"][-1]: node for node in ask(ASSETS)["assetNodes"]}
+        assert nodes["scorecard"]["latestMaterializationByPartition"][0] is not None
 
-    from rai_assets.store.open import open_repository
+        repository = open_repository(folder / ".rai", "rai-loans")
+        repository.create_branch("trial", "main")
 
-    open_repository(tmp_path / ".rai", "rai-loans").create_branch("trial", "main")
+        def partitions() -> list[str]:
+            return ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"]
 
-    def partitions() -> list[str]:
-        return ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"]
+        wait_for(lambda: partitions() == ["main", "trial"], 90, "the partition of a new branch")
+        assert ended(ask, launched(ask, "trial")) == "SUCCESS"
+        assert "results-trial" in repository.branches()
 
-    wait_for(lambda: partitions() == ["main", "trial"], 90, "the partition of a new branch")
+        # Two more of one branch beside each other, and a third from the command line: one after the other, or refused.
+        (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=1))
+        both = [launched(ask, "main"), launched(ask, "main")]
+        wait_for(lambda: any(worker_of(folder, run) for run in both), 60, "a process for a run")
+        third = subprocess.run(
+            [*RAI, "run", "loans"], cwd=folder, env=environment(folder), capture_output=True, text=True
+        )
+        assert third.returncode in (0, 4), third.stderr
+        assert third.returncode == 0 or "is under way" in third.stderr
+        assert [ended(ask, run) for run in both] == ["SUCCESS", "SUCCESS"]
+        writers = [commit.metadata["run_id"] for commit in repository.log("results-main") if commit.parents]
+        assert len(list(groupby(writers))) == len(set(writers)), "no run wrote between the commits of another"
+        rai("metrics", "loans")
 
-    selector = {
-        "repositoryLocationName": "rai_assets",
-        "repositoryName": "__repository__",
-        "jobName": "loans_audit",
-    }
-    tags = [{"key": "dagster/partition", "value": "trial"}]
-    params = {"selector": selector, "executionMetadata": {"tags": tags}, "runConfigData": {}}
-    launched = ask(LAUNCH, params=params)["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    run = launched["run"]["runId"]
-    ended = ("SUCCESS", "FAILURE", "CANCELED")
+        # A worker that is killed.
+        (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=2))
+        run = launched(ask, "main")
+        os.kill(wait_for(lambda: worker_of(folder, run), 60, "the run's process"), signal.SIGKILL)
+        assert ended(ask, run, 60) == "FAILURE"
 
-    def status() -> str:
-        return ask(STATUS, id=run)["runOrError"]["status"]
 
-    wait_for(lambda: status() in ended, 180, "the end of the run")
-    assert status() == "SUCCESS"
-    assert "results-trial" in open_repository(tmp_path / ".rai", "rai-loans").branches()
+@pytest.mark.nightly  # a start of all of Dagster's processes for each
+@pytest.mark.parametrize("program", ["dagster_webserver", "dagster._daemon", "dagster._cli api"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_dagster_loses_is_found_again(rai: Rai, folder: Path, program: str, how: signal.Signals) -> None:
+    rai("run", "loans")
+    with served(folder) as (ask, server):
+        launched(ask, "main")
+        parts = [item for item in psutil.Process(server.pid).children(recursive=True) if is_of(item, program)]
+        assert parts, [item.cmdline() for item in psutil.Process(server.pid).children(recursive=True)]
+        for part in parts:
+            with suppress(psutil.NoSuchProcess):
+                part.send_signal(how)
+        time.sleep(10)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=1))
+    assert "Gate: pass" in rai("run", "loans").stdout
+    rai("metrics", "loans")
+
+
+def is_of(process: psutil.Process, program: str) -> bool:
+    try:
+        return program in " ".join(process.cmdline())
+    except psutil.Error:
+        return False

@@ -11,14 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from rai_assets.errors import RaiError
 from rai_assets.store import results
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import NotFound, VersionedRepository
-from rai_assets_tests.acceptance.conftest import RAI, Rai, environment
+from rai_assets_tests.acceptance.conftest import RAI, Rai, environment, wait_until_alone
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
 STEPS = ["dataset", "splits", "model", "predictions", "evaluation", "explanations", "fairness_audit", "scorecard"]
@@ -62,21 +61,6 @@ def broken_off(
         code = process.wait(60)
     wait_until_alone(process.pid)
     return subprocess.CompletedProcess("rai run loans", code, "", errors.read_text())
-
-
-def wait_until_alone(session: int) -> None:
-    """No process of the session is left soon after its first one ended."""
-    until = time.monotonic() + 20
-    while left := [item for item in psutil.process_iter() if of_session(item, session)]:
-        assert time.monotonic() < until, f"orphans: {left}"
-        time.sleep(0.1)
-
-
-def of_session(process: psutil.Process, session: int) -> bool:
-    try:
-        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False
 
 
 def statuses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
