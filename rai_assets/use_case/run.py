@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -14,6 +15,7 @@ from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
 from rai_assets.progress import announce, listening
+from rai_assets.store.names import TRANSIENT_DAYS
 from rai_assets.store.turns import mark_alive, mark_ended, turn
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.stopping import stoppable
@@ -78,6 +80,7 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
             listening(lambda _: stop_if_asked()),
         ):
             _mirror_branches(keys, branches, instance)
+            LAKE.repository(keys).collect_garbage(expire_runs=timedelta(days=TRANSIENT_DAYS))
             result = definitions.resolve_job_def(keys.audit_job).execute_in_process(
                 instance=instance,
                 partition_key=branch,

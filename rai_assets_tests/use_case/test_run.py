@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from filelock import FileLock
 
 from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.store import results
+from rai_assets.store.protocol import ChangeSet
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.reading import repository_of, select_numbers
 from rai_assets.use_case.run import run
@@ -71,6 +73,19 @@ def test_a_changed_requirement_changes_the_scorecard_alone(loans: Declared) -> N
     run(changed)
     moved = [asset for asset in STAGES if reused("loans", asset) != before[asset]]
     assert moved == ["scorecard"]
+
+
+def test_refused_data_are_kept_for_thirty_days(loans: Declared) -> None:
+    run(loans, only=["dataset"])
+    repository = repository_of("loans")
+    now = time.time
+    for name, days in (("run-refused", 31), ("run-lately", 29)):
+        repository.create_branch(name, "main")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", lambda days=days: now() - days * 86_400)
+            repository.commit(name, ChangeSet().put("refused", name.encode()), "rows that broke a rule")
+    run(loans, only=["dataset"])
+    assert [name for name in repository.branches() if name.startswith("run-")] == ["run-lately"]
 
 
 def test_data_that_break_the_contract_are_not_published(loans: Declared) -> None:
