@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from rai_assets.store.blobs import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.faults import faults
-from rai_assets.store.git_objects import COMMIT, GitObject, GitObjects
+from rai_assets.store.git_objects import BLOB, COMMIT, GitObject, GitObjects
 
 LOCK_SECONDS = 120.0
 LOOSE_LIMIT, PACK_LIMIT = 2000, 20  # files of objects and packs; a sweep that finds more makes one pack of them
@@ -132,7 +132,7 @@ class GitLayer:
 
     def pointer(self, identity: ObjectID) -> bytes:
         """The bytes of a stored pointer."""
-        return self.objects.get_raw(identity)[1]
+        return self.objects.read(identity, BLOB)
 
     def store(self, objects: Sequence[GitObject]) -> None:
         """Write objects, many of them as one pack; under the lock."""
@@ -140,10 +140,8 @@ class GitLayer:
 
     def protected(self) -> list[str]:
         """Patterns of the protected branches."""
-        try:
-            return list(json.loads(self._settings.read_text())["protected"])
-        except FileNotFoundError:
-            return []
+        with faults(self._settings):
+            return list(json.loads(self._settings.read_text())["protected"]) if self._settings.exists() else []
 
     def set_protected(self, patterns: Sequence[str]) -> None:
         """Replace the patterns; under the lock."""
@@ -169,7 +167,8 @@ class GitLayer:
         return {name: head for name in names if (head := self._read(base + name)) is not None}
 
     def _read(self, ref: str) -> str | None:
-        found = self._refs.read_ref(Ref(ref.encode()))
+        with faults(self.root):
+            found = self._refs.read_ref(Ref(ref.encode()))
         return found.decode() if found else None
 
     def _set(self, ref: str, old: str | None, new: str) -> None:

@@ -72,7 +72,7 @@ class GitObjects(DiskObjectStore):
 
         Raises:
             KeyError: There is none.
-            BackendUnavailable: Its file is damaged.
+            BackendUnavailable: Its file is damaged or cannot be read.
         """
         for _ in range(_SWEEPS_AT_ONCE):
             # It may leave the loose files after they were searched; then it is in a new pack.
@@ -84,6 +84,20 @@ class GitObjects(DiskObjectStore):
             except KeyError:
                 continue
         raise KeyError(name)
+
+    def read(self, name: ObjectID, kind: int) -> bytes:
+        """Bytes of an object that another one names.
+
+        Raises:
+            BackendUnavailable: It is missing, of another kind, or damaged.
+        """
+        try:
+            found, raw = self.get_raw(name)
+        except KeyError as fault:
+            raise _damaged(self._path(name)) from fault
+        if found != kind:
+            raise _damaged(self._path(name))
+        return raw
 
     def ids_from(self, prefix: str) -> list[ObjectID]:
         """Ids that start with a hexadecimal prefix."""
@@ -182,13 +196,13 @@ class GitObjects(DiskObjectStore):
             return _NUMBERS[kind], raw
         except FileNotFoundError:
             return None
-        except (zlib.error, ValueError, KeyError) as fault:
+        except (OSError, zlib.error, ValueError, KeyError) as fault:
             raise _damaged(path) from fault
 
     def _packed(self, name: ObjectID) -> tuple[int, bytes]:
         try:
             return super().get_raw(name)
-        except (zlib.error, ValueError, AssertionError) as fault:
+        except (OSError, zlib.error, ValueError, AssertionError) as fault:
             raise _damaged(self._packs) from fault
 
     def _path(self, name: ObjectID) -> Path:
@@ -206,5 +220,7 @@ def _header(kind: int, raw: bytes) -> bytes:
 
 def _damaged(path: Path) -> BackendUnavailable:
     return BackendUnavailable(
-        "the history is damaged", where=str(path), fix="restore the store's folder from a backup; git fsck says more"
+        "the history is damaged, or this user may not read it",
+        where=str(path),
+        fix="give this user the right to read it, or restore the store's folder from a backup; `git fsck` says more",
     )

@@ -62,7 +62,7 @@ class VersionedRepository(Protocol):
     A ref is a branch, a tag, a commit id (full, or its first 8 digits or more), or one of these with `~N`.
     Reading by commit id is stable for ever; reading by branch sees the head of that moment. Writes are change
     sets: a commit is visible whole or not at all. Every method may raise `BackendUnavailable`; a malformed name
-    is `InvalidRef` or `InvalidPath`.
+    is `InvalidRef` or `InvalidPath`. What returns an iterator looks the ref up at once, the rest while it is read.
 
     Attributes:
         repository: Name of the repository.
@@ -182,7 +182,7 @@ class VersionedRepository(Protocol):
         ...
 
     def open(self, ref: str, path: str) -> BinaryIO:
-        """Open an object for reading; the caller closes it.
+        """Open an object for reading, from any position; the caller closes it. Its digest is not checked.
 
         Raises:
             NotFound: There is no such ref or object.
@@ -335,5 +335,8 @@ class VersionedRepository(Protocol):
         Args:
             grace: Nothing younger is removed, so that writers at work lose nothing.
             expire_runs: Delete `run-` and `tx-` branches whose head is older.
+
+        Returns:
+            What was removed.
         """
         ...

@@ -94,7 +94,7 @@ def rewrite(
 
 def entries(store: GitObjects, tree: ObjectID | None) -> list[Entry]:
     """What lies in a folder, in git's order: that of whole paths, byte by byte."""
-    return _parsed(_raw(store, tree)) if tree else []
+    return _parsed(store.read(tree, TREE)) if tree else []
 
 
 @dataclass
@@ -119,7 +119,7 @@ def _apply(
     store: GitObjects, origin: ObjectID | None, plan: _Plan, made: list[GitObject], base: str
 ) -> ObjectID | None:
     """Rewrite one folder; None if nothing is left in it."""
-    raw = _raw(store, origin) if origin else b""
+    raw = store.read(origin, TREE) if origin else b""
     folder = _Folder(raw)
     for name, pointer in plan.objects.items():
         if pointer is None and _kinds(folder.get(name))[0]:
@@ -276,13 +276,6 @@ def _parsed(raw: bytes) -> list[Entry]:
     # dulwich's compiled function returns a list; its twin in Python is a generator.
     found = parse_tree(raw, 20)
     return cast("list[Entry]", found if isinstance(found, list) else list(found))
-
-
-def _raw(store: GitObjects, tree: ObjectID) -> bytes:
-    kind, raw = store.get_raw(tree)
-    if kind != TREE:
-        raise TypeError(f"{tree!r} is no tree")
-    return raw
 
 
 def _bytes(text: str) -> bytes:

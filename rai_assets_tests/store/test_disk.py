@@ -218,3 +218,23 @@ def test_a_damaged_content_is_said_not_served(store: VersionedRepository, root: 
         # The same content written again heals it.
         store.commit("main", ChangeSet().put("c", b"content"), "m")
         store.download("main", "a", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "a folder"])
+@pytest.mark.parametrize("what", ["main^{tree}", "main:a"])
+def test_a_damaged_history_is_said_and_the_rest_served(store: VersionedRepository, root: Path, what: str, how: str):
+    write(store, "main", {"a": "content"})
+    store.create_branch("fine", "main~1")
+    write(store, "fine", {"b": "fine"})
+    name = git(root, "rev-parse", what).strip()
+    file = root / "git" / "objects" / name[:2] / name[2:]
+    half = file.read_bytes()[:-9]
+    file.unlink()
+    if how == "cut":
+        file.write_bytes(half)
+    elif how == "a folder":
+        file.mkdir()
+    with pytest.raises(BackendUnavailable, match="the history is damaged") as refusal:
+        content(store, "main")
+    assert refusal.value.where == str(file)
+    assert content(store, "fine") == {"b": "fine"}
