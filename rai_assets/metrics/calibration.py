@@ -116,4 +116,6 @@ def calibration_error(bins: CalibrationBins) -> Estimates:
         return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
 
     lopsided = np.full(len(value), LOPSIDED)
-    return Estimates("expected_calibration_error", value, bins.rows.sum(axis=1), limits, unbounded=lopsided)
+    return Estimates(
+        "expected_calibration_error", value, bins.rows.sum(axis=1), limits, unbounded=lopsided, biased=True
+    )

@@ -34,6 +34,8 @@ class Estimates:
         kind: What those rows are, for people: `with a negative target`; empty for any rows.
         support: Rows that decide what is small, e.g. those of the rarest class, int64 (G,); None where that is `least`.
         note: What limits every value, for people; empty for nothing.
+        biased: The values are off to one side by chance. The distances from value to bounds then do not add in
+            squares, and gaps are bounded by the bounds alone.
     """
 
     metric: str
@@ -46,6 +48,7 @@ class Estimates:
     kind: str = ""
     support: NDArray[np.int64] | None = None
     note: str = ""
+    biased: bool = False
 
     @property
     def deciding(self) -> NDArray[np.int64]:
@@ -79,6 +82,7 @@ class Estimates:
             self.kind,
             part(self.support),
             self.note,
+            self.biased,
         )
 
     def bounds(self, level: float) -> Bounds:

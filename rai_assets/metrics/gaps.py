@@ -94,7 +94,7 @@ class Comparison:
             UsageError: There is no such group.
         """
         base = self.code_of(reference)
-        low, high = estimates.bounds(self.level)
+        low, high = estimates.bounds(_pair_level(estimates, self.level))
         no_base, numbers = self.why_not(estimates, base), []
         for code, group in enumerate(self.grouping.groups):
             if code == base:
@@ -108,7 +108,7 @@ class Comparison:
                 if reason:
                     numbers.append(self.undefined(name, reason, **places))
                 else:
-                    gap = compare(pair.value, low[[code, base]], high[[code, base]])
+                    gap = compare(pair, low[[code, base]], high[[code, base]])
                     numbers.append(self.number(name, gap, [pair], **places))
         return numbers
 
@@ -184,7 +184,7 @@ class Comparison:
 
     def _causes(self, parts: Sequence[Estimates]) -> list[str]:
         """Why a gap lacks a bound: because a group does, or because a ratio has no end."""
-        at = [(part, simultaneous(self.level, len(part.value))) for part in parts]
+        at = [(part, simultaneous(self.level, len(part.value), by_pair=not part.biased)) for part in parts]
         causes = [cause for part, level in at for cause in part.causes(level)]
         if causes:
             return list(dict.fromkeys(causes))
@@ -199,13 +199,18 @@ class Comparison:
 def difference_gap(estimates: Estimates, level: float) -> Gap:
     """Largest less smallest of two or more defined values."""
     value = estimates.value
-    return Gap(float(value.max() - value.min()), *max_min_difference(value, estimates.bounds, level))
+    return Gap(
+        float(value.max() - value.min()),
+        *max_min_difference(value, estimates.bounds, level, by_pair=not estimates.biased),
+    )
 
 
 def ratio_gap(estimates: Estimates, level: float) -> Gap:
     """Smallest over largest of two or more defined values that are not negative and not all 0."""
     value = estimates.value
-    return Gap(float(value.min() / value.max()), *max_min_ratio(value, estimates.bounds, level))
+    return Gap(
+        float(value.min() / value.max()), *max_min_ratio(value, estimates.bounds, level, by_pair=not estimates.biased)
+    )
 
 
 def no_ratio(estimates: Estimates) -> str:
@@ -222,13 +227,26 @@ def no_ratio_to(value: float, base: float) -> str:
     return "" if base > 0 else "the value of the reference group is 0"
 
 
-def pair_difference(value: Floats, low: Floats, high: Floats) -> Gap:
-    """First less second of two values, (2,), with their bounds at the wanted level."""
+def pair_difference(pair: Estimates, low: Floats, high: Floats) -> Gap:
+    """First less second of two values, with their bounds, (2,), at the wanted level."""
+    value = pair.value
+    if pair.biased:
+        return Gap(float(value[0] - value[1]), float(low[0] - high[1]), float(high[0] - low[1]))
     bounds = difference_interval(value[0], (low[0], high[0]), value[1], (low[1], high[1]))
     return Gap(float(value[0] - value[1]), float(bounds[0]), float(bounds[1]))
 
 
-def pair_ratio(value: Floats, low: Floats, high: Floats) -> Gap:
-    """First over second of two values, (2,), the second above 0, with their bounds at the wanted level."""
+def pair_ratio(pair: Estimates, low: Floats, high: Floats) -> Gap:
+    """First over second of two values, the second above 0, with their bounds, (2,), at the wanted level."""
+    value = pair.value
+    if pair.biased:
+        return Gap(
+            float(value[0] / value[1]), float(low[0] / high[1]), float(high[0] / low[1]) if low[1] > 0 else math.inf
+        )
     bounds = ratio_interval(value[0], (low[0], high[0]), value[1], (low[1], high[1]))
     return Gap(float(value[0] / value[1]), float(bounds[0]), float(bounds[1]))
+
+
+def _pair_level(estimates: Estimates, level: float) -> float:
+    """Level of each of two bounds that a gap at a level is made from."""
+    return simultaneous(level, 2, by_pair=not estimates.biased)

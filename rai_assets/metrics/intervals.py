@@ -142,12 +142,15 @@ def ratio_interval(value: ArrayLike, bounds: Bounds, other: ArrayLike, other_bou
     return np.where(usable, low, np.nan), np.where(usable, high, np.nan)
 
 
-def simultaneous(level: float, groups: int) -> float:
+def simultaneous(level: float, groups: int, *, by_pair: bool = True) -> float:
     """Level of every single interval so that those of all pairs, or of all of many groups, hold at once: Bonferroni."""
-    return 1 - (1 - level) / (groups if groups > PAIRWISE_UP_TO else max(1, groups * (groups - 1) // 2))
+    pairs = max(1, groups * (groups - 1) // 2)
+    return 1 - (1 - level) / (pairs if by_pair and groups <= PAIRWISE_UP_TO else groups)
 
 
-def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tuple[float, float]:
+def max_min_difference(
+    value: Floats, limits: Limits, level: float = 0.95, *, by_pair: bool = True
+) -> tuple[float, float]:
     """Interval of the largest less the smallest of K >= 2 independent values, valid when all are equal.
 
     Every pair's interval holds at once (Bonferroni over the pairs), so the largest lower bound and the largest upper
@@ -158,34 +161,33 @@ def max_min_difference(value: Floats, limits: Limits, level: float = 0.95) -> tu
         value: Estimates, (K,).
         limits: Their bounds, each (K,), at any level.
         level: Confidence level of the gap in (0, 1).
+        by_pair: False bounds group by group also where there are few, as biased estimates need.
 
     Returns:
         Bounds from 0 on; NaN where a group has no interval, infinite where one has no upper bound.
     """
-    if len(value) > PAIRWISE_UP_TO:
-        low, high = limits(simultaneous(level, len(value)))
+    low, high = limits(simultaneous(level, len(value), by_pair=by_pair))
+    if not by_pair or len(value) > PAIRWISE_UP_TO:
         return float(np.maximum(np.max(low) - np.min(high), 0)), float(np.max(high) - np.min(low))
     first, second = np.triu_indices(len(value), 1)
-    low, high = limits(simultaneous(level, len(value)))
     below, above = difference_interval(
         value[first], (low[first], high[first]), value[second], (low[second], high[second])
     )
     return float(np.maximum(np.max(np.maximum(below, -above)), 0)), float(np.max(np.maximum(above, -below)))
 
 
-def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95) -> tuple[float, float]:
+def max_min_ratio(value: Floats, limits: Limits, level: float = 0.95, *, by_pair: bool = True) -> tuple[float, float]:
     """Interval in [0, 1] of the smallest over the largest of K >= 2 independent values that are not all 0.
 
     The same construction and arguments as `max_min_difference`, on the ratios of every pair; NaN where a bound is
     negative.
     """
-    if len(value) > PAIRWISE_UP_TO:
-        low, high = limits(simultaneous(level, len(value)))
+    low, high = limits(simultaneous(level, len(value), by_pair=by_pair))
+    if not by_pair or len(value) > PAIRWISE_UP_TO:
         with np.errstate(divide="ignore", invalid="ignore"):
             least, most = np.maximum(np.min(low), 0) / np.max(high), np.min(high) / np.max(low)
         return float(least), float(np.minimum(most, 1)) if np.max(low) > 0 else 1.0
     first, second = np.triu_indices(len(value), 1)
-    low, high = limits(simultaneous(level, len(value)))
     swap = value[first] > value[second]
     lesser, greater = np.where(swap, second, first), np.where(swap, first, second)
     below, above = ratio_interval(

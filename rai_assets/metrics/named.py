@@ -130,7 +130,7 @@ def _absolute_sum(parts: Sequence[Estimates], level: float) -> Gap:
     """Sum over the parts of |side 0 - side 1|, each part's interval at level 1 - alpha / parts."""
     value, low, high = 0.0, 0.0, 0.0
     for part in parts:
-        gap = pair_difference(part.value, *part.bounds(1 - (1 - level) / len(parts)))
+        gap = pair_difference(part, *part.bounds(1 - (1 - level) / len(parts)))
         value += abs(gap.value)
         low += max(0.0, gap.low, -gap.high)
         high += max(gap.high, -gap.low)
@@ -143,7 +143,7 @@ def _absolute_mean(parts: Sequence[Estimates], level: float) -> Gap:
 
 
 def _impact(parts: Sequence[Estimates], level: float) -> Gap:
-    return pair_ratio(parts[0].value, *parts[0].bounds(level))
+    return pair_ratio(parts[0], *parts[0].bounds(level))
 
 
 _SIDE_GAPS: dict[str, Callable[[Sequence[Estimates], float], Gap]] = {
