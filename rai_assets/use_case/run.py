@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from textwrap import indent
@@ -77,27 +77,20 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
         with (
             turn(home, keys.name, branch, run_id, wait=0, report=announce),
             _alive(home, run_id),
-            listening(lambda _: stop_if_asked()),
         ):
             _mirror_branches(keys, branches, instance)
             LAKE.repository(keys).collect_garbage(expire_runs=timedelta(days=TRANSIENT_DAYS))
-            result = definitions.resolve_job_def(keys.audit_job).execute_in_process(
-                instance=instance,
-                partition_key=branch,
-                raise_on_error=False,
-                run_config=_QUIET,
-                asset_selection=selection,
-                tags=_STARTED_HERE,
-                run_id=run_id,
-            )
-            stop_if_asked()
+            job = definitions.resolve_job_def(keys.audit_job)
+            given = {"partition_key": branch, "asset_selection": selection, "run_id": run_id}
+            result = _executed(job, instance, stop_if_asked, **given)
         made = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
         if "scorecard" not in made and not result.success:
             raise _failure(result)
         outcome = _outcome(LAKE.repository(keys), branch, run_id, made)
         if branch == MAIN and "scorecard" in made and declared.use_case.model is not None:
-            outcome = _promote(home, definitions, keys, instance, outcome)
-            stop_if_asked()
+            promoted = _executed(definitions.resolve_job_def(keys.promotion_job), instance, stop_if_asked)
+            mark_ended(home, promoted.run_id)
+            outcome = replace(outcome, champion=_decision(promoted))
     return outcome
 
 
@@ -115,6 +108,16 @@ def _disk_faults(home: Path) -> Iterator[None]:
             where=str(home / "dagster"),
             fix="free some disk and make the folder writable, then run this again; finished results are kept",
         ) from fault
+
+
+def _executed(job: Any, instance: Any, stop_if_asked: Callable[[], None], **given: Any) -> Any:
+    """The result of a job, worked on in this process; a Ctrl-C ends it at the next line of progress at the latest."""
+    with listening(lambda _: stop_if_asked()):
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config=_QUIET, tags=_STARTED_HERE, **given
+        )
+    stop_if_asked()
+    return result
 
 
 @contextmanager
@@ -180,14 +183,9 @@ def _outcome(repository: Any, branch: str, run_id: str, made: list[str]) -> Outc
     return Outcome(run_id, made, facts["verdicts"], facts["gate"])
 
 
-def _promote(home: Path, definitions: Any, keys: UseCaseKeys, instance: Any, outcome: Outcome) -> Outcome:
-    from dataclasses import replace
-
-    job = definitions.resolve_job_def(keys.promotion_job)
-    result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=_QUIET)
-    mark_ended(home, result.run_id)
+def _decision(result: Any) -> str:
+    """What a promotion said."""
     if not result.success:
         raise _failure(result)
     event = result.get_asset_materialization_events()[-1]
-    said = event.step_materialization_data.materialization.metadata["decision"].value
-    return replace(outcome, champion=str(said))
+    return str(event.step_materialization_data.materialization.metadata["decision"].value)
