@@ -9,6 +9,8 @@ from dataclasses import dataclass
 USE_CASE_PATTERN = r"^[a-z][a-z0-9_]{2,40}$"
 MAIN = "main"
 CHAMPION = "champion"
+DATA_PREFIX = "dataset/"
+"""Where the data lie on `main` and every data branch."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 DATASET = """\
 The data of this use case, read from the declared files and checked against its contract.
 
-It is written on a branch of its own first; only when every rule of the contract holds is it published. The columns
-that describe groups of people are tagged `sensitive`."""
+It is written on a branch of its own first; only when every rule of the contract holds is it published. Data that were
+given to a branch (`rai ingest`), or edited there, are not replaced by the declared files but checked as they stand.
+The columns that describe groups of people are tagged `sensitive`."""
 
 SPLITS = """\
 Which rows the model learns from and which are kept for the audit. The same rows on the same data, every time."""
@@ -58,20 +59,17 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
         **common_attributes(keys, "data", frozenset({"parquet"}), DATASET),
     )
     def dataset(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from rai_assets.data.ingest import ingest
-        from rai_assets.store.open import first_commit
+        from rai_assets.data.ingest import audit_branch, ingest, stands_alone
 
         with open_stage(context, lake, keys, "dataset") as stage:
-            stage.repository.create_branch(stage.results_branch, first_commit(stage.repository), exist_ok=True)
-            ingested = ingest(
-                settings,
-                folder,
-                stage.repository,
-                stage.branch,
-                run_id=stage.run_id,
-                metadata={"run_id": stage.run_id, "use_case": keys.name},
-                progress=stage.progress,
-            )
+            words = {"run_id": stage.run_id, "use_case": keys.name}
+            place = (stage.repository, stage.branch)
+            if stands_alone(*place):
+                ingested = audit_branch(settings, *place, run_id=stage.run_id, metadata=words, progress=stage.progress)
+            else:
+                ingested = ingest(
+                    settings, folder, *place, run_id=stage.run_id, metadata=words, progress=stage.progress
+                )
             yield from _rule_checks(ingested)
             if ingested.accepted:
                 result, commit, reused = _publish(stage, ingested)
@@ -81,12 +79,20 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
 
 
 def _rule_checks(ingested: "Ingested") -> Iterator[dg.AssetCheckResult]:
+    # A rule that a person let the data pass in spite of stays failed, and stops nothing.
+    severity = dg.AssetCheckSeverity.WARN if ingested.accepted else dg.AssetCheckSeverity.ERROR
     for rule in ingested.rules:
         yield dg.AssetCheckResult(
             check_name=rule.rule,
             passed=rule.passed,
+            severity=severity,
             description=rule.sentence,
-            metadata={"violations": rule.count, "columns": ", ".join(rule.columns), "commit": ingested.commit},
+            metadata={
+                "violations": rule.count,
+                "columns": ", ".join(rule.columns),
+                "commit": ingested.commit,
+                "branch": ingested.branch,
+            },
         )
 
 

@@ -14,9 +14,9 @@ from rai_assets.data import splits
 from rai_assets.data.contract import Contract
 from rai_assets.data.settings import SplitName
 from rai_assets.errors import UsageError
-from rai_assets.store.protocol import VersionedRepository
+from rai_assets.keys import DATA_PREFIX as PREFIX
+from rai_assets.store.protocol import NotFound, VersionedRepository
 
-PREFIX = "dataset/"
 TABLE, CONTRACT, SOURCES = (PREFIX + name for name in ("table.parquet", "contract.json", "sources.json"))
 
 
@@ -41,6 +41,38 @@ class Source:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where the rows of a commit came from.
+
+    Attributes:
+        origin: `declared` for the files of the declaration, `given` for rows that a person brought.
+        table: SHA-256 of the table as it was written; empty if that was not noted.
+        files: The files, in order.
+    """
+
+    origin: str
+    table: str
+    files: tuple[Source, ...]
+
+
+def read_sources(repository: VersionedRepository, commit: str) -> Sources:
+    """Where the rows of a commit came from; rows that come without a readable word of it were given.
+
+    Raises:
+        NotFound: There is no such commit.
+    """
+    commit = repository.resolve(commit)
+    try:
+        with repository.open(commit, SOURCES) as stream:
+            stored = json.load(stream)
+        if isinstance(stored, list):  # as it was written before data could be given
+            return Sources("declared", "", tuple(Source(**entry) for entry in stored))
+        return Sources(stored["origin"], stored["table"], tuple(Source(**entry) for entry in stored["files"]))
+    except (NotFound, ValueError, TypeError, KeyError):
+        return Sources("given", "", ())
+
+
 class Dataset:
     """The data of one commit, read when asked for.
 
@@ -61,7 +93,7 @@ class Dataset:
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The files that the rows came from, in order."""
-        return tuple(Source(**entry) for entry in self._json(SOURCES))
+        return read_sources(self._repository, self.commit).files
 
     @property
     def row_count(self) -> int:

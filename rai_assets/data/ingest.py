@@ -1,37 +1,30 @@
-"""Write, audit, publish: source files become one table on a branch of its own, merged only if every rule holds."""
+"""Write, audit, publish: rows become one table on a branch of its own, merged only if every rule holds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rai_assets.data.contract import Contract
-from rai_assets.data.conversion import Conversion
-from rai_assets.data.dataset import CONTRACT, PREFIX, SOURCES, TABLE, Source
-from rai_assets.data.factories import materialized
-from rai_assets.data.paths import resolve
-from rai_assets.data.readers import read_batches
+from rai_assets.data.dataset import PREFIX, TABLE, read_sources
 from rai_assets.data.rules import RuleResult
 from rai_assets.data.settings import DatasetSettings
-from rai_assets.data.table_file import TableWriter
-from rai_assets.data.validation import Validator
-from rai_assets.errors import InputRefused, RaiError
-from rai_assets.store.protocol import ChangeSet, NoChanges, NotFound, StaleHead, VersionedRepository
+from rai_assets.data.staging import Origin, Progress, Staged, stage_files, stage_stored
+from rai_assets.errors import RaiError
+from rai_assets.store import ledger
+from rai_assets.store.errors import MergeConflict
+from rai_assets.store.protocol import NoChanges, NotFound, StaleHead, VersionedRepository
 
-Progress = Callable[[str, int, int], None]
-_ATTEMPTS = 20  # at publishing, while others publish
+DESTINATION = "destination"  # what the commits of a run branch call the branch that they were made for
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of reading the source files.
+    """What came of reading the rows.
 
     Attributes:
-        accepted: Whether every rule holds and the data are published.
+        accepted: Whether the data are published: every rule holds, or a person let these very data pass.
         commit: The data branch's commit that holds them; the run branch's, if they were not accepted.
         branch: The branch of that commit.
         rules: The outcome of every rule.
@@ -56,17 +49,19 @@ def ingest(
     branch: str,
     *,
     run_id: str,
+    origin: Origin = "declared",
     metadata: Mapping[str, str] | None = None,
     progress: Progress = lambda *_: None,
 ) -> Ingested:
-    """Read the declared files and publish them on a data branch, if every rule of their contract holds.
+    """Read files and publish them on a data branch, if every rule of their contract holds.
 
     Args:
-        settings: The declared files and contract.
+        settings: The files and their contract.
         base: The folder relative paths start from.
         repository: Where the data go.
         branch: The data branch.
         run_id: Names the branch `run-<run_id>` that holds the data until they are accepted, and after, if not.
+        origin: `given` for files that are not those of the declaration: the branch's data stand on their own then.
         metadata: Kept with the commits.
         progress: Told (what, bytes done, bytes in all).
 
@@ -77,139 +72,154 @@ def ingest(
         InputRefused: A file cannot be read; nothing is stored.
         RaiError: Another run published other data on the branch meanwhile.
     """
-    repository.resolve(branch)
+    start = repository.resolve(branch)
     with repository.scratch() as folder:
-        staged = _stage(settings, base, folder, progress)
-        return _publish(staged, repository, branch, f"run-{run_id}", dict(metadata or {}))
+        staged = stage_files(settings, base, folder, progress, origin)
+        return _publish(staged, repository, branch, start, run_id, dict(metadata or {}))
 
 
-@dataclass(frozen=True)
-class _Staged:
-    table: Path
-    contract: Contract
-    sources: tuple[Source, ...]
-    rules: tuple[RuleResult, ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(source.rows for source in self.sources)
-
-    @property
-    def accepted(self) -> bool:
-        return all(rule.passed for rule in self.rules)
-
-    def changes(self) -> ChangeSet:
-        sources = [source.as_json() for source in self.sources]
-        return (
-            ChangeSet()
-            .delete_prefix(PREFIX)
-            .adopt(TABLE, self.table, "application/vnd.apache.parquet")
-            .put(CONTRACT, _json(self.contract.as_json()), "application/json")
-            .put(SOURCES, _json(sources), "application/json")
-        )
+def stands_alone(repository: VersionedRepository, ref: str) -> bool:
+    """Whether a commit's data are not those of the declared files: given by a person, or edited by another client."""
+    commit = repository.resolve(ref)
+    try:
+        table = repository.stat(commit, TABLE)
+    except NotFound:
+        return False
+    sources = read_sources(repository, commit)
+    return sources.origin == "given" or sources.table not in ("", table.sha256)
 
 
-def _stage(settings: DatasetSettings, base: Path, folder: Path, progress: Progress) -> _Staged:
-    """Read, convert, check and write the rows, once through, in memory that does not grow with them."""
-    names = [file.name for file in settings.files]
-    settings = materialized(settings, base, folder)
-    before = [_fingerprint(resolve(base, file.path)) for file in settings.files]
-    conversion = Conversion(settings, Contract.of(settings))
-    table = folder / "table.parquet"
-    rows = [0] * len(settings.files)
-    with ExitStack() as stack:
-        validator = stack.enter_context(Validator(settings))
-        writer: TableWriter | None = None
-        for batch in read_batches(settings, base, progress):
-            converted = conversion.convert(batch)
-            validator.add(converted)
-            rows[batch.file] += converted.data.num_rows
-            writer = writer or stack.enter_context(TableWriter(table, converted.data.schema))
-            writer.write(converted.data)
-        if not any(rows):
-            raise InputRefused(
-                "the files have no rows", where=", ".join(names)[:500], fix="declare files with rows under the header"
-            )
-        contract = conversion.finished_contract().with_labels(validator.labels)
-        rules = tuple(validator.results())
-    sources = []
-    for name, file, count, fingerprint in zip(names, settings.files, rows, before, strict=True):
-        path = resolve(base, file.path)
-        sources.append(Source(name, _sha256(path, progress), count, file.split))
-        if _fingerprint(path) != fingerprint:
-            raise InputRefused("the file changed while it was read", where=name, fix="run again")
-    return _Staged(table, contract, tuple(sources), rules)
+def audit_branch(
+    settings: DatasetSettings,
+    repository: VersionedRepository,
+    branch: str,
+    *,
+    run_id: str,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = lambda *_: None,
+) -> Ingested:
+    """Check the data that stand on a data branch, and write them as the store writes them, if every rule holds.
+
+    The rows stay as they are. The arguments, what is returned and what is raised are those of `ingest`.
+    """
+    start = repository.resolve(branch)
+    with repository.scratch() as folder:
+        staged = stage_stored(settings, repository, start, folder, progress)
+        return _publish(staged, repository, branch, start, run_id, dict(metadata or {}))
+
+
+def audit_commit(
+    settings: DatasetSettings, repository: VersionedRepository, commit: str, branch: str, *, run_id: str
+) -> tuple[RuleResult, ...]:
+    """Check the data of a commit as they are, and write the verdict into the ledger of a data branch.
+
+    Args:
+        settings: The declaration, for its contract.
+        repository: Where they are stored.
+        commit: Any ref.
+        branch: The data branch whose ledger takes the verdict.
+        run_id: Kept with the verdict.
+
+    Raises:
+        InputRefused: The table cannot be read.
+    """
+    commit = repository.resolve(commit)
+    with repository.scratch() as folder:
+        staged = stage_stored(settings, repository, commit, folder, lambda *_: None)
+    _judge(staged, repository, branch, commit, run_id)
+    return staged.rules
 
 
 def _publish(
-    staged: _Staged, repository: VersionedRepository, branch: str, run_branch: str, metadata: Mapping[str, str]
+    staged: Staged, repository: VersionedRepository, branch: str, start: str, run_id: str, metadata: Mapping[str, str]
 ) -> Ingested:
+    run_branch = f"run-{run_id}"
     # A run that is tried again finds the branch of its first attempt.
     with suppress(NotFound):
         repository.delete_branch(run_branch)
-    start = repository.create_branch(run_branch, branch)
-    failed = [rule.rule for rule in staged.rules if not rule.passed]
+    # From what was there when reading began: what came since is met at the merge.
+    repository.create_branch(run_branch, start)
     words = {
         **metadata,
+        DESTINATION: branch,
         "rows": str(staged.rows),
-        "rules": f"{len(staged.rules) - len(failed)} of {len(staged.rules)} hold",
-        **({"failed_rules": ", ".join(failed)} if failed else {}),
+        "rules": f"{len(staged.rules) - len(staged.failed)} of {len(staged.rules)} hold",
+        **({"failed_rules": ", ".join(staged.failed)} if staged.failed else {}),
     }
     try:
-        written = repository.commit(run_branch, staged.changes(), f"{staged.rows:,} rows for {branch}", words)
+        commit = repository.commit(run_branch, staged.changes(), f"{staged.rows:,} rows for {branch}", words).id
     except NoChanges:
-        repository.delete_branch(run_branch)
-        version = repository.tree_digest(start, PREFIX)
-        return Ingested(staged.accepted, start, branch, staged.rules, staged.rows, version, changed=False)
+        commit = start
     except BaseException:
         repository.delete_branch(run_branch)
         raise
-    version = repository.tree_digest(written.id, PREFIX)
-    if failed:
-        return Ingested(False, written.id, run_branch, staged.rules, staged.rows, version, changed=True)
-    commit = _merge(repository, run_branch, branch, start, version, words)
+    version = repository.tree_digest(commit, PREFIX)
+    accepted = _judge(staged, repository, branch, commit, run_id)
+    if commit != start:
+        if not accepted:
+            return Ingested(False, commit, run_branch, staged.rules, staged.rows, version, changed=True)
+        commit = land(repository, run_branch, branch, version, words, audited_on=start)
     repository.delete_branch(run_branch)
-    return Ingested(True, commit, branch, staged.rules, staged.rows, version, changed=commit != start)
+    return Ingested(accepted, commit, branch, staged.rules, staged.rows, version, changed=commit != start)
 
 
-def _merge(
-    repository: VersionedRepository, run_branch: str, branch: str, start: str, version: str, words: Mapping[str, str]
+def _judge(staged: Staged, repository: VersionedRepository, branch: str, commit: str, run_id: str) -> bool:
+    """Write what the rules say of a commit's data into the ledger; True if they may be published."""
+    digest, holds = repository.tree_digest(commit, PREFIX), not staged.failed
+    verdict = {"holds": holds, "failed": list(staged.failed)}
+    ledger.record(repository, branch, digest, "contract", verdict, commit=commit, run_id=run_id)
+    return holds or ledger.overrides(repository, digest, "contract")
+
+
+def land(
+    repository: VersionedRepository,
+    run_branch: str,
+    branch: str,
+    version: str,
+    words: Mapping[str, str],
+    *,
+    audited_on: str = "",
 ) -> str:
-    """Bring the audited data into the data branch while its head is what they were audited on; else once more."""
-    audited_on, before = start, repository.tree_digest(start, PREFIX)
-    for _ in range(_ATTEMPTS):
+    """Bring audited data into the data branch while its head is what they were audited on; else once more.
+
+    What others changed meanwhile is merged into the run branch first. The verdict is on that commit too where its
+    data have the digest `version`; where they do not, others published data, and nobody's are mixed with them.
+
+    Args:
+        repository: Where the data are.
+        run_branch: The branch that holds them.
+        branch: The data branch.
+        version: Digest of the audited data.
+        words: Kept with the merge.
+        audited_on: Commit of the data branch that the run branch holds already.
+
+    Returns:
+        The data branch's commit that holds the data.
+
+    Raises:
+        RaiError: Others published other data, or the branch moves without end.
+    """
+    for _ in range(ledger.ATTEMPTS):
         head = repository.resolve(branch)
         if head != audited_on:
-            present = repository.tree_digest(head, PREFIX)
-            if present == version:
+            if repository.tree_digest(head, PREFIX) == version:
                 return head
-            if present != before:
-                raise RaiError(
-                    f"another run published other data on {branch!r} meanwhile", fix="run again to replace it"
-                )
-            with suppress(NoChanges):
-                repository.merge(head, run_branch, f"{branch} moved on", words)
+            try:
+                with suppress(NoChanges):
+                    repository.merge(head, run_branch, f"{branch} moved on", words)
+            except MergeConflict as conflict:
+                raise _overtaken(branch, run_branch) from conflict
+            if repository.tree_digest(run_branch, PREFIX) != version:
+                raise _overtaken(branch, run_branch)
             audited_on = head
         with suppress(StaleHead):
             merged = repository.merge(run_branch, branch, f"Data published on {branch}", words, expected_head=head)
             return merged.commit.id
-    raise RaiError(f"branch {branch!r} moved {_ATTEMPTS} times while publishing", fix="run again")
+    raise RaiError(f"branch {branch!r} moved {ledger.ATTEMPTS} times while publishing", fix="run again")
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode()
-
-
-def _fingerprint(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _sha256(path: Path, progress: Progress) -> str:
-    digest, size, done = hashlib.sha256(), path.stat().st_size, 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(4 << 20):
-            digest.update(chunk)
-            done += len(chunk)
-            progress(f"hashing {path.name}", done, size)
-    return digest.hexdigest()
+def _overtaken(branch: str, run_branch: str) -> RaiError:
+    return RaiError(
+        f"another run published other data on {branch!r} meanwhile; these stay on branch {run_branch!r}",
+        fix="look at what was published; run again to replace it",
+    )

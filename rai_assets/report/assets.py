@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rai_assets.keys import UseCaseKeys
+from rai_assets.keys import DATA_PREFIX, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.store.assets import branch_partitions, common_attributes, materialization, open_stage
 from rai_assets.store.resource import Lake
@@ -66,12 +66,15 @@ def scorecard_asset(
         **common_attributes(keys, "report", frozenset({"html"}), DESCRIPTION.format(name=keys.name)),
     )
     def scorecard(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        from rai_assets.store.ledger import record_requirements
+
         with open_stage(context, lake, keys, "scorecard") as stage:
 
             def compute(stage: "Stage") -> "Result":
                 return _score(stage, keys, title, purpose, requirements, analyses, has_model)
 
             result, commit, reused = stage.produce("scorecard", settings, reads, compute)
+            record_requirements(stage.repository, stage.branch, result.facts, requirements, scorecard=commit)
             return materialization(stage, result, commit, reused, _present(result), [_gate(result.facts)])
 
     return scorecard
@@ -123,7 +126,7 @@ def _score(
             "verdicts": verdicts,
             "gate": gate,
             "results": stage.results_commit,
-            "data": stage.repository.tree_digest(stage.data_commit, "dataset/"),
+            "data": stage.repository.tree_digest(stage.data_commit, DATA_PREFIX),
         },
     )
 

@@ -237,6 +237,7 @@ def explain(text: str) -> str:
     Raises:
         UsageError: The address is malformed, or no number has it.
     """
+    from rai_assets.data.dataset import read_sources
     from rai_assets.metrics.definitions import definition as definition_of
 
     address = Address.parse(text)
@@ -256,7 +257,7 @@ def explain(text: str) -> str:
     number, formula = found[0], definition_of(address.definition)
     result = results.load(repository, commit, address.asset, whole=False)
     data = repository.get_commit(result.provenance.commit)
-    sources = json.loads(repository.open(data.id, "dataset/sources.json").read())
+    sources = read_sources(repository, data.id).files
     lines = [
         _as_table(found).splitlines()[1],
         f"formula     {formula.id}: {formula.formula}" + (f"  ({formula.source})" if formula.source else ""),
@@ -265,6 +266,6 @@ def explain(text: str) -> str:
         f"model       {result.provenance.model or 'none: logged decisions'}",
         f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
         f"data        commit {data.id} of branch {result.provenance.branch}: {data.message.splitlines()[0]}",
-        *[f"file        {item['path']}  sha256 {item['sha256']}  {item['rows']:,} rows" for item in sources],
+        *[f"file        {item.path}  sha256 {item.sha256}  {item.rows:,} rows" for item in sources],
     ]
     return "\n".join(lines)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from rai_assets.progress import announce, listening
 from rai_assets.store.names import TRANSIENT_DAYS
 from rai_assets.store.turns import mark_alive, mark_ended, turn
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.publishing import contract_broken
 from rai_assets.use_case.stopping import stoppable
 
 # Whoever started it is there to start it again.
@@ -152,17 +152,16 @@ def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list
 
 def _failure(result: Any) -> RaiError:
     """Why a run made no scorecard, in the user's words."""
+    import dagster as dg
+
     broken = [
         item
         for item in result.get_asset_check_evaluations()
-        if item.asset_key.path[-1] == "dataset" and not item.passed
+        if item.asset_key.path[-1] == "dataset" and not item.passed and item.severity == dg.AssetCheckSeverity.ERROR
     ]
     if broken:
-        return InputRefused(
-            "the data does not keep its contract:\n"
-            + indent("\n".join(str(item.description) for item in broken), "  "),
-            fix="mend the data, or the contract in the declaration, and run again; nothing was published",
-        )
+        where = broken[0].metadata["branch"].value
+        return contract_broken([str(item.description) for item in broken], str(where))
     failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data
     if failure.user_failure_data is None:
         error = failure.error.cause or failure.error

@@ -28,13 +28,18 @@ COLUMNS = {"a": {"dtype": "integer"}, "c": {"dtype": "category", "missing": "all
 GOOD = "a,c\n1,x\n2,\n3,y\n"
 
 
+def data_branches(repository: VersionedRepository) -> dict[str, str]:
+    """The branches that hold data; the ledger's are beside them."""
+    return {name: head for name, head in repository.branches().items() if not name.startswith("results-")}
+
+
 def test_accepted_data_are_on_the_branch_and_nothing_else_is_left(
     declare: Declare, store: Store, repository: VersionedRepository
 ) -> None:
     found = store(declare(GOOD, COLUMNS))
     assert found.accepted
     assert found.changed
-    assert repository.branches() == {"main": found.commit}
+    assert data_branches(repository) == {"main": found.commit}
     assert repository.get_commit(found.commit).metadata["rules"] == "3 of 3 hold"
     dataset = Dataset(repository, "main")
     assert (dataset.commit, dataset.version, dataset.row_count) == (found.commit, found.version, found.rows)
@@ -56,7 +61,7 @@ def test_rejected_data_stay_on_the_run_branch(declare: Declare, store: Store, re
     before = store(declare(GOOD, COLUMNS))
     found = store(declare("a,c\n1,x\nzwei,y\n", COLUMNS))
     assert not found.accepted
-    assert repository.branches() == {"main": before.commit, "run-t1": found.commit}
+    assert data_branches(repository) == {"main": before.commit, "run-t1": found.commit}
     assert found.branch == "run-t1"
     assert repository.get_commit(found.commit).metadata["failed_rules"] == "dtypes"
     assert Dataset(repository, found.commit).table().to_pydict() == {"a": [1, None], "c": ["x", "y"]}
@@ -66,7 +71,7 @@ def test_an_unreadable_file_leaves_no_trace(declare: Declare, store: Store, repo
     for content in ("a,c\n1,x,2\n", "a,c\n"):
         with pytest.raises(InputRefused):
             store(declare(content, COLUMNS))
-    assert list(repository.branches()) == ["main"]
+    assert list(data_branches(repository)) == ["main"]
 
 
 def test_a_run_that_is_tried_again_replaces_its_own_branch(
@@ -75,7 +80,7 @@ def test_a_run_that_is_tried_again_replaces_its_own_branch(
     bad = ingest(declare("a,c\nx,y\n", COLUMNS), tmp_path, repository, "main", run_id="r")
     good = ingest(declare(GOOD, COLUMNS), tmp_path, repository, "main", run_id="r")
     assert (bad.accepted, good.accepted) == (False, True)
-    assert list(repository.branches()) == ["main"]
+    assert list(data_branches(repository)) == ["main"]
 
 
 def test_other_files_on_the_branch_survive(declare: Declare, store: Store, repository: VersionedRepository) -> None:
@@ -105,7 +110,7 @@ def test_a_branch_that_moved_is_merged_in_first(
     moving = Moving(repository, lambda: repository.commit("main", ChangeSet().put("notes.txt", b"x"), "meanwhile"))
     found = ingest(declare(GOOD, COLUMNS), tmp_path, moving, "main", run_id="r")  # type: ignore[arg-type]
     assert found.accepted
-    assert repository.branches() == {"main": found.commit}
+    assert data_branches(repository) == {"main": found.commit}
     assert repository.stat("main", "notes.txt").size == 1
     assert Dataset(repository, "main").row_count == 3
 
@@ -131,7 +136,7 @@ def test_the_same_data_published_meanwhile_are_taken_as_they_are(
     declared = declare(GOOD, COLUMNS)
     moving = Moving(repository, lambda: ingest(declared, tmp_path, repository, "main", run_id="other"))
     found = ingest(declared, tmp_path, moving, "main", run_id="r")  # type: ignore[arg-type]
-    assert repository.branches() == {"main": found.commit}
+    assert data_branches(repository) == {"main": found.commit}
 
 
 def test_two_branches_can_be_filled_at_once(declare: Declare, tmp_path: Path, repository: VersionedRepository) -> None:
@@ -150,7 +155,7 @@ def test_two_branches_can_be_filled_at_once(declare: Declare, tmp_path: Path, re
         thread.join()
     assert found["main"].accepted
     assert found["main"].version == found["other"].version
-    assert sorted(repository.branches()) == ["main", "other"]
+    assert sorted(data_branches(repository)) == ["main", "other"]
 
 
 def test_progress_is_told_in_bytes_of_each_file(
