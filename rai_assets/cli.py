@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from rai_assets import __version__
+from rai_assets.cli_store import Branch, Name, say
+from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
 
 app = typer.Typer(
@@ -28,12 +30,10 @@ app = typer.Typer(
     epilog="Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 usage, 3 input refused, "
     "4 fault, 130 stopped by Ctrl-C.",
 )
+app.add_typer(store_commands)
 
 _STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only
-
-Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
-Branch = Annotated[str, typer.Option(help="Data branch.")]
 
 
 class Format(StrEnum):
@@ -69,7 +69,7 @@ def init(
     from rai_assets.use_case.template import write_inferred
 
     wishes = Wishes(target, positive, _names(sensitive), prediction, score, threshold, weight, tuple(missing or ()))
-    path, guesses = write_inferred(name, data, test or [], wishes, columns=columns, separator=separator, report=_say)
+    path, guesses = write_inferred(name, data, test or [], wishes, columns=columns, separator=separator, report=say)
     print(f"Wrote {path}")
     for guess in guesses:
         print(f"  guessed: {guess}")
@@ -79,7 +79,7 @@ def init(
 @app.command()
 def validate(name: Annotated[str | None, typer.Argument(help="One use case; all when left out.")] = None) -> None:
     """Check the declarations; every problem with file and line."""
-    from rai_assets.use_case.declaration import load_all
+    from rai_assets.use_case.declaration import find, load_all
 
     declared, broken = load_all()
     for item in declared:
@@ -88,8 +88,8 @@ def validate(name: Annotated[str | None, typer.Argument(help="One use case; all 
     faulty = [item for item in broken if name in (None, item.name)]
     if faulty:
         raise _joined([item.error for item in faulty])
-    if name is not None and name not in {item.use_case.name for item in declared}:
-        raise _no_use_case(name, [item.use_case.name for item in declared])
+    if name is not None:
+        find(name)
 
 
 @app.command()
@@ -100,10 +100,11 @@ def run(
 ) -> None:
     """Refresh and audit one data branch; after `main`, ask for the promotion of its model."""
     from rai_assets.progress import listening
+    from rai_assets.use_case.declaration import find
     from rai_assets.use_case.run import run as run_audit
 
-    with listening(_say):
-        outcome = run_audit(_declared(name), branch, _names(only))
+    with listening(say):
+        outcome = run_audit(find(name), branch, _names(only))
     _print_outcome(outcome)
     if outcome.gate is None:
         return
@@ -122,9 +123,10 @@ def metrics(
     branch: Branch = "main",
 ) -> None:
     """Print every number of the last audit, each with its definition, interval, rows and address."""
+    from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import render_numbers, select_numbers
 
-    numbers = select_numbers(_declared(name), branch, definition=definition, by=_names(by), split=split)
+    numbers = select_numbers(find(name), branch, definition=definition, by=_names(by), split=split)
     sys.stdout.write(render_numbers(numbers, format.value))
 
 
@@ -144,9 +146,10 @@ def report(
     branch: Branch = "main",
 ) -> None:
     """Write the last audit's report: one HTML file that needs no network."""
+    from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import write_report
 
-    path = write_report(_declared(name), branch, output or Path(f"{name}-report.html"))
+    path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
     print(f"Wrote {path}")
     if open:
         import webbrowser
@@ -202,7 +205,7 @@ def demo() -> None:
     from rai_assets.progress import listening
     from rai_assets.use_case.demo import run_demo
 
-    with listening(_say):
+    with listening(say):
         shown = run_demo()
     _print_outcome(shown.outcome)
     print(shown.text)
@@ -269,37 +272,8 @@ def _refuse_a_taken_port(host: str, port: int) -> None:
         ) from error
 
 
-def _say(line: str) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)
-
-
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
-
-
-def _declared(name: str) -> Any:
-    from rai_assets.use_case.declaration import load_all
-
-    declared, broken = load_all()
-    for item in declared:
-        if item.use_case.name == name:
-            return item
-    for refused in broken:
-        if refused.name == name:
-            raise refused.error
-    raise _no_use_case(name, [item.use_case.name for item in declared])
-
-
-def _no_use_case(name: str, known: list[str]) -> UsageError:
-    from difflib import get_close_matches
-
-    from rai_assets.home import definitions_folder
-
-    fix = f"choose from: {', '.join(known[:20])}" if known else f"rai init {name} --data FILE --target COLUMN"
-    near = get_close_matches(name, known, 3, 0.5)
-    if near:
-        fix = f"did you mean {', '.join(near)}?"
-    return UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
 
 
 def _joined(errors: list[RaiError]) -> RaiError:

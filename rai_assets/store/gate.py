@@ -75,13 +75,11 @@ def merge_data(
                 audit(candidate)
                 found = standing(repository, candidate, requirements)
             if not (found.mergeable if destination == MAIN else found.gated):
-                mixed = data_digest(repository, candidate) != data_digest(repository, source)
+                same = data_digest(repository, candidate) == data_digest(repository, source)
                 raise GateRefused(
                     f"{source!r} may not be merged into {destination!r}. {found.sentence}",
                     where=use_case,
-                    fix=_fix(
-                        found, f"--branch {source}", f"rai merge {use_case} {destination} {source}" * mixed, use_case
-                    ),
+                    fix=_fix(found, use_case, source, "" if same else destination),
                 )
             # Before the merge: its head is never seen without its verdicts.
             copy_verdicts(repository, destination, data_digest(repository, candidate))
@@ -119,14 +117,15 @@ def _united(
     return candidate
 
 
-def _fix(found: Standing, branch: str, merge_first: str, use_case: str) -> str:
+def _fix(found: Standing, use_case: str, source: str, to_merge_first: str) -> str:
     """What to do about data that may not pass."""
-    run = f"`rai run {use_case} {branch}`"
+    run = f"`rai run {use_case} --branch {source}`"
     if found.contract is False:
-        return f"mend the data, `rai ingest {use_case} FILE {branch}`, then {run}, then merge again"
+        return f"mend the data, `rai ingest {use_case} FILE --branch {source}`, then {run}, then merge again"
     if found.contract is None or found.requirements is None:
-        return ", then ".join([*([f"`{merge_first}`"] if merge_first else []), run, "merge again"])
+        first = f"`rai merge {use_case} {to_merge_first} {source}`, then " if to_merge_first else ""
+        return f"{first}{run}, then merge again"
     return (
         f"mitigate until {run} ends with the gate passed, then merge again; or answer for it by name: "
-        f"`rai publish {use_case} {branch} --reason …`"
+        f"`rai publish {use_case} --branch {source} --reason …`"
     )

@@ -160,7 +160,7 @@ def standing(repository: VersionedRepository, commit: str, requirements: Sequenc
     """
     digest = data_digest(repository, commit)
     if digest == _NO_DATA:
-        return Standing(True, False, None, None, None, "There are no data yet.")
+        return Standing(True, False, None, None, None, "There are no data.")
     entries, declared = _entries(repository, digest), requirements_digest(requirements)
     held = [entry["contract"]["holds"] for entry in entries if "contract" in entry]
     contract = all(held) if held else None

@@ -10,13 +10,14 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from rai_assets.errors import DeclarationError, RaiError
+from rai_assets.errors import DeclarationError, RaiError, UsageError
 from rai_assets.home import definitions_folder, demo_definition, home
 from rai_assets.keys import repository_name
 from rai_assets.use_case.config import UseCase
@@ -102,6 +103,28 @@ def load_all(folder: Path | None = None) -> tuple[list[Declared], list[Broken]]:
     if folder is None and (demo := _demo_that_was_run()) is not None:
         declared.setdefault(demo.use_case.name, demo)
     return list(declared.values()), broken
+
+
+def find(name: str) -> Declared:
+    """The use case with this name.
+
+    Raises:
+        RaiError: It cannot be loaded.
+        UsageError: There is none.
+    """
+    declared, broken = load_all()
+    for item in declared:
+        if item.use_case.name == name:
+            return item
+    for refused in broken:
+        if refused.name == name:
+            raise refused.error
+    known = [item.use_case.name for item in declared]
+    fix = f"choose from: {', '.join(known[:20])}" if known else f"rai init {name} --data FILE --target COLUMN"
+    near = get_close_matches(name, known, 3, 0.5)
+    if near:
+        fix = f"did you mean {', '.join(near)}?"
+    raise UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
 
 
 def _demo_that_was_run() -> Declared | None:

@@ -122,13 +122,14 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
 
 def _in_the_way(found: Standing, name: str, branch: str) -> list[str]:
     """What a person's word is needed for; what it was given for already stays."""
-    run = f"rai run {name} --branch {branch}"
+    refused = branch.startswith("run-")
+    run = "bring the data again: `rai ingest`" if refused else f"rai run {name} --branch {branch}"
     if found.contract is None:
         raise UsageError(f"the data of {branch!r} were not audited yet", where=name, fix=run)
     ways = set(found.override["of"]) if found.override else set()
     if not found.gated:
         return [*ways, "contract"]
-    if found.mergeable:
+    if found.mergeable or refused:
         raise UsageError(f"nothing stands in the way of {branch!r}: {found.sentence}", where=name)
     if found.requirements is None:
         raise UsageError(f"{branch!r} cannot be judged yet: {found.sentence}", where=name, fix=run)

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from rai_assets.store import git_layer
+from rai_assets.store import git_layer, ledger
 from rai_assets.store.errors import MergeConflict, NoChanges
+from rai_assets.store.gate import merge_data
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 from rai_assets_tests.store.backends import BACKENDS
 from rai_assets_tests.store.saying import read
@@ -71,6 +72,26 @@ def contest(backend: str, location: str, count: int, seed: int) -> list[list[str
             yield BACKENDS[backend](location).merge("work", "main").commit.id
         except NoChanges:
             yield "no changes"
+
+    return _together(write)
+
+
+def gated(backend: str, location: str, count: int, seed: int) -> list[list[str]]:
+    """The first `count` writers each bring a file of their own to `shared` through the gate, all at once."""
+
+    def write(number: int) -> Iterator[str]:
+        repository = BACKENDS[backend](location)
+        if number >= count:
+            return
+        repository.create_branch(f"trial{number}", "main")
+        repository.commit(f"trial{number}", ChangeSet().put(f"dataset/p{number}", f"{number}".encode()), "work")
+
+        def audit(commit: str) -> None:
+            digest = ledger.data_digest(repository, commit)
+            ledger.record(repository, "shared", digest, "contract", {"holds": True}, run_id=f"r{number}")
+
+        place = (repository, f"trial{number}", "shared", [])
+        yield merge_data(*place, run_id=f"r{number}", use_case="lending", audit=audit).id
 
     return _together(write)
 
@@ -207,5 +228,6 @@ def _say(writer: int, lines: Iterator[str]) -> None:
 
 
 if __name__ == "__main__":
-    scene = {"commits": commits, "merges": merges, "contest": contest, "mixed": mixed, "crashes": crashes}[sys.argv[1]]
+    scenes = {"commits": commits, "merges": merges, "contest": contest, "gated": gated, "mixed": mixed}
+    scene = {**scenes, "crashes": crashes}[sys.argv[1]]
     sys.stdout.write(json.dumps(scene(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))))

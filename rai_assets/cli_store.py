@@ -1,0 +1,56 @@
+"""The commands about data and where they are kept. Every command parses, calls, prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rai_assets.errors import UsageError
+
+commands = typer.Typer()
+
+Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
+Branch = Annotated[str, typer.Option(help="Data branch.")]
+
+
+@commands.command()
+def ingest(
+    name: Name,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Data files, in the form that is declared.", metavar="FILE…")
+    ] = None,
+    branch: Branch = "main",
+    declared: Annotated[bool, typer.Option("--declared", help="Go back to the files of the declaration.")] = False,
+) -> None:
+    """Publish files on a data branch, if they keep the contract; the next audit of the branch is of them."""
+    from rai_assets.progress import Progress
+    from rai_assets.use_case.declaration import find
+    from rai_assets.use_case.publishing import ingest_files
+
+    if bool(files) == declared:
+        raise UsageError("either files or --declared", fix=f"rai ingest {name} FILE, or: rai ingest {name} --declared")
+    ingested = ingest_files(find(name), files or [], branch, Progress(say))
+    done = "published on" if ingested.changed else "are there already on"
+    print(f"{ingested.rows:,} rows {done} {branch}, commit {ingested.commit[:12]}")
+    print(f"Next: rai run {name} --branch {branch}")
+
+
+@commands.command()
+def publish(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with your name.", show_default=False)],
+    branch: Annotated[str, typer.Option(help="Data branch, or the run branch of refused data.")] = "main",
+) -> None:
+    """Let audited data pass the gate in spite of its verdict, on your word; who, when and why are recorded."""
+    from rai_assets.use_case.declaration import find
+    from rai_assets.use_case.publishing import publish as let_pass
+
+    print(let_pass(find(name), branch, reason))
+
+
+def say(line: str) -> None:
+    """Tell how far long work is."""
+    print(f"  {line}", file=sys.stderr, flush=True)
