@@ -19,7 +19,7 @@ from rai_assets.keys import DATA_PREFIX, results_branch
 from rai_assets.metrics.requirements import Outcome, Requirement
 from rai_assets.provenance import digest_of
 from rai_assets.store.errors import NotFound, StaleHead
-from rai_assets.store.open import first_commit
+from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
 Part = Literal["contract", "requirements", "override"]
@@ -90,7 +90,7 @@ def record(
         RaiError: Others write to the ledger without end.
     """
     target = results_branch(branch)
-    repository.create_branch(target, first_commit(repository), exist_ok=True)
+    ensure_branch(repository, target)
     for _ in range(ATTEMPTS):
         head = repository.resolve(target)
         entry = _read(repository, head, digest)

@@ -42,6 +42,12 @@ def first_commit(repository: VersionedRepository) -> str:
     return oldest.id
 
 
+def ensure_branch(repository: VersionedRepository, name: str) -> None:
+    """Start a branch without data at the first commit, if it is not there."""
+    if name not in repository.branches(name):
+        repository.create_branch(name, first_commit(repository), exist_ok=True)
+
+
 def _create(folder: Path) -> None:
     """Make a repository beside its place, then give it its name: nobody sees a half-made one."""
     from filelock import FileLock

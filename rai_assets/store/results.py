@@ -19,7 +19,7 @@ from rai_assets.metrics.number import Number
 from rai_assets.provenance import Provenance
 from rai_assets.store.changes import OCTET_STREAM, ChangeSet
 from rai_assets.store.errors import NoChanges, NotFound
-from rai_assets.store.open import first_commit
+from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import Commit, VersionedRepository
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def save(
     changes = ChangeSet().delete_prefix(f"{result.asset}/")
     for path, content in _contents(result, input_digest):
         changes.put(f"{result.asset}/{path}", content, _content_type(path))
-    _ensure(repository, branch)
+    ensure_branch(repository, branch)
     try:
         return repository.commit(branch, changes, message, metadata)
     except NoChanges:
@@ -274,8 +274,3 @@ def _holds(repository: VersionedRepository, ref: str, path: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _ensure(repository: VersionedRepository, branch: str) -> None:
-    if branch not in repository.branches(branch):
-        repository.create_branch(branch, first_commit(repository), exist_ok=True)
