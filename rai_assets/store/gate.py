@@ -67,22 +67,28 @@ def merge_data(
     work = f"run-{run_id}"
     repository.create_branch(work, source)
     try:
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             head = repository.resolve(destination)
             candidate = _united(repository, work, head, source, destination, use_case, _OTHER_SIDE[strategy])
+            there = next(iter(repository.diff(head, candidate)), None) is None
+            if there and not attempt:
+                raise NoChanges(f"{source!r} has nothing that {destination!r} has not", where=use_case)
             found = standing(repository, candidate, requirements)
             if found.contract is None and not found.gated:
                 audit(candidate)
                 found = standing(repository, candidate, requirements)
             if not (found.mergeable if destination == MAIN else found.gated):
                 same = data_digest(repository, candidate) == data_digest(repository, source)
+                done = f" It is there, though, as {head[:12]}: {destination!r} moved meanwhile." if there else ""
                 raise GateRefused(
-                    f"{source!r} may not be merged into {destination!r}. {found.sentence}",
+                    f"{source!r} may not be merged into {destination!r}. {found.sentence}{done}",
                     where=use_case,
                     fix=_fix(found, use_case, source, "" if same else destination),
                 )
             # Before the merge: its head is never seen without its verdicts.
             copy_verdicts(repository, destination, data_digest(repository, candidate))
+            if there:  # merged by the attempt before, on a head that had just moved; a server has no lock of ours
+                return repository.get_commit(head)
             message = message or f"Merge {source!r} into {destination!r}"
             with suppress(StaleHead):
                 return repository.merge(work, destination, message, metadata, expected_head=head).commit
@@ -111,10 +117,7 @@ def _united(
             fix=f"say which side wins, or bring the data that you want to {source!r}: "
             f"`rai ingest {use_case} FILE --branch {source}`",
         ) from conflict
-    candidate = repository.resolve(work)
-    if next(iter(repository.diff(head, candidate)), None) is None:
-        raise NoChanges(f"{source!r} has nothing that {destination!r} has not", where=use_case)
-    return candidate
+    return repository.resolve(work)
 
 
 def _fix(found: Standing, use_case: str, source: str, to_merge_first: str) -> str:
