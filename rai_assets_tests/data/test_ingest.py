@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +23,7 @@ from rai_assets.data.ingest import Ingested, ingest
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.data.table_file import ROW_GROUP, TableWriter
 from rai_assets.errors import InputRefused, RaiError, UsageError
+from rai_assets.store.ledger import standing
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 from rai_assets_tests.data.conftest import Declare
@@ -202,6 +207,50 @@ def test_names_with_dots_select_only_themselves(
     assert dataset.table(["emp.var"]).to_pydict() == {"emp.var": [2]}
     assert dataset.table(["emp"]).to_pydict() == {"emp": [1]}
     assert [batch.to_pydict() for batch in dataset.batches(["emp"])] == [{"emp": [1]}]
+
+
+_RESTLESS = """
+import itertools, sys
+from pathlib import Path
+from rai_assets.data.ingest import ingest
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.store.ledger import standing
+from rai_assets.store.open import open_repository
+
+folder, turn = Path(sys.argv[1]), sys.argv[2]
+declared = DatasetSettings.model_validate({"files": [{"path": "data.csv"}], "columns": {"a": {"dtype": "integer"}}})
+repository = open_repository(folder / "home", "rai-data")
+for step in itertools.count():
+    own = folder / f"{turn}-{step}"
+    own.mkdir()
+    (own / "data.csv").write_text("a\\n" + f"{turn}\\n" * (step + 1))
+    print(ingest(declared, own, repository, "main", run_id=f"{turn}-{step}").commit, flush=True)
+"""
+
+
+@pytest.mark.nightly
+def test_a_process_killed_at_any_moment_loses_nothing_that_it_acknowledged(
+    tmp_path: Path, repository: VersionedRepository
+) -> None:
+    """40 deaths; each process takes a second to begin."""
+    chance = random.Random(0)
+    acknowledged: list[str] = []
+    for turn in range(40):
+        command = [sys.executable, "-c", _RESTLESS, str(tmp_path), str(turn)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            acknowledged.append(process.stdout.readline().strip())
+            time.sleep(chance.random() * 0.15)
+            process.kill()
+            acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
+        head = repository.resolve("main")
+        table = Dataset(repository, head).table().to_pydict()["a"]
+        assert set(table) == {turn}, "one run's data, whole"
+        assert Dataset(repository, head).row_count == len(table)
+        assert standing(repository, head, []).gated
+    history = {commit.id for commit in repository.log("main")}
+    assert set(acknowledged) <= history
+    assert all(standing(repository, commit, []).gated for commit in acknowledged)
 
 
 @settings(max_examples=25, deadline=None)
