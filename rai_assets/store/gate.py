@@ -86,7 +86,7 @@ def merge_data(
                     fix=_fix(found, use_case, source, "" if same else destination),
                 )
             # Before the merge: its head is never seen without its verdicts.
-            copy_verdicts(repository, destination, data_digest(repository, candidate))
+            copy_verdicts(repository, source, destination, data_digest(repository, candidate), requirements)
             if there:  # merged by the attempt before, on a head that had just moved; a server has no lock of ours
                 return repository.get_commit(head)
             message = message or f"Merge {source!r} into {destination!r}"

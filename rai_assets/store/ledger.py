@@ -131,12 +131,24 @@ def record_requirements(
     record(repository, branch, facts["data"], "requirements", verdict, scorecard=scorecard)
 
 
-def copy_verdicts(repository: VersionedRepository, branch: str, digest: str) -> None:
-    """Have the verdicts on data in the ledger of `branch` too, so that they outlive the branch they come from."""
-    for entry in _entries(repository, digest):
-        for part in get_args(Part):
-            if part in entry:
-                record(repository, branch, digest, part, entry[part])
+def copy_verdicts(
+    repository: VersionedRepository, source: str, destination: str, digest: str, requirements: Sequence[Requirement]
+) -> None:
+    """Have a data branch's verdicts on data in the ledger of another too, so that they outlive their branch.
+
+    Args:
+        repository: The use case's repository.
+        source: The data branch whose ledger has them.
+        destination: The data branch whose ledger takes them.
+        digest: Of the data.
+        requirements: As they are declared now; what was said of others is left.
+    """
+    if results_branch(source) not in (heads := repository.branches(results_branch(source))):
+        return
+    entry, declared = _read(repository, heads[results_branch(source)], digest), requirements_digest(requirements)
+    for part in get_args(Part):
+        if part in entry and entry[part].get(DECLARED, declared) == declared:
+            record(repository, destination, digest, part, entry[part])
 
 
 def overrides(repository: VersionedRepository, digest: str, part: Part) -> bool:
