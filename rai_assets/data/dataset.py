@@ -18,6 +18,8 @@ from rai_assets.keys import DATA_PREFIX as PREFIX
 from rai_assets.store.protocol import NotFound, VersionedRepository
 
 TABLE, CONTRACT, SOURCES = (PREFIX + name for name in ("table.parquet", "contract.json", "sources.json"))
+# Of a data set with media: what is known of each file, the whole in short, and the files as they were.
+MANIFEST, MEDIA, FILES = (PREFIX + name for name in ("manifest.parquet", "media.json", "files/"))
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,14 @@ class Dataset:
     def sources(self) -> tuple[Source, ...]:
         """The files that the rows came from, in order."""
         return read_sources(self._repository, self.commit).files
+
+    @cached_property
+    def media(self) -> dict[str, Any] | None:
+        """How many media files of what kinds were stored with the table; None for a table alone."""
+        try:
+            return dict(self._json(MEDIA))
+        except NotFound:
+            return None
 
     @property
     def row_count(self) -> int:

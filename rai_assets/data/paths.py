@@ -20,6 +20,25 @@ def resolve(base: Path, path: str) -> Path:
     Raises:
         InputRefused: It is no path, or there is no such file.
     """
+    found = _found(base, path)
+    if not found.is_file():
+        raise InputRefused("this is not a regular file", where=str(found), fix="name the files one by one")
+    return found
+
+
+def resolve_folder(base: Path, path: str) -> Path:
+    """The folder that a declaration names; as `resolve`.
+
+    Raises:
+        InputRefused: It is no path, or there is no such folder.
+    """
+    found = _found(base, path)
+    if not found.is_dir():
+        raise InputRefused("this is not a folder", where=str(found), fix="name the folder that holds the files")
+    return found
+
+
+def _found(base: Path, path: str) -> Path:
     if _URI.match(path):
         raise InputRefused(
             "addresses are not read, only files",
@@ -29,7 +48,7 @@ def resolve(base: Path, path: str) -> Path:
     if "\0" in path or len(path) > 4096:
         raise InputRefused("this is not the name of a file", where=repr(path[:80]), fix="name the path of a file")
     try:
-        found = (base / path).resolve(strict=True)
+        return (base / path).resolve(strict=True)
     except FileNotFoundError as error:
         place = (base / path).absolute()
         raise InputRefused(
@@ -40,6 +59,3 @@ def resolve(base: Path, path: str) -> Path:
         raise InputRefused(
             f"the file cannot be reached: {reason}", where=path[:200], fix="check the path, and that you may read it"
         ) from error
-    if not found.is_file():
-        raise InputRefused("this is not a regular file", where=str(found), fix="name the files one by one")
-    return found

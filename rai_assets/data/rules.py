@@ -19,6 +19,8 @@ _DESCRIPTIONS = {
     "ranges": "Every number is within its declared bounds, and no weight is negative.",
     "target": "The target has the declared positive value, and predictions take the target's values.",
     "identifiers": "No two rows have the same identifier.",
+    "media_files": "Every row names a file of its own in the media folder.",
+    "media_readable": "Every media file can be read as what its content and its name say it is.",
 }
 _CHECKED_TYPES = ("integer", "number", "boolean", "timestamp")
 
@@ -102,8 +104,13 @@ def rules_of(settings: DatasetSettings) -> list[Rule]:
         "ranges": tuple(column.name for column in contract if _has_range(column)),
         "target": tuple(name for name in (contract.target, contract.prediction) if name is not None),
         "identifiers": contract.identifiers,
+        **({"media_files": about, "media_readable": about} if (about := _media_columns(settings)) else {}),
     }
     return [Rule(name, _DESCRIPTIONS[name], about) for name, about in columns.items() if about or name == "columns"]
+
+
+def _media_columns(settings: DatasetSettings) -> tuple[str, ...]:
+    return () if settings.media is None else (settings.media.path,)
 
 
 def _has_range(column: Column) -> bool:

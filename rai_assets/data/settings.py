@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from rai_assets.data.columns import NUMERIC, ColumnName, ColumnSettings, DType, Label, Role, Strict, name_key
+from rai_assets.data.media.settings import FACTS, MediaSettings
 from rai_assets.data.split_settings import SplitName, SplitSettings
 
 __all__ = ["ColumnSettings", "DType", "DatasetSettings", "FileSettings", "Format", "Role", "SplitName", "SplitSettings"]
@@ -79,6 +81,7 @@ class DatasetSettings(Strict):
         missing: The values, spelled exactly, that mean a missing value.
         aliases: {column: {value in the file: value meant}}, applied after trimming and before `missing`.
         encoding: Text encoding of the files; UTF-8 with or without a byte order mark when left out.
+        media: A folder of files that the rows name; its columns `media_…` are `context` unless declared otherwise.
         split: How rows are split; by file where files name their splits, else a quarter for test.
         columns: {name: what it is}; every column of the files, `ignored` ones too.
     """
@@ -92,8 +95,17 @@ class DatasetSettings(Strict):
     missing: list[Label] = Field(default_factory=lambda: [""])
     aliases: dict[str, dict[str, Label]] = Field(default_factory=dict)
     encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
+    media: MediaSettings | None = None
     split: SplitSettings | None = None
     columns: Annotated[dict[ColumnName, ColumnSettings], Field(min_length=1), AfterValidator(_check_distinct)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_media_columns(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("media") is None or not isinstance(value.get("columns"), Mapping):
+            return value
+        made = {name: column for name, column in FACTS.items() if name not in value["columns"]}
+        return {**value, "columns": {**value["columns"], **made}}
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSettings:
@@ -117,9 +129,19 @@ class DatasetSettings(Strict):
             raise ValueError("every column is `ignored`")
         if self.format is not None and any(file.factory for file in self.files):
             raise ValueError("`format` is said of files; a factory returns a table")
+        self._check_media()
         self._check_split()
         self._check_decisions()
         return self
+
+    def _check_media(self) -> None:
+        if self.media is None:
+            return
+        for key, name in (("path", self.media.path), ("label", self.media.label)):
+            if name is not None and (name not in self.columns or name in FACTS):
+                raise ValueError(f"`media: {{{key}: {name}}}` names no column that `columns` declares")
+        if self.media.path == self.media.label:
+            raise ValueError("`path` and `label` of `media` are two columns")
 
     def _check_split(self) -> None:
         named = [file.split is not None for file in self.files]
@@ -154,6 +176,12 @@ class DatasetSettings(Strict):
             column = self.columns[name]
             if column.positive is not None and column.allowed is not None and column.positive not in column.allowed:
                 raise ValueError(f"{name}: `positive` is {column.positive!r}, which `allowed` does not name")
+
+    @property
+    def file_columns(self) -> tuple[str, ...]:
+        """Names of the columns that stand in the files, in order: all but those made of media."""
+        made = set() if self.media is None else {*FACTS, self.media.label}
+        return tuple(name for name in self.columns if name not in made)
 
     def with_role(self, role: Role) -> list[str]:
         """Names of the columns that have a role, in declared order."""

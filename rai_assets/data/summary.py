@@ -61,6 +61,8 @@ def summarize(dataset: Dataset, provenance: Provenance, rules: Sequence[RuleResu
         "preview": _preview(dataset),
         "statistics": [item.as_json() for item in statistics],
     }
+    if dataset.media is not None:
+        facts["media"] = dataset.media
     return Result(asset="dataset", provenance=provenance, numbers=[n.pinned(provenance) for n in numbers], facts=facts)
 
 

@@ -81,6 +81,10 @@ class Validator:
         if self._keys is not None:
             self._keys.add([batch.data.column(name) for name in self._contract.identifiers])
 
+    def violate(self, rule: str, violation: Violation) -> None:
+        """Count a place where a rule does not hold that is checked elsewhere: one about media files."""
+        self._findings[rule].add(violation)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Values of the target, or of the prediction where there is no target, in order; empty for a regression."""

@@ -24,6 +24,9 @@ _PACKAGES = (
 )
 _EXTRAS = {
     "openpyxl": ("reading Excel files", "excel"),
+    "pillow": ("dimensions of images", "media"),
+    "soundfile": ("durations of recordings", "media"),
+    "av": ("dimensions and durations of videos", "media"),
     "lightgbm": ("LightGBM models", "boosting"),
     "xgboost-cpu": ("XGBoost models", "boosting"),
     "alibi": ("anchors and other alibi explainers", "alibi"),

@@ -38,7 +38,7 @@ class Layout:
     @classmethod
     def of(cls, settings: DatasetSettings, file_format: Format, separator: str) -> Layout:
         """The layout that a data set declares for a file of one format."""
-        names = None if settings.header else tuple(settings.columns)
+        names = None if settings.header else settings.file_columns
         return cls(file_format, settings.header, names, separator, settings.comment, settings.trim, settings.encoding)
 
 

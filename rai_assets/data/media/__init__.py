@@ -1,0 +1,1 @@
+"""Data sets whose rows name files: images, recordings, texts, videos, stored unchanged beside the table."""

@@ -1,0 +1,141 @@
+"""Files of a manifest brought into the store: only what is missing, in parts, each of them kept.
+
+They gather on a branch of their own, `tx-media-<run id>`. One that was left unfinished, by whatever end of its run, is
+where the next run starts: what lies there is not stored again. It expires like every branch of a dead run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from rai_assets.data.dataset import FILES
+from rai_assets.errors import InputRefused, RaiError
+from rai_assets.store.errors import MergeConflict, NoChanges
+from rai_assets.store.protocol import ChangeSet, VersionedRepository
+
+Progress = Callable[[str, int, int], None]
+
+PREFIX = "tx-media-"
+_BRANCH = "data_branch"  # in the metadata of the parts
+_PART_FILES = 10_000
+_PART_BYTES = 256 << 20
+
+
+class Wanted(NamedTuple):
+    """A file as the manifest has it."""
+
+    path: str
+    size: int
+    sha256: str
+    type: str
+
+
+def upload(
+    repository: VersionedRepository, branch: str, root: Path, manifest: Path, run_id: str, progress: Progress
+) -> str | None:
+    """Store the files of a manifest that a data branch does not have.
+
+    Args:
+        repository: Where they go.
+        branch: The data branch.
+        root: The folder with the files.
+        manifest: Its manifest.
+        run_id: Names the branch of the parts.
+        progress: Told (what, bytes done, bytes in all).
+
+    Returns:
+        The branch that holds exactly the manifest's files; None where the data branch does already.
+
+    Raises:
+        InputRefused: A file changed since the manifest was made.
+    """
+    present = _stored(repository, branch)
+    if not list(_missing(manifest, present)) and not present:
+        return None
+    parts = _gathering_branch(repository, branch, f"{PREFIX}{run_id}")
+    words = {"run_id": run_id, _BRANCH: branch}
+    present = _stored(repository, parts)
+    missing = list(_missing(manifest, present))
+    if present:
+        gone = ChangeSet(deletes={FILES + path for path in present})
+        repository.commit(parts, gone, f"{len(present):,} files that no row of {branch} names any more", words)
+    total, done = sum(item.size for item in missing), 0
+    for part in _parts(missing):
+        changes = ChangeSet()
+        for item in part:
+            changes.put(FILES + item.path, root / item.path, item.type)
+        with suppress(NoChanges):
+            repository.commit(parts, changes, f"{len(part):,} files for {branch}", words)
+        done += sum(item.size for item in part)
+        progress(f"bytes of {root.name} stored", done, total)
+    present = _stored(repository, parts)
+    changed = next(_missing(manifest, present), None)
+    if changed is not None:
+        raise InputRefused("the file changed while it was stored", where=str(root / changed.path), fix="run again")
+    return parts
+
+
+def bring(repository: VersionedRepository, parts: str, run_branch: str) -> None:
+    """Merge the files of a finished upload into a run's branch, which then has exactly these.
+
+    Raises:
+        RaiError: The data branch got other files meanwhile.
+    """
+    with suppress(NoChanges):
+        repository.merge(parts, run_branch, "Files of the data set", strategy="source-wins")
+    if next(repository.diff(parts, run_branch, FILES, two_dot=True), None) is not None:
+        raise RaiError("another run published other files meanwhile", where=run_branch, fix="run again")
+
+
+def _gathering_branch(repository: VersionedRepository, branch: str, name: str) -> str:
+    """A branch for the parts: from the newest unfinished one, brought up to the data branch, else from that."""
+    left = [
+        (commit.time, other)
+        for other, head in repository.branches(PREFIX).items()
+        if (commit := repository.get_commit(head)).metadata.get(_BRANCH) == branch
+        and next(repository.diff(branch, head, FILES), None) is not None
+    ]
+    if name not in repository.branches(PREFIX):
+        repository.create_branch(name, max(left)[1] if left else branch)
+    try:
+        with suppress(NoChanges):
+            repository.merge(branch, name, "The data branch moved on", {_BRANCH: branch}, strategy="source-wins")
+    except MergeConflict:  # a file there is a folder here
+        repository.delete_branch(name)
+        repository.create_branch(name, branch)
+    return name
+
+
+def _stored(repository: VersionedRepository, ref: str) -> dict[str, tuple[int, str]]:
+    """{path: (size, digest)} of the files that a commit holds."""
+    start = len(FILES)
+    return {item.path[start:]: (item.size, item.sha256) for item in repository.list_objects(ref, FILES)}
+
+
+def _missing(manifest: Path, present: dict[str, tuple[int, str]]) -> Iterator[Wanted]:
+    """Files of a manifest that are not there as it says; what is there leaves `present`."""
+    from pyarrow import parquet
+
+    names = ["path", "media_bytes", "media_sha256", "media_type"]
+    with parquet.ParquetFile(manifest) as file:
+        for batch in file.iter_batches(columns=names):
+            for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                item = Wanted(*row)
+                if present.pop(item.path, None) != (item.size, item.sha256):
+                    yield item
+
+
+def _parts(items: list[Wanted]) -> Iterator[list[Wanted]]:
+    part: list[Wanted] = []
+    size = 0
+    for item in items:
+        if part and (len(part) == _PART_FILES or size + item.size > _PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += item.size
+    if part:
+        yield part
