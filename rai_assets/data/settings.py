@@ -102,7 +102,11 @@ class DatasetSettings(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_media_columns(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or value.get("media") is None or not isinstance(value.get("columns"), Mapping):
+        if (
+            not isinstance(value, Mapping)
+            or value.get("media") is None
+            or not isinstance(value.get("columns"), Mapping)
+        ):
             return value
         made = {name: column for name, column in FACTS.items() if name not in value["columns"]}
         return {**value, "columns": {**value["columns"], **made}}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -47,7 +48,7 @@ class MediaFolder:
     Args:
         settings: The declaration, with `media`.
         base: The folder declared paths start from.
-        manifest: The Parquet file to write.
+        manifest: The Parquet file to write; whole when the context ends.
         violate: Told (rule, violation) where a rule about files does not hold.
         progress: Told (what, bytes done, bytes in all).
     """
@@ -58,6 +59,7 @@ class MediaFolder:
         assert settings.media is not None  # noqa: S101  asked for such data sets only
         self._media, self._trim = settings.media, settings.trim
         self.root = resolve_folder(base, self._media.folder)
+        self.manifest = manifest
         self._violate, self._progress = violate, progress
         self._device = self.root.stat().st_dev
         self._links: Counter[Any] = Counter()  # names in the folder of files that have several
@@ -112,8 +114,12 @@ class MediaFolder:
         joined = pa.RecordBatch.from_arrays([*columns.columns, *arrays], names=[*names, *made])
         return Batch(batch.file, batch.path, batch.first_row, Part(joined, batch.part.line_of))
 
+    @cached_property
     def summary(self) -> dict[str, Any]:
-        """What the folder holds, as JSON; files that no row names are counted, said, and not stored."""
+        """What was found, as JSON, once all rows were described.
+
+        Files that no row names are counted, said, and not stored.
+        """
         without = [path for path, status in _walk(self.root) if self._key(status) not in self._row_of]
         if without:
             some = ", ".join(map(shown, sorted(without)[:_SHOWN]))

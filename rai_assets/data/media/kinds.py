@@ -98,7 +98,8 @@ def cut_short(form: Form, stream: BinaryIO, size: int) -> bool:
 
 def _whole_boxes(stream: BinaryIO, size: int) -> bool:
     """Whether the boxes that an MP4 is made of fill it exactly, and its index is among them (ISO/IEC 14496-12, 4.2)."""
-    at, names = 0, set()
+    at = 0
+    names: set[bytes] = set()
     while at < size and len(names) < _BOXES:
         stream.seek(at)
         header = stream.read(16)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rai_assets.data.dataset import FILES
+from rai_assets.data.media.folder import MediaFolder
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.store.errors import MergeConflict, NoChanges
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
@@ -34,15 +35,14 @@ class Wanted(NamedTuple):
 
 
 def upload(
-    repository: VersionedRepository, branch: str, root: Path, manifest: Path, run_id: str, progress: Progress
+    repository: VersionedRepository, branch: str, folder: MediaFolder, run_id: str, progress: Progress
 ) -> str | None:
-    """Store the files of a manifest that a data branch does not have.
+    """Store the files of a folder's manifest that a data branch does not have.
 
     Args:
         repository: Where they go.
         branch: The data branch.
-        root: The folder with the files.
-        manifest: Its manifest.
+        folder: The folder, its manifest written.
         run_id: Names the branch of the parts.
         progress: Told (what, bytes done, bytes in all).
 
@@ -52,6 +52,7 @@ def upload(
     Raises:
         InputRefused: A file changed since the manifest was made.
     """
+    root, manifest = folder.root, folder.manifest
     present = _stored(repository, branch)
     if not list(_missing(manifest, present)) and not present:
         return None
