@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rai_assets.data.dataset import PREFIX, TABLE, read_sources
+from rai_assets.data.media.stored import files_edited
+from rai_assets.data.media.upload import bring, upload
+from rai_assets.data.paths import resolve_folder
 from rai_assets.data.rules import RuleResult
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.data.staging import Origin, Progress, Staged, stage_files, stage_stored
@@ -74,8 +77,14 @@ def ingest(
     """
     start = repository.resolve(branch)
     with repository.scratch() as folder:
-        staged = stage_files(settings, base, folder, progress, origin)
-        return _publish(staged, repository, branch, start, run_id, dict(metadata or {}))
+        staged, parts = stage_files(settings, base, folder, progress, origin), None
+        if settings.media is not None and staged.media is not None:
+            files = resolve_folder(base, settings.media.folder)
+            parts = upload(repository, branch, files, staged.media.manifest, run_id, progress)
+        ingested = _publish(staged, repository, branch, start, run_id, dict(metadata or {}), parts)
+    if parts is not None and ingested.accepted:
+        repository.delete_branch(parts)
+    return ingested
 
 
 def stands_alone(repository: VersionedRepository, ref: str) -> bool:
@@ -86,7 +95,7 @@ def stands_alone(repository: VersionedRepository, ref: str) -> bool:
     except NotFound:
         return False
     sources = read_sources(repository, commit)
-    return sources.origin == "given" or sources.table not in ("", table.sha256)
+    return sources.origin == "given" or sources.table not in ("", table.sha256) or files_edited(repository, commit)
 
 
 def audit_branch(
@@ -131,7 +140,13 @@ def audit_commit(
 
 
 def _publish(
-    staged: Staged, repository: VersionedRepository, branch: str, start: str, run_id: str, metadata: Mapping[str, str]
+    staged: Staged,
+    repository: VersionedRepository,
+    branch: str,
+    start: str,
+    run_id: str,
+    metadata: Mapping[str, str],
+    parts: str | None = None,
 ) -> Ingested:
     run_branch = f"run-{run_id}"
     # A run that is tried again finds the branch of its first attempt.
@@ -147,9 +162,11 @@ def _publish(
         **({"failed_rules": ", ".join(staged.failed)} if staged.failed else {}),
     }
     try:
+        if parts is not None:
+            bring(repository, parts, run_branch)
         commit = repository.commit(run_branch, staged.changes(), f"{staged.rows:,} rows for {branch}", words).id
     except NoChanges:
-        commit = start
+        commit = repository.resolve(run_branch)
     except BaseException:
         repository.delete_branch(run_branch)
         raise

@@ -144,6 +144,8 @@ class DatasetSettings(Strict):
         for key, name in (("path", self.media.path), ("label", self.media.label)):
             if name is not None and (name not in self.columns or name in FACTS):
                 raise ValueError(f"`media: {{{key}: {name}}}` names no column that `columns` declares")
+        if self.columns[self.media.path].roles == ("ignored",):
+            raise ValueError(f"the column {self.media.path!r} names the media files, so it is not `ignored`")
         if self.media.path == self.media.label:
             raise ValueError("`path` and `label` of `media` are two columns")
 

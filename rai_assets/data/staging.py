@@ -12,8 +12,11 @@ from typing import Literal
 
 from rai_assets.data.contract import Contract
 from rai_assets.data.conversion import Conversion
-from rai_assets.data.dataset import CONTRACT, PREFIX, SOURCES, TABLE, Source, read_sources
+from rai_assets.data.dataset import CONTRACT, MANIFEST, MEDIA, PREFIX, SOURCES, TABLE, Source, read_sources
 from rai_assets.data.factories import materialized
+from rai_assets.data.media.folder import FolderFiles
+from rai_assets.data.media.rows import MediaFiles, MediaRows
+from rai_assets.data.media.stored import StoredFiles
 from rai_assets.data.paths import resolve
 from rai_assets.data.readers import read_batches
 from rai_assets.data.rules import RuleResult
@@ -25,6 +28,7 @@ from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
 Progress = Callable[[str, int, int], None]
 Origin = Literal["declared", "given"]
+_PARQUET = "application/vnd.apache.parquet"
 EDITED = f"{TABLE}, edited on the branch"
 
 
@@ -39,6 +43,7 @@ class Staged:
         sources: Where the rows came from.
         rules: The outcome of every rule of the contract.
         origin: `declared` if the files are those of the declaration, `given` if a person brought the rows.
+        media: What is known of the files that the rows name; None for a table alone.
     """
 
     table: Path
@@ -47,6 +52,7 @@ class Staged:
     sources: tuple[Source, ...]
     rules: tuple[RuleResult, ...]
     origin: Origin
+    media: MediaRows | None = None
 
     @property
     def rows(self) -> int:
@@ -59,20 +65,29 @@ class Staged:
         return tuple(rule.rule for rule in self.rules if not rule.passed)
 
     def changes(self) -> ChangeSet:
-        """What storing them writes; nothing else stays under the prefix."""
+        """What storing them writes; nothing else stays under the prefix but media files, which are stored before."""
         files = [source.as_json() for source in self.sources]
         sources = {"origin": self.origin, "table": self.sha256, "files": files}
+        changes = ChangeSet()
+        if self.media is None:
+            changes.delete_prefix(PREFIX)
+        else:
+            changes.adopt(MANIFEST, self.media.manifest, _PARQUET)
+            changes.put(MEDIA, _json(self.media.summary), "application/json")
         return (
-            ChangeSet()
-            .delete_prefix(PREFIX)
-            .adopt(TABLE, self.table, "application/vnd.apache.parquet")
+            changes.adopt(TABLE, self.table, _PARQUET)
             .put(CONTRACT, _json(self.contract.as_json()), "application/json")
             .put(SOURCES, _json(sources), "application/json")
         )
 
 
 def stage_files(
-    settings: DatasetSettings, base: Path, folder: Path, progress: Progress, origin: Origin = "declared"
+    settings: DatasetSettings,
+    base: Path,
+    folder: Path,
+    progress: Progress,
+    origin: Origin = "declared",
+    media_files: MediaFiles | None = None,
 ) -> Staged:
     """Read, convert, check and write the rows of files, once through, in memory that does not grow with them.
 
@@ -82,6 +97,7 @@ def stage_files(
         folder: Where the table is written; one of the store's `scratch` folders.
         progress: Told (what, bytes done, bytes in all).
         origin: Whose files they are.
+        media_files: The files that the rows name, where they are not those of the declared folder.
 
     Raises:
         InputRefused: A file cannot be read, or there are no rows.
@@ -94,9 +110,13 @@ def stage_files(
     rows = [0] * len(settings.files)
     with ExitStack() as stack:
         validator = stack.enter_context(Validator(settings))
+        media = None
+        if settings.media is not None:
+            files = media_files or FolderFiles(base, settings.media.folder, progress)
+            media = stack.enter_context(MediaRows(settings, files, folder / "manifest.parquet", validator.violate))
         writer: TableWriter | None = None
         for batch in read_batches(settings, base, progress):
-            converted = conversion.convert(batch)
+            converted = conversion.convert(batch if media is None else media.describe(batch))
             validator.add(converted)
             rows[batch.file] += converted.data.num_rows
             writer = writer or stack.enter_context(TableWriter(table, converted.data.schema))
@@ -113,7 +133,7 @@ def stage_files(
         sources.append(Source(name, _sha256(path, progress), count, file.split))
         if _fingerprint(path) != fingerprint:
             raise InputRefused("the file changed while it was read", where=name, fix="run again")
-    return Staged(table, _sha256(table, progress), contract, tuple(sources), rules, origin)
+    return Staged(table, _sha256(table, progress), contract, tuple(sources), rules, origin, media)
 
 
 def stage_stored(
@@ -146,7 +166,8 @@ def stage_stored(
             "columns": {name: column for name, column in settings.columns.items() if column.roles != ("ignored",)},
         }
     )
-    staged = stage_files(as_stored, folder, folder, progress, "given")
+    files = None if settings.media is None else StoredFiles(repository, commit, folder)
+    staged = stage_files(as_stored, folder, folder, progress, "given", files)
     before = read_sources(repository, commit)
     if before.table == digest:
         return replace(staged, sources=before.files)

@@ -61,7 +61,7 @@ def ingest_files(declared: Declared, files: Sequence[Path], branch: str, progres
     repository = _repository(declared, branch)
     settings, name, run_id = declared.use_case.dataset, declared.use_case.name, str(uuid4())
     ingested = ingest(
-        _of_files(settings, files) if files else settings,
+        _of_files(settings, files, declared.folder) if files else settings,
         Path.cwd() if files else declared.folder,
         repository,
         branch,
@@ -187,8 +187,8 @@ def _requirements(declared: Declared) -> list[Requirement]:
     return [item.as_requirement() for item in declared.use_case.requirements]
 
 
-def _of_files(settings: DatasetSettings, files: Sequence[Path]) -> DatasetSettings:
-    """The declaration with other files in the places of its own."""
+def _of_files(settings: DatasetSettings, files: Sequence[Path], folder: Path) -> DatasetSettings:
+    """The declaration with other files in the places of its own; media files stay where they are declared."""
     from rai_assets.data.settings import FileSettings
 
     splits = [file.split for file in settings.files]
@@ -199,4 +199,5 @@ def _of_files(settings: DatasetSettings, files: Sequence[Path]) -> DatasetSettin
         )
     of_each = splits if any(splits) else [None] * len(files)
     given = [FileSettings(path=str(path), split=split) for path, split in zip(files, of_each, strict=True)]
-    return settings.model_copy(update={"files": given})
+    media = settings.media and settings.media.model_copy(update={"folder": str(folder / settings.media.folder)})
+    return settings.model_copy(update={"files": given, "media": media})

@@ -42,6 +42,7 @@ FACTS = {
     "media_fps": _context("number", "Pictures of a video per second."),
     "media_encoding": _context("category", "Encoding of a text."),
     "media_characters": _context("integer", "Characters of a text."),
-    "media_note": _context("category", "Why something is not known of the file."),
+    "media_note": _context("category", "Why something is not known of the file, or why it cannot be read."),
+    "media_readable": _context("boolean", "Whether the file can be read as what its content and its name say it is."),
 }
 """Columns made of every file; a data set with media has them as context unless it declares them otherwise."""

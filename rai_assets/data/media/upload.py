@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rai_assets.data.dataset import FILES
-from rai_assets.data.media.folder import MediaFolder
+from rai_assets.data.media.stored import stored_files
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.store.errors import MergeConflict, NoChanges
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
@@ -35,14 +35,15 @@ class Wanted(NamedTuple):
 
 
 def upload(
-    repository: VersionedRepository, branch: str, folder: MediaFolder, run_id: str, progress: Progress
+    repository: VersionedRepository, branch: str, folder: Path, manifest: Path, run_id: str, progress: Progress
 ) -> str | None:
-    """Store the files of a folder's manifest that a data branch does not have.
+    """Store the files of a manifest that a data branch does not have.
 
     Args:
         repository: Where they go.
         branch: The data branch.
-        folder: The folder, its manifest written.
+        folder: Where the files lie.
+        manifest: Its manifest.
         run_id: Names the branch of the parts.
         progress: Told (what, bytes done, bytes in all).
 
@@ -52,13 +53,12 @@ def upload(
     Raises:
         InputRefused: A file changed since the manifest was made.
     """
-    root, manifest = folder.root, folder.manifest
-    present = _stored(repository, branch)
+    present = stored_files(repository, branch)
     if not list(_missing(manifest, present)) and not present:
         return None
     parts = _gathering_branch(repository, branch, f"{PREFIX}{run_id}")
     words = {"run_id": run_id, _BRANCH: branch}
-    present = _stored(repository, parts)
+    present = stored_files(repository, parts)
     missing = list(_missing(manifest, present))
     if present:
         gone = ChangeSet(deletes={FILES + path for path in present})
@@ -67,15 +67,15 @@ def upload(
     for part in _parts(missing):
         changes = ChangeSet()
         for item in part:
-            changes.put(FILES + item.path, root / item.path, item.type)
+            changes.put(FILES + item.path, folder / item.path, item.type)
         with suppress(NoChanges):
             repository.commit(parts, changes, f"{len(part):,} files for {branch}", words)
         done += sum(item.size for item in part)
-        progress(f"bytes of {root.name} stored", done, total)
-    present = _stored(repository, parts)
+        progress(f"bytes of {folder.name} stored", done, total)
+    present = stored_files(repository, parts)
     changed = next(_missing(manifest, present), None)
     if changed is not None:
-        raise InputRefused("the file changed while it was stored", where=str(root / changed.path), fix="run again")
+        raise InputRefused("the file changed while it was stored", where=str(folder / changed.path), fix="run again")
     return parts
 
 
@@ -108,12 +108,6 @@ def _gathering_branch(repository: VersionedRepository, branch: str, name: str) -
         repository.delete_branch(name)
         repository.create_branch(name, branch)
     return name
-
-
-def _stored(repository: VersionedRepository, ref: str) -> dict[str, tuple[int, str]]:
-    """{path: (size, digest)} of the files that a commit holds."""
-    start = len(FILES)
-    return {item.path[start:]: (item.size, item.sha256) for item in repository.list_objects(ref, FILES)}
 
 
 def _missing(manifest: Path, present: dict[str, tuple[int, str]]) -> Iterator[Wanted]:

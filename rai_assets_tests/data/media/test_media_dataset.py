@@ -13,9 +13,10 @@ import pytest
 from pyarrow import parquet
 
 from rai_assets.data.dataset import FILES, MANIFEST, Dataset
-from rai_assets.data.ingest import Ingested, ingest
+from rai_assets.data.ingest import Ingested, audit_branch, audit_commit, ingest, stands_alone
 from rai_assets.data.media import folder as media_folder
 from rai_assets.data.media import upload as media_upload
+from rai_assets.data.media.settings import FACTS
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.store.open import open_repository
@@ -69,6 +70,10 @@ def store(repository: VersionedRepository, tmp_path: Path) -> Store:
     return lambda settings: ingest(settings, tmp_path, repository, "main", run_id=f"t{next(runs)}")
 
 
+def branches(repository: VersionedRepository) -> list[str]:
+    return [name for name in repository.branches() if not name.startswith("results-")]
+
+
 def stored(repository: VersionedRepository, ref: str = "main") -> dict[str, bytes]:
     return {
         item.path.removeprefix(FILES): content(repository, ref, item.path)
@@ -90,16 +95,16 @@ def test_every_file_is_stored_unchanged_with_a_manifest_and_columns(
 ) -> None:
     found = store(declare())
     assert found.accepted
-    assert repository.branches() == {"main": found.commit}
+    assert branches(repository) == ["main"]
     assert stored(repository) == CONTENTS
     table = Dataset(repository, "main").table()
-    assert table.column_names == ["file", "y", *media_folder.FACTS]
+    assert table.column_names == ["file", "y", *FACTS]
     assert table["media_kind"].to_pylist() == ["image", "audio", "text", "image"]
     assert table["media_bytes"].to_pylist() == [len(content) for content in CONTENTS.values()]
     assert table["media_characters"].to_pylist() == [None, None, 5, None]
     manifest = parquet.read_table(pa.BufferReader(content(repository, "main", MANIFEST)))
     assert manifest["path"].to_pylist() == list(CONTENTS)
-    assert manifest.drop(["path"]).to_pydict() == table.select(list(media_folder.FACTS)).to_pydict()
+    assert manifest.drop(["path"]).to_pydict() == table.select(list(FACTS)).to_pydict()
     media = Dataset(repository, "main").media
     assert media is not None
     assert media["kinds"] == {"audio": 1, "image": 2, "text": 1}
@@ -130,7 +135,7 @@ def test_only_what_changed_is_stored_and_what_no_row_names_goes(
     found = store(declare(contents))
     assert found.accepted, said(found)
     assert stored(repository) == contents
-    assert list(repository.branches()) == ["main"]
+    assert branches(repository) == ["main"]
     changes = {change.path.removeprefix(FILES): change.kind for change in repository.diff(before, "main", FILES)}
     assert changes == {"a.png": "changed", "b/d.txt": "removed", "b/d.txt/new.txt": "added", "e.jpg": "removed"}
 
@@ -151,7 +156,7 @@ def test_an_interrupted_upload_goes_on_where_it_ended(
     monkeypatch.setattr(type(repository), "commit", dying)
     with pytest.raises(KeyboardInterrupt):
         store(declare())
-    assert list(repository.branches()) == ["main", "tx-media-t0"]
+    assert branches(repository) == ["main", "tx-media-t0"]
     assert stored(repository) == {}
     assert set(stored(repository, "tx-media-t0")) == {"a.png", "b/c.wav"}
 
@@ -159,7 +164,7 @@ def test_an_interrupted_upload_goes_on_where_it_ended(
     assert store(declare()).accepted
     assert puts == [FILES + "a.png", FILES + "b/c.wav", "", FILES + "b/d.txt", FILES + "e.jpg"]
     assert stored(repository) == CONTENTS
-    assert list(repository.branches()) == ["main", "tx-media-t0"]  # expires; nothing of it is left to bring
+    assert branches(repository) == ["main", "tx-media-t0"]  # expires; nothing of it is left to bring
     assert not store(declare()).changed
 
 
@@ -213,7 +218,7 @@ def test_a_row_without_its_file_is_refused_by_name(declare: Declare, store: Stor
         "b/./d.txt": "is no path inside the media folder",
         "a\x07.png": "is no path inside the media folder: it holds a control character",
         "x" * 2000: "is no path inside the media folder",
-        "x" * 300: "cannot be reached: File name too long",
+        "x" * 300: "cannot be read: File name too long",
         "": "names no file",
         "link.txt": "is a link that leads out of the media folder",
         "hard.txt": "has another name outside the media folder (a hard link)",
@@ -239,7 +244,8 @@ def test_unreadable_files_are_named_and_nothing_is_published(
     assert "column 'file': 'cut.png' ends too early for image/png" in said(found)
     assert "'page.jpg' is named like image and holds text/plain" in said(found)
     assert stored(repository) == {}
-    assert list(repository.branches()) == ["main", "run-t0"]
+    assert branches(repository) == ["main", "run-t0", "tx-media-t0"]
+    assert set(stored(repository, "run-t0")) == {*CONTENTS, "cut.png", "page.jpg"}
 
 
 def test_files_without_a_row_are_counted_said_and_not_stored(
@@ -251,8 +257,7 @@ def test_files_without_a_row_are_counted_said_and_not_stored(
     with listening(lines.append):
         store(declare(rows=["a.png,u", "e.jpg,v"]))
     assert set(stored(repository)) == {"a.png", "e.jpg"}
-    assert "2 files of media are named by no row and not stored: 'b/c.wav', 'b/d.txt'" in lines
-    assert Dataset(repository, "main").media["files_without_row"] == 2  # type: ignore[index]
+    assert "2 files of media are named by no row and left out: 'b/c.wav', 'b/d.txt'" in lines
 
 
 def test_a_file_that_changes_while_it_is_stored_is_noticed(
@@ -340,3 +345,47 @@ def test_a_file_without_a_header_of_columns(store: Store, declare: Declare, tmp_
     (tmp_path / "labels.csv").write_text("a.png,u\ne.jpg,v\n")
     found = store(DatasetSettings.model_validate({**settings.model_dump(exclude_unset=True), "header": False}))
     assert found.accepted, said(found)
+
+
+def test_files_edited_on_the_branch_are_audited_as_they_stand(
+    declare: Declare, store: Store, repository: VersionedRepository
+) -> None:
+    settings = declare()
+    store(settings)
+    assert not stands_alone(repository, "main")
+    repository.commit("main", ChangeSet().put(FILES + "a.png", making.jpeg()), "another client")
+    assert stands_alone(repository, "main")
+    found = audit_branch(settings, repository, "main", run_id="audit")
+    assert "row 1, column 'file': 'a.png'" not in said(found)
+    assert found.accepted, said(found)
+    assert stored(repository) == {**CONTENTS, "a.png": making.jpeg()}
+    table = Dataset(repository, "main").table()
+    assert table["media_type"].to_pylist()[0] == "image/jpeg"
+    again = audit_branch(settings, repository, "main", run_id="audit2")
+    assert (again.accepted, again.changed) == (True, False)
+
+    repository.commit("main", ChangeSet().delete(FILES + "e.jpg").put(FILES + "b/c.wav", b"RIFF"), "another client")
+    found = audit_branch(settings, repository, "main", run_id="audit3")
+    assert "'e.jpg' is not among the stored files" in said(found)
+    assert "'b/c.wav' is named like audio and holds text/plain" in said(found)
+
+
+def test_an_audit_of_refused_data_where_they_lie_says_the_same(
+    declare: Declare, store: Store, repository: VersionedRepository
+) -> None:
+    settings = declare({"cut.png": making.png(50, 50)[:-30]})
+    found = store(settings)
+    assert not found.accepted
+    audited = audit_commit(settings, repository, found.commit, "main", run_id="again")
+    assert [rule.rule for rule in audited if not rule.passed] == ["media_readable"]
+
+
+def test_a_file_deleted_from_the_branch_comes_back_with_the_declared_ones(
+    declare: Declare, store: Store, repository: VersionedRepository
+) -> None:
+    settings = declare()
+    store(settings)
+    repository.commit("main", ChangeSet().delete(FILES + "a.png"), "another client")
+    found = store(settings)
+    assert found.changed
+    assert stored(repository) == CONTENTS

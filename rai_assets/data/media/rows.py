@@ -1,0 +1,224 @@
+"""The rows of a data set with media: each row's file is told in columns of the row and in the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from rai_assets.data.contract import Column
+from rai_assets.data.dataset import FILES
+from rai_assets.data.media.examine import Facts
+from rai_assets.data.media.settings import FACTS
+from rai_assets.data.readers.batch import Batch, Part
+from rai_assets.data.rules import Violation, shown
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.data.table_file import TableWriter
+from rai_assets.errors import InputRefused
+from rai_assets.progress import announce
+from rai_assets.store.errors import InvalidPath
+from rai_assets.store.names import check_path
+
+_SHOWN = 5
+_SCHEMA = pa.schema(
+    [pa.field("path", pa.string()), *(pa.field(name, Column(name, item).arrow_type) for name, item in FACTS.items())]
+)
+# As Python's values are turned into arrays: a category is a text first.
+_PLAIN = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in _SCHEMA]
+
+
+class NotThere(Exception):
+    """A row names no file that can be stored; the text says why."""
+
+
+class MediaFiles(Protocol):
+    """Files that rows name, wherever they lie. A context manager.
+
+    Attributes:
+        where: The place in words.
+        tables_have_facts: Whether tables that name them have the columns made of them already.
+    """
+
+    where: str
+    tables_have_facts: bool
+
+    def __enter__(self) -> MediaFiles: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def facts(self, path: str, row: int) -> Facts:
+        """What is known of a row's file.
+
+        Raises:
+            NotThere: There is no such file, or it may not be stored, or an earlier row named it.
+        """
+        ...
+
+    def without_row(self) -> list[str]:
+        """Files that no row has named so far."""
+        ...
+
+
+class MediaRows:
+    """Goes through the rows of a data set and the files they name. A context manager.
+
+    Args:
+        settings: The declaration, with `media`.
+        files: The files.
+        manifest: The Parquet file to write; whole when the context ends.
+        violate: Told (rule, violation) where a rule about files does not hold.
+    """
+
+    def __init__(
+        self, settings: DatasetSettings, files: MediaFiles, manifest: Path, violate: Callable[[str, Violation], None]
+    ) -> None:
+        assert settings.media is not None  # noqa: S101  asked for such data sets only
+        self.files, self.manifest = files, manifest
+        self._media, self._columns, self._trim = settings.media, settings.columns, settings.trim
+        self._violate = violate
+        self._rows = self._bytes = 0
+        self._digests: list[tuple[bytes, str]] = []
+        self._counts = {name: Counter[str]() for name in ("kind", "type", "note")}
+        self._open = ExitStack()
+
+    def __enter__(self) -> MediaRows:
+        with ExitStack() as stack:
+            stack.enter_context(self.files)
+            self._writer = stack.enter_context(TableWriter(self.manifest, _SCHEMA))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def describe(self, batch: Batch) -> Batch:
+        """The batch with the columns that are made of the rows' files.
+
+        Raises:
+            InputRefused: The table does not name files, or has a column that is made here.
+        """
+        columns = self._own_columns(batch)
+        paths = [
+            path and self._trimmed(path) for path in columns.column(self._media.path).cast(pa.string()).to_pylist()
+        ]
+        found = [self._row(path, batch, index) for index, path in enumerate(paths)]
+        told = [_cells(path, facts) for path, facts in zip(paths, found, strict=True)]
+        arrays = _arrays(told)
+        known = [cells for cells, facts in zip(told, found, strict=True) if facts is not None]
+        cast = [array.cast(field.type) for array, field in zip(_arrays(known), _SCHEMA, strict=True)]
+        self._writer.write(pa.RecordBatch.from_arrays(cast, schema=_SCHEMA))
+        made = dict(zip(_SCHEMA.names[1:], arrays[1:], strict=True))
+        if self._media.label:
+            made[self._media.label] = pa.array([path and _folder(path) for path in paths], pa.string())
+        # What is declared as `ignored` is no part of a table that is read back from the store.
+        made = {name: array for name, array in made.items() if name in self._columns}
+        joined = pa.RecordBatch.from_arrays(
+            [*columns.columns, *made.values()], names=[*columns.schema.names, *made.keys()]
+        )
+        return Batch(batch.file, batch.path, batch.first_row, Part(joined, batch.part.line_of))
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """How many files of what kinds there are, and their digest, as JSON, once all rows were described.
+
+        Files that no row names are counted, said, and not stored.
+        """
+        without = self.files.without_row()
+        if without:
+            some = ", ".join(map(shown, sorted(without)[:_SHOWN]))
+            announce(f"{len(without):,} files of {self.files.where} are named by no row and left out: {some}")
+        kinds = {f"{name}s": dict(sorted(counts.items())) for name, counts in self._counts.items()}
+        return {"files": len(self._digests), "bytes": self._bytes, "digest": self._digest(), **kinds}
+
+    def _own_columns(self, batch: Batch) -> pa.RecordBatch:
+        """The table's columns without those that are made of the files."""
+        columns, made = batch.part.columns, {*FACTS, self._media.label}
+        names = columns.schema.names
+        if self._media.path not in names:
+            raise InputRefused(
+                f"there is no column {self._media.path!r} that names the files",
+                where=batch.path,
+                fix="name the column in `media: {path: ...}`",
+            )
+        taken = next((name for name in names if name in made), None)
+        if taken is not None and not self.files.tables_have_facts:
+            raise InputRefused(
+                f"the column {taken!r} is made of the media files", where=batch.path, fix="rename it in the table"
+            )
+        return columns.select([name for name in names if name not in made])
+
+    def _digest(self) -> str:
+        """What the store's `tree_digest` says of exactly these files."""
+        digest = hashlib.sha256()
+        for path, sha256 in sorted(self._digests):
+            digest.update(sha256.encode() + b"  " + path + b"\n")
+        return digest.hexdigest()
+
+    def _trimmed(self, path: str) -> str:
+        return path.strip() if self._trim else path
+
+    def _row(self, path: str | None, batch: Batch, index: int) -> Facts | None:
+        """What is known of the file that a row names; None, and a violation said, where it is not to be stored."""
+        self._rows += 1
+        try:
+            facts = self.files.facts(_checked(path), self._rows)
+        except NotThere as refused:
+            self._violate("media_files", self._violation(str(refused), path, batch, index))
+            return None
+        if facts.problem:
+            self._violate("media_readable", self._violation(facts.problem, path, batch, index))
+        self._bytes += facts.bytes
+        self._digests.append(((FILES + str(path)).encode(), facts.sha256))
+        for what, counts in self._counts.items():
+            value = getattr(facts, what)
+            counts.update([value] if value else [])
+        return facts
+
+    def _violation(self, problem: str, path: str | None, batch: Batch, index: int) -> Violation:
+        return Violation(problem, self._media.path, batch.place(index), None if path is None else shown(path))
+
+
+def facts_of(row: dict[str, Any]) -> Facts:
+    """The facts that a row of a manifest was written from."""
+    found = {name.removeprefix("media_"): value for name, value in row.items() if name in FACTS}
+    readable = found.pop("readable")
+    return Facts(**found) if readable else Facts(**{**found, "note": None, "problem": found["note"]})
+
+
+def _checked(path: str | None) -> str:
+    if not path:
+        raise NotThere("names no file")
+    try:
+        check_path(FILES + path)
+    except InvalidPath as error:
+        raise NotThere(f"is no path inside the media folder: {error.what.rpartition(': ')[2]}") from error
+    return path
+
+
+def _folder(path: str) -> str | None:
+    return PurePosixPath(path).parent.name or None
+
+
+def _cells(path: str | None, facts: Facts | None) -> tuple[Any, ...]:
+    """A row of the manifest; a file that cannot be read says why in its note."""
+    if facts is None:
+        return (path, *(None for _ in FACTS))
+    cells = asdict(facts) | {"note": facts.problem or facts.note, "readable": facts.problem is None}
+    return (path, *(cells[name.removeprefix("media_")] for name in FACTS))
+
+
+def _arrays(rows: list[tuple[Any, ...]]) -> list[pa.Array]:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_PLAIN)
+    return [pa.array(column, kind) for column, kind in zip(columns, _PLAIN, strict=True)]
