@@ -48,6 +48,7 @@ class Format(StrEnum):
 def init(
     name: Name,
     data: Annotated[list[Path], typer.Option(help="Data file; give it again for more files.", show_default=False)],
+    media: Annotated[Path | None, typer.Option(help="Folder of the images, sounds, ... that the rows name.")] = None,
     target: Annotated[str | None, typer.Option(help="Column with the true outcome.")] = None,
     test: Annotated[list[Path] | None, typer.Option(help="File kept for the audit instead of a random part.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names for files without a header: a file, or A,B,C.")] = None,
@@ -69,7 +70,9 @@ def init(
     from rai_assets.use_case.template import write_inferred
 
     wishes = Wishes(target, positive, _names(sensitive), prediction, score, threshold, weight, tuple(missing or ()))
-    path, guesses = write_inferred(name, data, test or [], wishes, columns=columns, separator=separator, report=say)
+    path, guesses = write_inferred(
+        name, data, test or [], wishes, columns=columns, separator=separator, media=media, report=say
+    )
     print(f"Wrote {path}")
     for guess in guesses:
         print(f"  guessed: {guess}")

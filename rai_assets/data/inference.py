@@ -19,7 +19,7 @@ from rai_assets.data.settings import DatasetSettings, FileSettings, SplitName, S
 from rai_assets.data.sniffing import Sniffed, read_names, sniff
 from rai_assets.errors import InputRefused, UsageError
 
-__all__ = ["Wishes", "infer"]
+__all__ = ["Wishes", "declared_path", "infer"]
 
 Progress = Callable[[str, int, int], None]
 _STEPS_UP = 3  # a file further away is named by its absolute path
@@ -175,14 +175,14 @@ def _refuse_unknown(wishes: Wishes, names: Sequence[str], *, guessed: bool) -> N
 
 
 def _files(paths: Sequence[Path], split: SplitName | None, base: Path) -> list[FileSettings]:
-    return [FileSettings(path=_declared(path, base), split=split) for path in paths]
+    return [FileSettings(path=declared_path(path, base), split=split) for path in paths]
 
 
 def _union(labels: Sequence[set[str]]) -> set[str]:
     return set().union(*labels)
 
 
-def _declared(path: Path, base: Path) -> str:
+def declared_path(path: Path, base: Path) -> str:
     """The path as the declaration names it: relative while the two are near, else absolute."""
     relative = Path(os.path.relpath(path, base.resolve()))
     return str(path) if relative.parts.count("..") > _STEPS_UP else relative.as_posix()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rai_assets.data.media.settings import FACTS
 from rai_assets.data.settings import ColumnSettings, DatasetSettings
 
 _WIDTH = 116
@@ -22,6 +23,7 @@ _COMMENTS = {
     "trim": "Blanks around values are no part of them.",
     "missing": "Only these spellings mean a missing value.",
     "aliases": "Spellings in the files, and what they mean.",
+    "media": "Every file is told in columns media_kind, media_width, ...; name one below to give it another role.",
     "split": "by: file | fraction | time (test_from: ...) | column (values: {test: [...]}).",
     "columns": (
         "role: target | feature | sensitive | identifier | timestamp | weight | prediction | score | context |\n"
@@ -47,7 +49,7 @@ def dataset_yaml(settings: DatasetSettings, indent: int = 0) -> str:
     fields = settings.model_dump(mode="json", exclude_defaults=True, exclude={"files", "columns", "aliases"})
     lines = [*_commented("files"), "files:"]
     lines += [f"  - {_flow(file.model_dump(mode='json', exclude_defaults=True))}" for file in settings.files]
-    for name in ("format", "header", "separator", "encoding", "comment", "trim", "missing", "split"):
+    for name in ("format", "header", "separator", "encoding", "comment", "trim", "missing", "media", "split"):
         if name in fields:
             lines += [*_commented(name), f"{name}: {_flow(fields[name])}"]
     if settings.aliases:
@@ -56,7 +58,8 @@ def dataset_yaml(settings: DatasetSettings, indent: int = 0) -> str:
             lines += _entry(column, aliases, 2)
     lines += ["", *_commented("columns"), "columns:"]
     for column, declared in settings.columns.items():
-        lines += _entry(column, _column(declared), 2)
+        if settings.media is None or FACTS.get(column) != declared:
+            lines += _entry(column, _column(declared), 2)
     return "\n".join(" " * indent + line if line else "" for line in lines)
 
 

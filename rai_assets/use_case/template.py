@@ -48,6 +48,7 @@ def write_inferred(
     *,
     columns: str | None,
     separator: str | None,
+    media: Path | None = None,
     report: Report,
 ) -> tuple[Path, list[str]]:
     """Infer a contract from data files and write a commented `defs.yaml`.
@@ -59,6 +60,7 @@ def write_inferred(
         wishes: What the user said about the columns.
         columns: Names for files without a header: `A,B,C`, or a file with one name a line.
         separator: What separates the fields; found if None.
+        media: The folder of the files that the rows name.
         report: Shows a line of progress.
 
     Returns:
@@ -68,7 +70,8 @@ def write_inferred(
         UsageError: The name does not fit or is taken, or a named column or value is not in the data.
         InputRefused: A file cannot be read.
     """
-    from rai_assets.data.inference import infer
+    from rai_assets.data.inference import declared_path, infer
+    from rai_assets.data.media.guess import with_media
     from rai_assets.data.template import dataset_yaml
 
     if not re.fullmatch(USE_CASE_PATTERN, name):
@@ -93,6 +96,9 @@ def write_inferred(
         separator=separator,
         progress=Progress(report),
     )
+    if media is not None:
+        settings, column, guess = with_media(settings, data, media, declared_path(media.absolute(), folder))
+        guesses = [*(line for line in guesses if not line.startswith(f"{column} is ")), guess]
     text = "".join(
         [
             f"# Written by `rai init {name}`. What was guessed:\n",
