@@ -7,7 +7,6 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -65,7 +64,7 @@ class FileMemory:
         """Remember what was found out about a file; `status` is from before it was read."""
         if self._store is None or time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
             return
-        known = {name: value for name, value in asdict(facts).items() if value is not None}
+        known = {name: value for name, value in vars(facts).items() if value is not None}
         self._new[os.fsencode(path)] = (self._stamp(status), json.dumps(known))
         if len(self._new) >= _AT_ONCE:
             self._write()

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -33,6 +32,9 @@ _SCHEMA = pa.schema(
 )
 # As Python's values are turned into arrays: a category is a text first.
 _PLAIN = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in _SCHEMA]
+
+_FIELDS = tuple(name.removeprefix("media_") for name in FACTS)
+_AT_ONCE = 4096  # rows whose facts are held as objects
 
 
 class NotThere(Exception):
@@ -84,10 +86,15 @@ class MediaRows:
     ) -> None:
         assert settings.media is not None  # noqa: S101  asked for such data sets only
         self.files, self.manifest = files, manifest
-        self._media, self._columns, self._trim = settings.media, settings.columns, settings.trim
+        self._media, self._trim = settings.media, settings.trim
         self._violate = violate
+        # What is declared as `ignored` is no part of a table that is read back from the store.
+        kinds = dict(zip(_SCHEMA.names[1:], _PLAIN[1:], strict=True))
+        if self._media.label:
+            kinds[self._media.label] = pa.string()
+        self._made_schema = pa.schema([(name, kind) for name, kind in kinds.items() if name in settings.columns])
         self._rows = self._bytes = 0
-        self._digests: list[tuple[bytes, str]] = []
+        self._digests: list[tuple[bytes, bytes]] = []
         self._counts = {name: Counter[str]() for name in ("kind", "type", "note")}
         self._open = ExitStack()
 
@@ -110,22 +117,12 @@ class MediaRows:
             InputRefused: The table does not name files, or has a column that is made here.
         """
         columns = self._own_columns(batch)
-        paths = [
-            path and self._trimmed(path) for path in columns.column(self._media.path).cast(pa.string()).to_pylist()
-        ]
-        found = [self._row(path, batch, index) for index, path in enumerate(paths)]
-        told = [_cells(path, facts) for path, facts in zip(paths, found, strict=True)]
-        arrays = _arrays(told)
-        known = [cells for cells, facts in zip(told, found, strict=True) if facts is not None]
-        cast = [array.cast(field.type) for array, field in zip(_arrays(known), _SCHEMA, strict=True)]
-        self._writer.write(pa.RecordBatch.from_arrays(cast, schema=_SCHEMA))
-        made = dict(zip(_SCHEMA.names[1:], arrays[1:], strict=True))
-        if self._media.label:
-            made[self._media.label] = pa.array([path and _folder(path) for path in paths], pa.string())
-        # What is declared as `ignored` is no part of a table that is read back from the store.
-        made = {name: array for name, array in made.items() if name in self._columns}
+        paths = columns.column(self._media.path).cast(pa.string())
+        starts = range(0, columns.num_rows, _AT_ONCE)
+        made = pa.Table.from_batches([self._made(paths, at, batch) for at in starts], self._made_schema)
+        arrays = [column.combine_chunks() for column in made.columns]
         joined = pa.RecordBatch.from_arrays(
-            [*columns.columns, *made.values()], names=[*columns.schema.names, *made.keys()]
+            [*columns.columns, *arrays], names=[*columns.schema.names, *self._made_schema.names]
         )
         return Batch(batch.file, batch.path, batch.first_row, Part(joined, batch.part.line_of))
 
@@ -159,11 +156,24 @@ class MediaRows:
             )
         return columns.select([name for name in names if name not in made])
 
+    def _made(self, paths: pa.Array, start: int, batch: Batch) -> pa.RecordBatch:
+        """The made columns of some rows, whose files are written to the manifest."""
+        named = [path and self._trimmed(path) for path in paths.slice(start, _AT_ONCE).to_pylist()]
+        found = [self._row(path, batch, index) for index, path in enumerate(named, start)]
+        told = [_cells(path, facts) for path, facts in zip(named, found, strict=True)]
+        known = [cells for cells, facts in zip(told, found, strict=True) if facts is not None]
+        cast = [array.cast(field.type) for array, field in zip(_arrays(known), _SCHEMA, strict=True)]
+        self._writer.write(pa.RecordBatch.from_arrays(cast, schema=_SCHEMA))
+        made = dict(zip(_SCHEMA.names, _arrays(told), strict=True))
+        if self._media.label:
+            made[self._media.label] = pa.array([path and _folder(path) for path in named], pa.string())
+        return pa.RecordBatch.from_arrays([made[name] for name in self._made_schema.names], schema=self._made_schema)
+
     def _digest(self) -> str:
         """What the store's `tree_digest` says of exactly these files."""
         digest = hashlib.sha256()
         for path, sha256 in sorted(self._digests):
-            digest.update(sha256.encode() + b"  " + path + b"\n")
+            digest.update(sha256.hex().encode() + b"  " + path + b"\n")
         return digest.hexdigest()
 
     def _trimmed(self, path: str) -> str:
@@ -180,7 +190,7 @@ class MediaRows:
         if facts.problem:
             self._violate("media_readable", self._violation(facts.problem, path, batch, index))
         self._bytes += facts.bytes
-        self._digests.append(((FILES + str(path)).encode(), facts.sha256))
+        self._digests.append(((FILES + str(path)).encode(), bytes.fromhex(facts.sha256)))
         for what, counts in self._counts.items():
             value = getattr(facts, what)
             counts.update([value] if value else [])
@@ -215,8 +225,8 @@ def _cells(path: str | None, facts: Facts | None) -> tuple[Any, ...]:
     """A row of the manifest; a file that cannot be read says why in its note."""
     if facts is None:
         return (path, *(None for _ in FACTS))
-    cells = asdict(facts) | {"note": facts.problem or facts.note, "readable": facts.problem is None}
-    return (path, *(cells[name.removeprefix("media_")] for name in FACTS))
+    cells = vars(facts) | {"note": facts.problem or facts.note, "readable": facts.problem is None}
+    return (path, *map(cells.__getitem__, _FIELDS))
 
 
 def _arrays(rows: list[tuple[Any, ...]]) -> list[pa.Array]:

@@ -50,7 +50,7 @@ class StoredFiles:
             raise NotThere(f"is the file of row {first:,} already")
         if path in self._at:
             (known,) = self._manifest.slice(self._at[path], 1).to_pylist()
-            if (known["media_bytes"], known["media_sha256"]) == self._stored[path]:
+            if known["media_sha256"] == self._stored[path].hex():
                 return facts_of(known)
         file = self._scratch / f"media{PurePosixPath(path).suffix}"
         self._repository.download(self._commit, FILES + path, file)
@@ -81,7 +81,7 @@ def files_edited(repository: VersionedRepository, commit: str) -> bool:
     return media is not None and media.get("digest") != repository.tree_digest(commit, FILES)
 
 
-def stored_files(repository: VersionedRepository, ref: str) -> dict[str, tuple[int, str]]:
-    """{path: (size, SHA-256)} of the media files that a commit holds."""
+def stored_files(repository: VersionedRepository, ref: str) -> dict[str, bytes]:
+    """{path: SHA-256} of the media files that a commit holds."""
     start = len(FILES)
-    return {item.path[start:]: (item.size, item.sha256) for item in repository.list_objects(ref, FILES)}
+    return {item.path[start:]: bytes.fromhex(item.sha256) for item in repository.list_objects(ref, FILES)}

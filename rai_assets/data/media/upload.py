@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
 
 from rai_assets.data.dataset import FILES
 from rai_assets.data.media.stored import stored_files
@@ -23,15 +26,6 @@ PREFIX = "tx-media-"
 _BRANCH = "data_branch"  # in the metadata of the parts
 _PART_FILES = 10_000
 _PART_BYTES = 256 << 20
-
-
-class Wanted(NamedTuple):
-    """A file as the manifest has it."""
-
-    path: str
-    size: int
-    sha256: str
-    type: str
 
 
 def upload(
@@ -53,29 +47,29 @@ def upload(
     Raises:
         InputRefused: A file changed since the manifest was made.
     """
+    wanted = parquet.read_table(manifest, columns=["path", "media_bytes", "media_sha256", "media_type"])
     present = stored_files(repository, branch)
-    if not list(_missing(manifest, present)) and not present:
+    if not _missing(wanted, present).num_rows and not present:
         return None
     parts = _gathering_branch(repository, branch, f"{PREFIX}{run_id}")
     words = {"run_id": run_id, _BRANCH: branch}
     present = stored_files(repository, parts)
-    missing = list(_missing(manifest, present))
+    missing = _missing(wanted, present)
     if present:
         gone = ChangeSet(deletes={FILES + path for path in present})
         repository.commit(parts, gone, f"{len(present):,} files that no row of {branch} names any more", words)
-    total, done = sum(item.size for item in missing), 0
+    total, done = sum(missing["media_bytes"].to_pylist()), 0
     for part in _parts(missing):
         changes = ChangeSet()
         for item in part:
-            changes.put(FILES + item.path, folder / item.path, item.type)
+            changes.put(FILES + item["path"], folder / item["path"], item["media_type"])
         with suppress(NoChanges):
             repository.commit(parts, changes, f"{len(part):,} files for {branch}", words)
-        done += sum(item.size for item in part)
+        done += sum(item["media_bytes"] for item in part)
         progress(f"bytes of {folder.name} stored", done, total)
-    present = stored_files(repository, parts)
-    changed = next(_missing(manifest, present), None)
-    if changed is not None:
-        raise InputRefused("the file changed while it was stored", where=str(folder / changed.path), fix="run again")
+    changed = _missing(wanted, stored_files(repository, parts))["path"].to_pylist()
+    if changed:
+        raise InputRefused("the file changed while it was stored", where=str(folder / changed[0]), fix="run again")
     return parts
 
 
@@ -110,27 +104,25 @@ def _gathering_branch(repository: VersionedRepository, branch: str, name: str) -
     return name
 
 
-def _missing(manifest: Path, present: dict[str, tuple[int, str]]) -> Iterator[Wanted]:
-    """Files of a manifest that are not there as it says; what is there leaves `present`."""
-    from pyarrow import parquet
-
-    names = ["path", "media_bytes", "media_sha256", "media_type"]
-    with parquet.ParquetFile(manifest) as file:
-        for batch in file.iter_batches(columns=names):
-            for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
-                item = Wanted(*row)
-                if present.pop(item.path, None) != (item.size, item.sha256):
-                    yield item
+def _missing(wanted: pa.Table, present: dict[str, bytes]) -> pa.Table:
+    """The rows whose file is not there as they say; what is there leaves `present`."""
+    found = []
+    for batch in wanted.to_batches(max_chunksize=_PART_FILES):
+        digests = zip(batch.column("path").to_pylist(), batch.column("media_sha256").to_pylist(), strict=True)
+        missing = [present.pop(path, None) != bytes.fromhex(sha256) for path, sha256 in digests]
+        found.append(batch.filter(pa.array(missing, pa.bool_())))
+    return pa.Table.from_batches(found, wanted.schema)
 
 
-def _parts(items: list[Wanted]) -> Iterator[list[Wanted]]:
-    part: list[Wanted] = []
+def _parts(missing: pa.Table) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
     size = 0
-    for item in items:
-        if part and (len(part) == _PART_FILES or size + item.size > _PART_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(item)
-        size += item.size
+    for batch in missing.to_batches(max_chunksize=_PART_FILES):
+        for item in batch.to_pylist():
+            if part and (len(part) == _PART_FILES or size + item["media_bytes"] > _PART_BYTES):
+                yield part
+                part, size = [], 0
+            part.append(item)
+            size += item["media_bytes"]
     if part:
         yield part
