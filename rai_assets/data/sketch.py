@@ -48,6 +48,20 @@ class QuantileSketch:
         values, reached = self._ranked()
         return np.concatenate([[0], reached])[np.searchsorted(values, points, side="left")]
 
+    def distance(self, other: QuantileSketch) -> float:
+        """The largest difference between the two distribution functions (Kolmogorov and Smirnov), in [0, 1].
+
+        Raises:
+            ValueError: One of them is empty.
+        """
+        if not (self.count and other.count):
+            raise ValueError("no values, no distance")
+        points = np.unique(np.concatenate([self._ranked()[0], other._ranked()[0]]))
+        # Between two points both functions stand still, so the steps at the points are all there is.
+        upto = np.append(points[1:], np.inf)
+        shares = [sketch.ranks(upto) / sketch.count for sketch in (self, other)]
+        return float(np.abs(shares[0] - shares[1]).max())
+
     def _ranked(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The kept values in order, and how much of the stream each of them reaches."""
         filled = [(1 << height, np.concatenate(level)) for height, level in enumerate(self._levels) if level]

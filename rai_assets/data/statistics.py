@@ -74,7 +74,7 @@ def describe(
         contract: The contract of the data.
         tell: Told the rows counted so far.
     """
-    tallies = [_Tally(column) for column in contract]
+    tallies = [Tally(column) for column in contract]
     done = 0
     for batch in batches:
         for tally in tallies:
@@ -84,22 +84,30 @@ def describe(
     return [tally.finished() for tally in tallies]
 
 
-class _Tally:
-    """The running counts of one column."""
+class Tally:
+    """The running counts of one column.
+
+    Attributes:
+        column: The column.
+        rows: Rows counted so far.
+        missing: Those without a value.
+        sketch: Numbers, and times in microseconds since 1970.
+    """
 
     def __init__(self, column: Column) -> None:
         self.column = column
-        self._rows = self._missing = 0
+        self.rows = self.missing = 0
         self._values: Counter[Any] = Counter()
         self._overflowed = False
         self._low: Any = None
         self._high: Any = None
         self._moments = _Moments()
-        self._sketch = QuantileSketch()
+        self.sketch = QuantileSketch()
 
     def add(self, values: pa.Array) -> None:
-        self._rows += len(values)
-        self._missing += values.null_count
+        """Count the values of some rows."""
+        self.rows += len(values)
+        self.missing += values.null_count
         known = values.drop_null()
         if not len(known):
             return
@@ -107,12 +115,19 @@ class _Tally:
         if self.column.dtype in ("number", "integer"):
             numbers = known.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             self._moments.add(numbers)
-            self._sketch.add(numbers)
+            self.sketch.add(numbers)
         if self.column.dtype in ("number", "integer", "timestamp"):
+            if self.column.dtype == "timestamp":
+                self.sketch.add(known.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64))
             bounds = pc.min_max(known).as_py()
             low, high = bounds["min"], bounds["max"]
             self._low = low if self._low is None else min(self._low, low)
             self._high = high if self._high is None else max(self._high, high)
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """{value as text: rows}; None if there are more than `COUNTED_VALUES` values."""
+        return None if self._overflowed else {_label(value): rows for value, rows in self._values.items()}
 
     def _count(self, known: pa.Array) -> None:
         if self._overflowed:
@@ -125,14 +140,15 @@ class _Tally:
         self._overflowed = len(self._values) > COUNTED_VALUES
 
     def finished(self) -> ColumnStatistics:
+        """What was counted."""
         numeric = self._moments.count > 0
-        inner = self._sketch.quantiles(SHARES[1:-1]).tolist() if numeric else []
+        inner = self.sketch.quantiles(SHARES[1:-1]).tolist() if numeric else []
         quantiles = [float(self._low), *inner, float(self._high)] if numeric else []
         return ColumnStatistics(
             name=self.column.name,
             dtype=self.column.dtype,
-            count=self._rows,
-            missing=self._missing,
+            count=self.rows,
+            missing=self.missing,
             distinct=min(len(self._values), COUNTED_VALUES),
             distinct_exact=not self._overflowed,
             minimum=_bound(self._low),
@@ -150,7 +166,7 @@ class _Tally:
         if low == high or not math.isfinite(high - low):
             return [{"low": low, "high": high, "count": self._moments.count}]
         edges = np.linspace(low, high, BINS + 1)
-        below = self._sketch.ranks(edges)
+        below = self.sketch.ranks(edges)
         below[0], below[-1] = 0, self._moments.count
         counts = np.diff(below)
         return [{"low": float(edges[at]), "high": float(edges[at + 1]), "count": int(counts[at])} for at in range(BINS)]
