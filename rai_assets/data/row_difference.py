@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -54,9 +53,7 @@ class RowFile:
 
     def __init__(self, key: Sequence[tuple[str, pa.DataType]], values: Sequence[tuple[str, pa.DataType]]) -> None:
         self._key, self._values = list(key), list(values)
-        self._open = ExitStack()
-        self._keys = self._open.enter_context(tempfile.TemporaryFile())
-        self._words = self._open.enter_context(tempfile.TemporaryFile())
+        self._keys, self._words = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  closed below
         self.rows = 0
 
     def __enter__(self) -> RowFile:
@@ -65,7 +62,8 @@ class RowFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        self._keys.close()
+        self._words.close()
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch that has all the columns."""

@@ -1,0 +1,331 @@
+"""Data branches as people work with them: made, listed, compared, taken back, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.home import home
+from rai_assets.keys import CHAMPION, DATA_PREFIX, MAIN, UseCaseKeys, results_branch
+from rai_assets.progress import announce
+from rai_assets.store.ledger import Standing, copy_verdicts, data_digest, standing
+from rai_assets.store.names import check_branch, reserved
+from rai_assets.store.protocol import Change, Commit, NotFound, VersionedRepository
+from rai_assets.store.turns import turn
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.publishing import person
+from rai_assets.use_case.reading import repository_of
+
+if TYPE_CHECKING:
+    from rai_assets.data.difference import Difference
+
+_SHORT = 12  # digits of a commit id for people
+
+
+@dataclass(frozen=True)
+class BranchState:
+    """A data branch and how it stands.
+
+    Attributes:
+        name: The branch.
+        head: Id of its newest commit.
+        audited: Whether its newest audit is of the data that it holds now.
+        gate: How that audit ended; None where there is none.
+        standing: How its data stand with the gate.
+    """
+
+    name: str
+    head: str
+    audited: bool
+    gate: str | None
+    standing: Standing
+
+    def as_json(self) -> dict[str, Any]:
+        """What `rai branch list --format json` prints."""
+        gated = {"gated": self.standing.gated, "sentence": self.standing.sentence}
+        return {"branch": self.name, "head": self.head, "audited": self.audited, "gate": self.gate, **gated}
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        audit = f"gate: {self.gate}" if self.audited else "not audited"
+        why = "" if self.standing.gated else f"  {self.standing.sentence}"
+        return f"{self.name}  {self.head[:_SHORT]}  {audit}  {'gated' if self.standing.gated else 'UNGATED'}{why}"
+
+
+def data_branches(repository: VersionedRepository) -> dict[str, str]:
+    """The data branches with the ids of their heads; `main` first."""
+    heads = {name: head for name, head in repository.branches().items() if not reserved(name)}
+    return {name: heads[name] for name in sorted(heads, key=lambda name: (name != MAIN, name))}
+
+
+def audited_digest(repository: VersionedRepository, branch: str) -> str | None:
+    """Digest of the data that the newest stored result of a data branch was made from, or None."""
+    from rai_assets.store import results
+
+    with suppress(NotFound):
+        result = results.load(repository, results_branch(branch), "dataset", whole=False)
+        return data_digest(repository, result.provenance.commit)
+    return None
+
+
+def states(declared: Declared) -> list[BranchState]:
+    """Every data branch of a use case and how it stands, `main` first.
+
+    Raises:
+        RaiError: The use case has not been run here.
+    """
+    repository = repository_of(declared.use_case.name)
+    requirements = [item.as_requirement() for item in declared.use_case.requirements]
+    known: dict[str, Standing] = {}
+    found = []
+    for name, head in data_branches(repository).items():
+        digest = data_digest(repository, head)
+        if digest not in known:
+            known[digest] = standing(repository, head, requirements)
+        gate = _gate(repository, name, digest)
+        found.append(BranchState(name, head, gate is not None, gate, known[digest]))
+    return found
+
+
+def _gate(repository: VersionedRepository, branch: str, digest: str) -> str | None:
+    """How the audit of these data ended, if the branch's newest scorecard is of them."""
+    from rai_assets.store import results
+
+    with suppress(NotFound):
+        scorecard = results.load(repository, results_branch(branch), "scorecard", whole=False)
+        if data_digest(repository, scorecard.provenance.commit) == digest:
+            return str(scorecard.facts["gate"])
+    return None
+
+
+def create(declared: Declared, name: str, source: str = MAIN) -> str:
+    """Start a data branch at a commit, and return its id. What a former branch of that name left is forgotten.
+
+    Raises:
+        AlreadyExists: The name is taken.
+        InvalidRef: The name cannot be a branch.
+        NotFound: There is no such source.
+        UsageError: The name is reserved.
+    """
+    _refuse_reserved(check_branch(name), declared.use_case.name)
+    repository = repository_of(declared.use_case.name)
+    if name not in repository.branches(name):
+        _drop_results(repository, name)
+    return repository.create_branch(name, source)
+
+
+def delete(declared: Declared, name: str) -> str:
+    """Delete a data branch with its results and its partition, and return the id of its last commit.
+
+    Raises:
+        NotFound: There is no such branch.
+        RaiError: A run is at work on it.
+        UsageError: It is `main`, or the name is reserved.
+    """
+    keys = declared.use_case.keys()
+    _refuse_reserved(name, keys.name)
+    if name == MAIN:
+        raise UsageError(f"{MAIN!r} is the branch that all others come from", where=keys.name, fix="delete another")
+    repository = repository_of(keys.name)
+    with turn(home(), keys.name, name, str(uuid4()), wait=0, report=announce):
+        if name not in repository.branches(name):
+            raise _no_branch(repository, keys.name, name)
+        head = repository.resolve(name)
+        repository.delete_branch(name)
+        _drop_results(repository, name)
+    _forget_partition(keys, name)
+    return head
+
+
+def _forget_partition(keys: UseCaseKeys, branch: str) -> None:
+    if not (home() / "dagster").is_dir():
+        return  # nothing has been run here
+    from rai_assets.home import prepare
+
+    prepare()
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        instance.delete_dynamic_partition(keys.branch_partitions, branch)
+
+
+def clear_results(keys: UseCaseKeys, repository: VersionedRepository, branch: str) -> None:
+    """Remove the results of a data branch that is gone, so that a new one of that name does not take them for its own.
+
+    Where a run is at work on that name, or the branch is there after all, nothing is done.
+    """
+    with suppress(RaiError), turn(home(), keys.name, branch, str(uuid4()), wait=0, report=announce):
+        if branch not in repository.branches(branch):
+            _drop_results(repository, branch)
+
+
+def _drop_results(repository: VersionedRepository, branch: str) -> None:
+    """Delete the results of a data branch; its verdicts stay with the branches that hold the same data."""
+    results = results_branch(branch)
+    if results not in repository.branches(results):
+        return
+    judged = {Path(item.path).stem for item in repository.list_objects(results, "ledger/")}
+    for other, head in data_branches(repository).items():
+        digest = data_digest(repository, head)
+        if digest in judged:
+            copy_verdicts(repository, other, digest)
+    repository.delete_branch(results)
+
+
+@dataclass(frozen=True)
+class RefDifference:
+    """Two refs of a use case, compared.
+
+    Attributes:
+        before: Id of the first ref's commit.
+        after: Id of the second's.
+        objects: What differs, object by object.
+        conflicts: Paths that both sides changed: merging the second into the first would have to choose.
+        table: How the tables differ; None where not both have one.
+    """
+
+    before: str
+    after: str
+    objects: tuple[Change, ...]
+    conflicts: tuple[str, ...]
+    table: Difference | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `rai diff --format json` prints."""
+        objects = [
+            {
+                "path": change.path,
+                "kind": change.kind,
+                **{side: None if info is None else {"size": info.size, "sha256": info.sha256} for side, info in sides},
+            }
+            for change in self.objects
+            for sides in [(("before", change.before), ("after", change.after))]
+        ]
+        table = None if self.table is None else self.table.as_json()
+        conflicts = list(self.conflicts)
+        return {"before": self.before, "after": self.after, "objects": objects, "conflicts": conflicts, "table": table}
+
+
+def diff(declared: Declared, before: str, after: str, tell: Callable[[str, int, int], None]) -> RefDifference:
+    """Compare two refs as they are: every object, and the data set's table by columns, rows and distributions.
+
+    Args:
+        declared: The use case.
+        before: A branch, tag or commit.
+        after: Another.
+        tell: Told (what, rows read, rows in all).
+
+    Raises:
+        NotFound: There is no such ref.
+    """
+    repository = repository_of(declared.use_case.name)
+    old, new = repository.resolve(before), repository.resolve(after)
+    objects = tuple(repository.diff(old, new, two_dot=True))
+    conflicts = tuple(change.path for change in repository.diff(old, new) if change.kind == "conflict")
+    return RefDifference(old, new, objects, conflicts, _table_difference(repository, old, new, tell))
+
+
+def _table_difference(
+    repository: VersionedRepository, old: str, new: str, tell: Callable[[str, int, int], None]
+) -> Difference | None:
+    from rai_assets.data.dataset import CONTRACT, TABLE, Dataset
+    from rai_assets.data.difference import Version, compare
+
+    held = [{item.path for item in repository.list_objects(commit, DATA_PREFIX)} for commit in (old, new)]
+    if any(not {TABLE, CONTRACT} <= paths for paths in held):
+        return None
+    sides = [Dataset(repository, commit) for commit in (old, new)]
+    before, after = (Version(side.contract, side.batches) for side in sides)
+    return compare(before, after, lambda rows: tell("rows compared", rows, 0))
+
+
+def log(declared: Declared, ref: str = MAIN, limit: int | None = None) -> Iterator[Commit]:
+    """The commits from a ref back to the first.
+
+    Raises:
+        NotFound: There is no such ref.
+    """
+    return islice(repository_of(declared.use_case.name).log(ref), limit)
+
+
+def checkout_file(declared: Declared, ref: str, path: str, output: Path | None = None) -> Path:
+    """Copy one object of a commit to a file, whole or not at all; returns the file.
+
+    Args:
+        declared: The use case.
+        ref: A branch, tag or commit.
+        path: The object's path in the repository.
+        output: The file, or a folder to put it into; the object's own name, here, when left out.
+
+    Raises:
+        NotFound: There is no such ref or object; the message names objects with a similar path.
+        UsageError: The file exists and was not named by `output`.
+    """
+    repository = repository_of(declared.use_case.name)
+    commit = repository.resolve(ref)
+    target = output or Path(path).name
+    target = Path(target) / Path(path).name if Path(target).is_dir() else Path(target)
+    if output is None and target.exists():
+        raise UsageError(f"{target} is here already", fix="--output FILE names another, or says to replace it")
+    try:
+        repository.download(commit, path, target)
+    except NotFound as fault:
+        there = [item.path for item in islice(repository.list_objects(commit), 10_000)]
+        near = get_close_matches(path, there, 3, 0.4) or there[:5]
+        fix = f"there are {', '.join(near)}" if near else "this commit holds no objects"
+        raise NotFound(f"there is no object {path!r} in {ref!r}", where=declared.use_case.name, fix=fix) from fault
+    return target
+
+
+def revert(declared: Declared, commit: str, branch: str = MAIN) -> tuple[Commit, Standing | None]:
+    """Take back what one commit changed on a branch, as a new commit; of a merge, what it brought to its destination.
+
+    Args:
+        declared: The use case.
+        commit: The commit to take back.
+        branch: A data branch, or `champion`.
+
+    Returns:
+        The new head, and how its data stand with the gate; None on `champion`.
+
+    Raises:
+        MergeConflict: Later commits changed the same paths.
+        NoChanges: There is nothing to take back.
+        NotFound: There is no such branch or commit.
+        UsageError: The branch is one that only the product writes.
+    """
+    name = declared.use_case.name
+    repository = repository_of(name)
+    if branch != CHAMPION:
+        _refuse_reserved(branch, name)
+    if branch not in repository.branches(branch):
+        raise _no_branch(repository, name, branch)
+    parent = 1 if len(repository.get_commit(commit).parents) > 1 else 0
+    made = repository.revert(branch, commit, parent, metadata={"use_case": name, "by": person()})
+    if branch == CHAMPION:
+        return made, None
+    requirements = [item.as_requirement() for item in declared.use_case.requirements]
+    return made, standing(repository, made.id, requirements)
+
+
+def _refuse_reserved(name: str, use_case: str) -> None:
+    if reserved(name):
+        raise UsageError(
+            f"{name!r} is a name that the product keeps for itself: champion, production, and what starts with "
+            "run-, tx- or results-",
+            where=use_case,
+            fix="choose another name for a data branch",
+        )
+
+
+def _no_branch(repository: VersionedRepository, use_case: str, name: str) -> NotFound:
+    there: Sequence[str] = list(data_branches(repository))
+    return NotFound(f"there is no data branch {name[:80]!r}", where=use_case, fix=f"there are {', '.join(there[:20])}")
