@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from rai_assets import __version__
+from rai_assets.cli_branches import commands as branch_commands
 from rai_assets.cli_store import Branch, Name, say
 from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
@@ -31,6 +32,7 @@ app = typer.Typer(
     "4 fault, 130 stopped by Ctrl-C.",
 )
 app.add_typer(store_commands)
+app.add_typer(branch_commands)
 
 _STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only

@@ -140,9 +140,7 @@ def log(
 
 
 @tag_commands.command("create")
-def create_tag(
-    name: Name, tag: Tag, ref: Annotated[str, typer.Argument(help=Ref, metavar="REF")] = "main"
-) -> None:
+def create_tag(name: Name, tag: Tag, ref: Annotated[str, typer.Argument(help=Ref, metavar="REF")] = "main") -> None:
     """Name a commit."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import repository_of
