@@ -61,6 +61,22 @@ def turn(home: Path, use_case: str, branch: str, run_id: str, *, wait: float, re
         lock.release()
 
 
+def at_work(home: Path, use_case: str, branch: str) -> bool:
+    """Whether a run has the turn at a data branch now.
+
+    Raises:
+        RaiError: The folder cannot be written.
+    """
+    path = _folder(home) / f"{use_case}.{branch}.lock"
+    with _faults(path):
+        if not path.exists():
+            return False
+        lock = FileLock(path)
+        free = _taken(lock, 0)
+        lock.release()
+        return not free
+
+
 def mark_alive(home: Path, run_id: str) -> None:
     """Let others see that this process works on a run, until it ends or says `mark_ended`.
 

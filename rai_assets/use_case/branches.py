@@ -66,6 +66,20 @@ def data_branches(repository: VersionedRepository) -> dict[str, str]:
     return {name: heads[name] for name in sorted(heads, key=lambda name: (name != MAIN, name))}
 
 
+def holds_data(repository: VersionedRepository, ref: str) -> bool:
+    """Whether there is a data set in a commit.
+
+    Raises:
+        NotFound: There is no such ref.
+    """
+    return next(iter(repository.list_objects(ref, DATA_PREFIX)), None) is not None
+
+
+def descends(repository: VersionedRepository, head: str, former: str) -> bool:
+    """Whether a branch moved on to `head` from a former head, whose id may be shortened: then it is the same branch."""
+    return any(commit.id.startswith(former) for commit in repository.log(head, first_parent=True))
+
+
 def audited_digest(repository: VersionedRepository, branch: str) -> str | None:
     """Digest of the data that the newest stored result of a data branch was made from, or None."""
     from rai_assets.store import results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,16 @@ from rai_assets.analysis.explanation.assets import explanations
 from rai_assets.analysis.fairness.assets import fairness_audit
 from rai_assets.data.assets import dataset_asset, splits
 from rai_assets.home import home
-from rai_assets.keys import MAIN, UseCaseKeys
+from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
 from rai_assets.report.assets import scorecard_asset
-from rai_assets.store.assets import ResultAsset, branch_partitions
+from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Broken, Declared
+from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
 
-_SENSOR_SECONDS = 30
 LAKE = Lake()  # one object: definitions that bind the same resource can be merged
 
 
@@ -33,7 +34,7 @@ def build(declared: Declared) -> dg.Definitions:
     keys = use_case.keys(f"{declared.path}:{declared.line}")
     requirements = [item.as_requirement() for item in use_case.requirements]
     stages = result_assets(declared, requirements)
-    audited = [
+    assets = [
         dataset_asset(keys, use_case.dataset, declared.folder),
         *[stage.build(keys) for stage in stages],
         scorecard_asset(
@@ -45,9 +46,11 @@ def build(declared: Declared) -> dg.Definitions:
             has_model=use_case.model is not None,
         ),
     ]
-    promotion = [] if use_case.model is None else [champion_asset(keys)]
-    jobs = _jobs(keys, audited, promotion)
-    return dg.Definitions(assets=[*audited, *promotion], jobs=jobs, resources={"lake": LAKE})
+    jobs = [_audit_job(declared)]
+    if use_case.model is not None:
+        assets.append(champion_asset(keys))
+        jobs.append(_promotion_job(keys))
+    return dg.Definitions(assets=assets, jobs=jobs, resources={"lake": LAKE})
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:
@@ -71,25 +74,26 @@ def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> li
     ]
 
 
-def _jobs(
-    keys: UseCaseKeys, audited: Sequence[dg.AssetsDefinition], promotion: Sequence[dg.AssetsDefinition]
-) -> list[Any]:
-    jobs = [
-        dg.define_asset_job(
-            keys.audit_job,
-            selection=dg.AssetSelection.assets(*audited),
-            description=f"Refreshes and audits one data branch of {keys.name}.",
-        )
-    ]
-    if promotion:
-        jobs.append(
-            dg.define_asset_job(
-                keys.promotion_job,
-                selection=dg.AssetSelection.assets(*promotion),
-                description=f"Moves the champion of {keys.name} when the gate of its main branch holds.",
-            )
-        )
-    return jobs
+def _audit_job(declared: Declared) -> Any:
+    things = ("dataset", *(stage.thing for stage in result_assets(declared, ())), "scorecard")
+    return _audit_job_of(declared.use_case.keys(), things)
+
+
+@cache  # one object: the graph defines it, and the sensor names it
+def _audit_job_of(keys: UseCaseKeys, things: tuple[str, ...]) -> Any:
+    return dg.define_asset_job(
+        keys.audit_job,
+        selection=dg.AssetSelection.assets(*(keys.asset(thing) for thing in things)),
+        description=f"Refreshes and audits one data branch of {keys.name}.",
+    )
+
+
+def _promotion_job(keys: UseCaseKeys) -> Any:
+    return dg.define_asset_job(
+        keys.promotion_job,
+        selection=dg.AssetSelection.assets(keys.asset(CHAMPION)),
+        description=f"Moves the champion of {keys.name} when the gate of its main branch holds.",
+    )
 
 
 def broken_definitions(broken: Broken) -> dg.Definitions:
@@ -110,39 +114,23 @@ def location_definitions(declared: Sequence[Declared]) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={"lake": LAKE},
         sensors=[
-            _branch_sensor([item.use_case.keys() for item in declared]),
+            branch_sensor(declared, [_audit_job(item) for item in declared]),
             _dead_run_sensor(),
             dg.AutomationConditionSensorDefinition(
                 "automation",
                 target=dg.AssetSelection.all(),
                 default_status=dg.DefaultSensorStatus.RUNNING,
-                minimum_interval_seconds=_SENSOR_SECONDS,
+                minimum_interval_seconds=SENSOR_SECONDS,
                 description="Requests what its automation condition asks for, e.g. the champion after a passed gate.",
             ),
         ],
     )
 
 
-def _branch_sensor(use_cases: Sequence[UseCaseKeys]) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="data_branches",
-        minimum_interval_seconds=_SENSOR_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Mirrors the store's data branches as partitions: a new branch appears, a deleted one leaves.",
-    )
-    def data_branches(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult | dg.SkipReason:
-        changes = []
-        for keys in use_cases:
-            changes += partition_changes(keys, data_branch_names(lake, keys), context.instance)
-        return dg.SensorResult(dynamic_partitions_requests=changes) if changes else dg.SkipReason("no branch changed")
-
-    return data_branches
-
-
 def _dead_run_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="dead_runs",
-        minimum_interval_seconds=_SENSOR_SECONDS,
+        minimum_interval_seconds=SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Ends runs whose process died without a word, e.g. with the machine.",
     )
@@ -164,27 +152,3 @@ def end_dead_runs(folder: Path, instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(run, "The process of this run ended without a word.")
             ended.append(run_id)
     return ended
-
-
-def data_branch_names(lake: Lake, keys: UseCaseKeys) -> list[str]:
-    """The branches of a use case that are data branches; `main` first."""
-    from rai_assets.store.names import reserved
-
-    names = [name for name in lake.repository(keys).branches() if not reserved(name)]
-    return sorted(names, key=lambda name: (name != MAIN, name))
-
-
-def partition_changes(
-    keys: UseCaseKeys, branches: Sequence[str], instance: dg.DagsterInstance
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    """What must be added to and deleted from the partitions so that they mirror `branches`."""
-    partitions = branch_partitions(keys)
-    present = instance.get_dynamic_partitions(keys.branch_partitions)
-    new = [name for name in branches if name not in present]
-    gone = [name for name in present if name not in branches]
-    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    if new:
-        requests.append(partitions.build_add_request(new))
-    if gone:
-        requests.append(partitions.build_delete_request(gone))
-    return requests

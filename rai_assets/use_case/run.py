@@ -63,10 +63,11 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
 
     import dagster as dg
 
-    from rai_assets.use_case.graph import LAKE, build, data_branch_names, end_dead_runs, location_definitions
+    from rai_assets.use_case.branches import data_branches
+    from rai_assets.use_case.graph import LAKE, build, end_dead_runs, location_definitions
     from rai_assets.use_case.quiet import quiet
 
-    branches = data_branch_names(LAKE, keys)
+    branches = list(data_branches(LAKE.repository(keys)))
     if branch not in branches:
         raise UsageError(f"{keys.name} has no data branch {branch[:80]!r}", fix=f"choose one of: {', '.join(branches)}")
     with quiet(), _disk_faults(home), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
@@ -130,9 +131,10 @@ def _alive(home: Path, run_id: str) -> Iterator[None]:
 def _mirror_branches(keys: UseCaseKeys, branches: Sequence[str], instance: Any) -> None:
     import dagster as dg
 
-    from rai_assets.use_case.graph import partition_changes
+    from rai_assets.use_case.observer import partition_changes
 
-    for change in partition_changes(keys, branches, instance):
+    present = instance.get_dynamic_partitions(keys.branch_partitions)
+    for change in partition_changes(keys, branches, present):
         if isinstance(change, dg.AddDynamicPartitionsRequest):
             instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
         else:
