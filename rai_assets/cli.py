@@ -164,10 +164,10 @@ def report(
 
 @app.command("list")
 def list_() -> None:
-    """The use cases that are found, their branches, and how their last audits ended."""
+    """The use cases that are found; every data branch: its head, how its last audit ended, whether it is gated."""
     from rai_assets.home import definitions_folder
+    from rai_assets.use_case.branches import overview
     from rai_assets.use_case.declaration import load_all
-    from rai_assets.use_case.reading import overview
 
     declared, broken = load_all()
     for line in overview(declared):

@@ -195,7 +195,7 @@ def revert(
     made, standing = take_back(find(name), commit, branch)
     print(f"{branch} is at {made.id[:12]}: {made.message.splitlines()[0]}")
     if standing is not None:
-        print(f"{'' if standing.gated else 'UNGATED: '}{standing.sentence}")
+        print(f"{'' if standing.gated else 'NOT GATED: '}{standing.sentence}")
         print(f"Next: rai run {name} --branch {branch}")
 
 

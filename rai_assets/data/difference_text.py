@@ -7,8 +7,10 @@ from typing import Any
 
 from rai_assets.data.difference import ColumnDifference, Difference, Spread
 
-_SHOWN_SHARES = 4
+_SHOWN_SHARES = 3
 _WIDEST = 48  # characters of a cell
+_HEAD = ("column", "n", "missing", "values", "distance", "rows changed")
+_SHORT_NAMES = {"Kolmogorov-Smirnov": "KS", "total variation": "TV"}
 
 
 def as_lines(found: Difference) -> Iterator[str]:
@@ -27,6 +29,7 @@ def as_lines(found: Difference) -> Iterator[str]:
         for name, (before, after) in column.settings.items():
             yield f"contract {column.name}.{name}: {_short(before)} -> {_short(after)}"
     moved = [column for column in found.columns if column.kind in ("changed", "retyped")]
+    moved.sort(key=lambda column: -(column.distance or 0.0))
     if moved:
         yield ""
         yield from _table([_HEAD, *map(_row, moved)])
@@ -35,14 +38,11 @@ def as_lines(found: Difference) -> Iterator[str]:
         yield f"{same} {'column is' if same == 1 else 'columns are'} the same"
 
 
-_HEAD = ("column", "n", "missing", "values", "distance", "rows changed")
-
-
 def _row(column: ColumnDifference) -> tuple[str, ...]:
     before, after = column.before, column.after
     if before is None or after is None:
         return (column.name, "", "", "", "", "")
-    apart = column.reason or f"{column.distance:.4f} ({_SHORT_NAMES[column.measure]})"
+    apart = column.reason or f"{column.distance:.4f} ({_SHORT_NAMES[str(column.measure)]})"
     return (
         column.name,
         _arrow(f"{before.n:,}", f"{after.n:,}"),
@@ -51,9 +51,6 @@ def _row(column: ColumnDifference) -> tuple[str, ...]:
         apart,
         "" if column.changed_rows is None else f"{column.changed_rows:,}",
     )
-
-
-_SHORT_NAMES = {"Kolmogorov-Smirnov": "KS", "total variation": "TV", None: ""}
 
 
 def _values(before: Spread, after: Spread) -> str:
@@ -66,8 +63,7 @@ def _values(before: Spread, after: Spread) -> str:
             f"{value} {_arrow(_percent(before.shares[value]), _percent(after.shares[value]))}" for value in values
         )
     if before.least is not None and after.least is not None:
-        spans = [f"{side.least} to {side.greatest}" for side in (before, after)]
-        return _arrow(*spans)
+        return _arrow(*(f"{_time(side.least)} to {_time(side.greatest)}" for side in (before, after)))
     return ""
 
 
@@ -77,6 +73,10 @@ def _arrow(before: str, after: str) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
+
+
+def _time(text: float | str | None) -> str:
+    return str(text).removesuffix("T00:00:00")
 
 
 def _percent(share: float | None) -> str:

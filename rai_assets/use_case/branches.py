@@ -17,11 +17,11 @@ from rai_assets.keys import CHAMPION, DATA_PREFIX, MAIN, UseCaseKeys, results_br
 from rai_assets.progress import announce
 from rai_assets.store.ledger import Standing, copy_verdicts, data_digest, standing
 from rai_assets.store.names import check_branch, reserved
-from rai_assets.store.protocol import Change, Commit, NotFound, VersionedRepository
+from rai_assets.store.protocol import AlreadyExists, Change, Commit, NotFound, VersionedRepository
 from rai_assets.store.turns import turn
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import person
-from rai_assets.use_case.reading import repository_of
+from rai_assets.use_case.reading import NotRun, repository_of
 
 if TYPE_CHECKING:
     from rai_assets.data.difference import Difference
@@ -53,11 +53,15 @@ class BranchState:
         return {"branch": self.name, "head": self.head, "audited": self.audited, "gate": self.gate, **gated}
 
     @property
+    def audit(self) -> str:
+        """How its newest audit ended, if that was of the present data."""
+        return f"gate: {self.gate}" if self.audited else "not audited"
+
+    @property
     def line(self) -> str:
         """One line for people."""
-        audit = f"gate: {self.gate}" if self.audited else "not audited"
-        why = "" if self.standing.gated else f"  {self.standing.sentence}"
-        return f"{self.name}  {self.head[:_SHORT]}  {audit}  {'gated' if self.standing.gated else 'UNGATED'}{why}"
+        gated = "gated" if self.standing.gated else f"NOT GATED  {self.standing.sentence}"
+        return f"{self.name}  {self.head[:_SHORT]}  {self.audit}  {gated}"
 
 
 def data_branches(repository: VersionedRepository) -> dict[str, str]:
@@ -109,6 +113,26 @@ def states(declared: Declared) -> list[BranchState]:
     return found
 
 
+def overview(declared: Sequence[Declared]) -> Iterator[str]:
+    """A line for every use case and, under it, one for each of its data branches."""
+    for item in declared:
+        name = item.use_case.name
+        try:
+            repository = repository_of(name)
+            found = states(item) if holds_data(repository, MAIN) else []
+        except NotRun:
+            found = []
+        except RaiError as fault:
+            yield f"{name}  cannot be read: {fault.what}  ({item.path})"
+            continue
+        if not found:
+            yield f"{name}  not run yet  ({item.path})"
+            continue
+        champion = "champion set" if CHAMPION in repository.branches(CHAMPION) else "no champion"
+        yield f"{name}  {found[0].audit}  {champion}  ({item.path})"
+        yield from (f"  {state.line}" for state in found)
+
+
 def _gate(repository: VersionedRepository, branch: str, digest: str) -> str | None:
     """How the audit of these data ended, if the branch's newest scorecard is of them."""
     from rai_assets.store import results
@@ -133,7 +157,11 @@ def create(declared: Declared, name: str, source: str = MAIN) -> str:
     repository = repository_of(declared.use_case.name)
     if name not in repository.branches(name):
         _drop_results(repository, name)
-    return repository.create_branch(name, source)
+    try:
+        return repository.create_branch(name, source)
+    except AlreadyExists as fault:
+        fix = f"choose another name; `rai branch list {declared.use_case.name}` shows what there is"
+        raise AlreadyExists(fault.what, where=declared.use_case.name, fix=fix) from fault
 
 
 def delete(declared: Declared, name: str) -> str:

@@ -1,11 +1,11 @@
-"""Reading what audits left in the store: numbers, reports, overviews, and the path of one number."""
+"""Reading what audits left in the store: numbers, reports, and the path of one number."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,16 +23,20 @@ from rai_assets.use_case.declaration import Declared
 _OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
 
 
+class NotRun(RaiError):
+    """A use case has no repository here."""
+
+
 def repository_of(name: str) -> VersionedRepository:
     """The repository of a use case.
 
     Raises:
-        RaiError: The use case has not been run here.
+        NotRun: The use case has not been run here.
     """
     try:
         return open_repository(home(), repository_name(name), create=False)
     except NotFound as error:
-        raise RaiError(f"{name} has not been run in {home()}", fix=f"rai run {name}") from error
+        raise NotRun(f"{name} has not been run in {home()}", fix=f"rai run {name}") from error
 
 
 def results_head(repository: VersionedRepository, name: str, branch: str) -> str:
@@ -214,21 +218,6 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
             f"the report cannot be written: {error.strerror}", where=str(output), fix="name another file by --output"
         ) from error
     return output
-
-
-def overview(declared: Sequence[Declared]) -> Iterator[str]:
-    """One line per use case: branches, and how the last audit of `main` ended."""
-    for item in declared:
-        name = item.use_case.name
-        try:
-            repository = repository_of(name)
-            scorecard = results.load(repository, results_head(repository, name, MAIN), "scorecard", whole=False)
-        except RaiError:
-            yield f"{name}  not run yet  ({item.path})"
-            continue
-        champion = "champion set" if "champion" in repository.branches() else "no champion"
-        data = scorecard.provenance.commit[:12]
-        yield f"{name}  gate: {scorecard.facts['gate']}  {champion}  data {data}  ({item.path})"
 
 
 def explain(text: str) -> str:

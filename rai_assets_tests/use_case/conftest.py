@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rai_assets.cli import main
 from rai_assets.use_case.declaration import Declared, load
+
+Rai = Callable[..., str]
 
 DECLARATION = """\
 type: rai_assets.use_case.component.ResponsibleAIUseCase
@@ -61,3 +66,19 @@ def loans(workplace: Path) -> Declared:
     declared = load(workplace / "defs" / "loans" / "defs.yaml")
     assert declared is not None
     return declared
+
+
+@pytest.fixture
+def rai(loans: Declared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
+    """Calls `rai` in this process; returns what it said, if it ended with the expected code."""
+
+    def call(*words: str | Path, code: int = 0) -> str:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["rai", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == code, said.out + said.err
+        return said.err if code else said.out
+
+    return call
