@@ -155,7 +155,11 @@ def list_tags(name: Name, form: Form = Format.table) -> None:
     from rai_assets.use_case.reading import repository_of
 
     tags = repository_of(find(name).use_case.name).tags()
-    print(json.dumps(tags, indent=1) if form is Format.json else "\n".join(f"{t}  {c[:12]}" for t, c in tags.items()))
+    if form is Format.json:
+        print(json.dumps(tags, indent=1))
+        return
+    for tag, commit in tags.items():
+        print(f"{tag}  {commit[:12]}")
 
 
 @tag_commands.command("delete")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,9 @@ from rai_assets.use_case.declaration import Declared
 SENSOR_SECONDS = 30
 _DIGITS = 12  # of a head in the cursor, which Dagster keeps with every tick
 
-Memory = dict[str, tuple[str, int]]  # branch: the beginning of its head's id, and the time it was first seen at
+Memory = dict[
+    str, tuple[str, int]
+]  # branch: the beginning of its head's id, and when it was first seen, in milliseconds
 PartitionChange = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
 
@@ -115,7 +118,7 @@ def _look(declared: Declared, lake: Lake, instance: dg.DagsterInstance, memory: 
         made_again = bool(seen) and not descends(repository, head, seen)
         new = branch not in present or made_again
         if new or not born:
-            born = _now()
+            born = time.time_ns() // 1_000_000
         found.memory[branch] = (head[:_DIGITS], born)
         _judge(declared, repository, branch, head, None if new else audited_digest(repository, branch), born, found)
     return found
@@ -145,9 +148,3 @@ def _judge(
     # The same data may come back, by a revert or on a branch that is made again: each time they are audited once.
     run_key = f"{keys.name}:{branch}:{digest[:16]}:{head[:_DIGITS]}:{born}"
     found.runs.append(dg.RunRequest(run_key, job_name=keys.audit_job, partition_key=branch))
-
-
-def _now() -> int:
-    import time
-
-    return int(time.time())

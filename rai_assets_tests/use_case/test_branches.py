@@ -183,7 +183,7 @@ def test_log_and_tags(rai: Rai, store: VersionedRepository) -> None:
     assert len(text) == 2
     assert text[0].startswith(store.resolve("main")[:12])
 
-    assert rai("tag", "list", "loans") == "\n"
+    assert rai("tag", "list", "loans") == ""
     rai("tag", "create", "loans", "v1.0")
     assert json.loads(rai("tag", "list", "loans", "--format", "json")) == {"v1.0": store.resolve("main")}
     assert "v1.0" in rai("tag", "create", "loans", "v1.0", code=2)
