@@ -197,10 +197,10 @@ def test_a_branch_made_again_is_new(daemon: Daemon, loans: Declared, rai: Rai) -
 
 
 def test_a_branch_that_another_client_makes_again_is_known_by_its_history(
-    daemon: Daemon, store: VersionedRepository
+    daemon: Daemon, store: VersionedRepository, loans: Declared
 ) -> None:
     store.create_branch("trial", "main")
-    write(store, "trial", "one")
+    ingest_files(loans, [write_rows(loans, 1)], "trial", Progress(print))
     assert daemon.tick("dataset") == ["main", "trial"]
     data = store.resolve("trial")
     store.delete_branch("trial")
