@@ -54,6 +54,14 @@ def calls(text: str, program: str) -> Iterator[list[str]]:
                 call.append(word)
 
 
+def called(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that a call means, and its own arguments."""
+    command, rest = COMMANDS[words[0]], words[1:]
+    while rest and hasattr(command, "commands"):
+        command, rest = command.commands[rest[0]], rest[1:]
+    return command, rest
+
+
 def anchors(page: Path) -> set[str]:
     """The names that GitHub gives to a page's headings."""
     headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
@@ -88,9 +96,10 @@ def test_pictures_are_small_and_shown_somewhere() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_calls_in_code_blocks_are_understood(page: Path) -> None:
     for block in blocks(page, *_SHELL):
-        for name, *words in calls(block, "rai"):
-            assert name in COMMANDS, name
-            COMMANDS[name].make_context(name, words)  # raises where a word, an option or a value is not right
+        for words in calls(block, "rai"):
+            assert words[0] in COMMANDS, words[0]
+            command, rest = called(words)
+            command.make_context(words[0], rest)  # raises where a word, an option or a value is not right
         for name, *_ in calls(block, "make"):
             assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), re.MULTILINE), name
 
@@ -104,7 +113,8 @@ def test_calls_in_sentences_exist(page: Path) -> None:
             assert named <= GENERAL, code
             continue
         assert name in COMMANDS, code
-        assert named <= {opt for param in COMMANDS[name].params for opt in param.opts} | GENERAL, code
+        command, _ = called([name, *words])
+        assert named <= {opt for param in command.params for opt in param.opts} | GENERAL, code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
