@@ -101,13 +101,12 @@ def states(declared: Declared) -> list[BranchState]:
         RaiError: The use case has not been run here.
     """
     repository = repository_of(declared.use_case.name)
-    requirements = [item.as_requirement() for item in declared.use_case.requirements]
     known: dict[str, Standing] = {}
     found = []
     for name, head in data_branches(repository).items():
         digest = data_digest(repository, head)
         if digest not in known:
-            known[digest] = standing(repository, head, requirements)
+            known[digest] = standing(repository, head, declared.requirements)
         gate = _gate(repository, name, digest)
         found.append(BranchState(name, head, gate is not None, gate, known[digest]))
     return found
@@ -156,7 +155,7 @@ def create(declared: Declared, name: str, source: str = MAIN) -> str:
     _refuse_reserved(check_branch(name), declared.use_case.name)
     repository = repository_of(declared.use_case.name)
     if name not in repository.branches(name):
-        _drop_results(repository, name)
+        _drop_results(declared, repository, name)
     try:
         return repository.create_branch(name, source)
     except AlreadyExists as fault:
@@ -182,7 +181,7 @@ def delete(declared: Declared, name: str) -> str:
             raise _no_branch(repository, keys.name, name)
         head = repository.resolve(name)
         repository.delete_branch(name)
-        _drop_results(repository, name)
+        _drop_results(declared, repository, name)
     _forget_partition(keys, name)
     return head
 
@@ -199,17 +198,18 @@ def _forget_partition(keys: UseCaseKeys, branch: str) -> None:
         instance.delete_dynamic_partition(keys.branch_partitions, branch)
 
 
-def clear_results(keys: UseCaseKeys, repository: VersionedRepository, branch: str) -> None:
+def clear_results(declared: Declared, repository: VersionedRepository, branch: str) -> None:
     """Remove the results of a data branch that is gone, so that a new one of that name does not take them for its own.
 
     Where a run is at work on that name, or the branch is there after all, nothing is done.
     """
-    with suppress(RaiError), turn(home(), keys.name, branch, str(uuid4()), wait=0, report=announce):
+    name = declared.use_case.name
+    with suppress(RaiError), turn(home(), name, branch, str(uuid4()), wait=0, report=announce):
         if branch not in repository.branches(branch):
-            _drop_results(repository, branch)
+            _drop_results(declared, repository, branch)
 
 
-def _drop_results(repository: VersionedRepository, branch: str) -> None:
+def _drop_results(declared: Declared, repository: VersionedRepository, branch: str) -> None:
     """Delete the results of a data branch; its verdicts stay with the branches that hold the same data."""
     results = results_branch(branch)
     if results not in repository.branches(results):
@@ -218,7 +218,7 @@ def _drop_results(repository: VersionedRepository, branch: str) -> None:
     for other, head in data_branches(repository).items():
         digest = data_digest(repository, head)
         if digest in judged:
-            copy_verdicts(repository, other, digest)
+            copy_verdicts(repository, branch, other, digest, declared.requirements)
     repository.delete_branch(results)
 
 
@@ -354,8 +354,7 @@ def revert(declared: Declared, commit: str, branch: str = MAIN) -> tuple[Commit,
     made = repository.revert(branch, commit, parent, metadata={"use_case": name, "by": person()})
     if branch == CHAMPION:
         return made, None
-    requirements = [item.as_requirement() for item in declared.use_case.requirements]
-    return made, standing(repository, made.id, requirements)
+    return made, standing(repository, made.id, declared.requirements)
 
 
 def _refuse_reserved(name: str, use_case: str) -> None:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from rai_assets.errors import DeclarationError, RaiError, UsageError
 from rai_assets.home import definitions_folder, demo_definition, home
 from rai_assets.keys import repository_name
+from rai_assets.metrics.requirements import Requirement
 from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.refusal import Path_, refusal
 
@@ -49,6 +50,11 @@ class Declared:
     use_case: UseCase
     path: Path
     line: int = 1
+
+    @property
+    def requirements(self) -> list[Requirement]:
+        """What must hold, as numbers are judged by it."""
+        return [item.as_requirement() for item in self.use_case.requirements]
 
     @property
     def folder(self) -> Path:

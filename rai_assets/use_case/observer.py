@@ -104,7 +104,7 @@ def _look(declared: Declared, lake: Lake, instance: dg.DagsterInstance, memory: 
     present = set(instance.get_dynamic_partitions(keys.branch_partitions))
     found = _Findings({}, partition_changes(keys, list(heads), sorted(present)))
     for branch in (memory.keys() | present) - heads.keys():
-        clear_results(keys, repository, branch)
+        clear_results(declared, repository, branch)
     for branch, head in heads.items():
         seen, born = memory.get(branch, ("", 0))
         if head.startswith(seen or "none") and branch in present:
@@ -135,7 +135,7 @@ def _judge(
     if digest == audited or not holds_data(repository, head):
         return
     keys = declared.use_case.keys()
-    gate = standing(repository, head, [item.as_requirement() for item in declared.use_case.requirements])
+    gate = standing(repository, head, declared.requirements)
     found.observations.append(
         dg.AssetObservation(
             keys.asset("dataset"),
