@@ -58,8 +58,8 @@ class Daemon:
         self._run_keys |= {str(item.run_key) for item in asked}
         for item in asked if work else []:
             job = self.definitions.resolve_job_def(str(item.job_name))
-            keys = [dg.AssetKey(["loans", thing]) for thing in work]
-            given = {"instance": self.instance, "partition_key": item.partition_key, "asset_selection": keys}
+            chosen = [dg.AssetKey(["loans", thing]) for thing in work]
+            given = {"instance": self.instance, "partition_key": item.partition_key, "asset_selection": chosen}
             assert job.execute_in_process(**given).success  # type: ignore[arg-type]
         return [str(item.partition_key) for item in asked]
 
