@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +32,26 @@ class Put:
     metadata: Mapping[str, str]
     if_absent: bool
     consume: bool
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """A stream over the source; one that the caller opened stays open.
+
+        Raises:
+            InputRefused: The file cannot be read.
+        """
+        source = self.source
+        if isinstance(source, Path):
+            try:
+                stream = source.open("rb")
+            except OSError as fault:
+                raise InputRefused(f"the file to store cannot be read: {fault.strerror}", where=str(source)) from fault
+            with stream:
+                yield stream
+        elif isinstance(source, bytes | bytearray | memoryview):
+            yield BytesIO(source)
+        else:
+            yield source
 
 
 @dataclass

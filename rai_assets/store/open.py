@@ -1,4 +1,4 @@
-"""Opening the repository of a use case."""
+"""Opening the repository of a use case, in the store that the environment names."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rai_assets.store.errors import NotFound
 from rai_assets.store.faults import faults
+from rai_assets.store.lakefs_settings import LakeFSSettings
 from rai_assets.store.names import check_repository
 from rai_assets.store.protocol import VersionedRepository
 
 
 def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepository:
-    """The embedded repository `<home>/store/<name>`.
+    """The embedded repository `<home>/store/<name>`, or the one of that name on the server that `RAI_STORE` names.
 
     Args:
         home: The product's state folder.
@@ -23,17 +24,16 @@ def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepo
     Raises:
         NotFound: It is not there, and `create` is false.
         InvalidRef: `name` is no repository name.
-        BackendUnavailable: The folder cannot be made: no space, no permission, or a disk that fails.
+        UsageError: A setting of the store is missing or malformed.
+        BackendUnavailable: The folder cannot be made, or the server cannot be used.
     """
-    from rai_assets.store.embedded import EmbeddedRepository
+    check_repository(name)
+    settings = LakeFSSettings.read()
+    if settings is None:
+        return _open_embedded(home, name, create)
+    from rai_assets.store.lakefs_opening import open_lakefs
 
-    folder = home / "store" / check_repository(name)
-    with faults(folder):
-        if not folder.is_dir():
-            if not create:
-                raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
-            _create(folder)
-    return EmbeddedRepository(folder)
+    return open_lakefs(settings, home, name, create)
 
 
 def first_commit(repository: VersionedRepository) -> str:
@@ -46,6 +46,33 @@ def ensure_branch(repository: VersionedRepository, name: str) -> None:
     """Start a branch without data at the first commit, if it is not there."""
     if name not in repository.branches(name):
         repository.create_branch(name, first_commit(repository), exist_ok=True)
+
+
+def describe_store(home: Path) -> str:
+    """The store in one line for people: its kind, where it is, its version; asks the server.
+
+    Raises:
+        UsageError: A setting of the store is missing or malformed.
+        BackendUnavailable: The server cannot be used.
+    """
+    settings = LakeFSSettings.read()
+    if settings is None:
+        return f"embedded, in {home / 'store'}"
+    from rai_assets.store.lakefs_connection import connect
+
+    return f"lakeFS {connect(settings).version()} at {settings.endpoint}"
+
+
+def _open_embedded(home: Path, name: str, create: bool) -> VersionedRepository:
+    from rai_assets.store.embedded import EmbeddedRepository
+
+    folder = home / "store" / name
+    with faults(folder):
+        if not folder.is_dir():
+            if not create:
+                raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
+            _create(folder)
+    return EmbeddedRepository(folder)
 
 
 def _create(folder: Path) -> None:

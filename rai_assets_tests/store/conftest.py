@@ -1,17 +1,37 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets_tests.store.backends import BACKENDS, NAME
+from rai_assets_tests.store.backends import BACKENDS, ENDPOINT, NAME, NO_SERVER, server_there
+from rai_assets_tests.store.lakefs_server import Server
+
+
+@pytest.fixture(scope="session")
+def lakefs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real lakeFS server: the one that is named, else one of our own."""
+    if not server_there():
+        pytest.skip(NO_SERVER)
+    if ENDPOINT in os.environ:
+        yield os.environ[ENDPOINT]
+        return
+    server = Server(tmp_path_factory.mktemp("lakefs")).start()
+    os.environ[ENDPOINT] = server.endpoint
+    yield server.endpoint
+    del os.environ[ENDPOINT]
+    server.stop()
 
 
 @pytest.fixture(params=sorted(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> str:
     """Name of the engine under test."""
+    if request.param == "lakefs":
+        request.getfixturevalue("lakefs_endpoint")
     return str(request.param)
 
 
