@@ -102,7 +102,7 @@ class LakeFSRepository(LakeFSMover):
         expected_head: str | None = None,
         allow_empty: bool = False,
     ) -> Commit:
-        described = _described("commit", message, metadata, branch)
+        described = _described("commit" if message else "wordless", message, metadata, branch)
         head = self._head(branch, expected_head)
         self._refuse_protected(branch)
         with ExitStack() as stack:

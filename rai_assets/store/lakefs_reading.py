@@ -25,7 +25,7 @@ from rai_assets.store.protocol import Change, Commit, ObjectInfo
 FULL_ID = 64  # hexadecimal digits
 SHORTEST_ID = 8
 SHA256, USER_METADATA = "rai-sha256", "rai-metadata"  # keys of object metadata that are ours
-NONCE = "rai-nonce"  # key of commit metadata that is ours: `commit:<hex>` or `merge:<hex>`
+NONCE = "rai-nonce"  # key of commit metadata that is ours: `merge:<hex>`, `commit:<hex>` or `wordless:<hex>`
 IN_MEMORY = 8 << 20  # bytes; what is larger waits in a file
 WORKERS = 16  # requests at once
 
@@ -284,7 +284,7 @@ class LakeFSReader:
     def _spool(self, size: int) -> BinaryIO:
         if size <= IN_MEMORY:
             return BytesIO()
-        return tempfile.TemporaryFile(dir=self._room())  # type: ignore[return-value]
+        return tempfile.TemporaryFile(dir=self._room())
 
     def _room(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -295,11 +295,12 @@ def as_commit(answer: Any) -> Commit:
     """A commit as callers see it: without what only this engine needs to know."""
     metadata = dict(answer.get("metadata") or {})
     kind = metadata.pop(NONCE, "").partition(":")[0]
-    if kind == "commit":
+    if kind in ("commit", "wordless"):
         # It came to its branch by a merge, and that says nothing to anybody.
         metadata.pop(STRATEGY_KEY, None)
-    time = datetime.fromtimestamp(answer.creation_date, UTC)
-    return Commit(answer.id, tuple(answer.parents), answer.message, metadata, time)
+    # lakeFS makes up a message where there is none.
+    message = "" if kind == "wordless" else answer.message
+    return Commit(answer.id, tuple(answer.parents), message, metadata, datetime.fromtimestamp(answer.creation_date, UTC))
 
 
 def together(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:

@@ -8,7 +8,8 @@ import pytest
 
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets_tests.store.backends import BACKENDS, ENDPOINT, NAME, NO_SERVER, server_there
+from rai_assets_tests.store.backends import BACKENDS, ENDPOINT, FACADE, NAME, NO_SERVER, server_there
+from rai_assets_tests.store.facade import Facade
 from rai_assets_tests.store.lakefs_server import Server
 
 
@@ -27,11 +28,22 @@ def lakefs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def facade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facade]:
+    """The server of our own that answers as lakeFS does."""
+    server = Facade(tmp_path_factory.mktemp("facade"))
+    os.environ[FACADE] = server.endpoint
+    yield server
+    del os.environ[FACADE]
+    server.stop()
+
+
 @pytest.fixture(params=sorted(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> str:
     """Name of the engine under test."""
-    if request.param == "lakefs":
-        request.getfixturevalue("lakefs_endpoint")
+    servers = {"lakefs": "lakefs_endpoint", "facade": "facade"}
+    if request.param in servers:
+        request.getfixturevalue(servers[request.param])
     return str(request.param)
 
 

@@ -124,6 +124,7 @@ def peak():
 
 repository = BACKENDS[sys.argv[1]](sys.argv[2])
 before = peak()
+Path(sys.argv[2]).mkdir(exist_ok=True)
 repository.commit("main", ChangeSet().put("big", Zeros()), "m")
 repository.download("main", "big", Path(sys.argv[2]) / "copy")
 assert (Path(sys.argv[2]) / "copy").stat().st_size == size == repository.stat("main", "big").size
