@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rai_assets_tests.store.backends import counted
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -15,3 +17,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside the project, in ../shared/data")
     return SHARED_DATA
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which engines of the store were tested."""
+    reports = [
+        (report.nodeid, outcome)
+        for outcome in ("passed", "failed", "skipped")
+        for report in terminalreporter.getreports(outcome)
+        if outcome != "passed" or report.when == "call"
+    ]
+    for line in counted(reports):
+        terminalreporter.write_line(line)

@@ -300,7 +300,9 @@ def as_commit(answer: Any) -> Commit:
         metadata.pop(STRATEGY_KEY, None)
     # lakeFS makes up a message where there is none.
     message = "" if kind == "wordless" else answer.message
-    return Commit(answer.id, tuple(answer.parents), message, metadata, datetime.fromtimestamp(answer.creation_date, UTC))
+    return Commit(
+        answer.id, tuple(answer.parents), message, metadata, datetime.fromtimestamp(answer.creation_date, UTC)
+    )
 
 
 def together(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:

@@ -8,7 +8,9 @@ import sys
 from importlib import metadata
 
 from rai_assets import __version__
+from rai_assets.errors import RaiError
 from rai_assets.home import definitions_folder, home
+from rai_assets.store.open import describe_store
 from rai_assets.use_case.declaration import load_all
 
 _PACKAGES = (
@@ -56,6 +58,11 @@ def examine() -> tuple[list[str], bool]:
         problems.append(f"{nearest} is not writable: set RAI_HOME to a folder that is")
     if free < _LOW_BYTES:
         problems.append(f"less than 1 GiB is free at {nearest}: free some, or set RAI_HOME to another disk")
+
+    try:
+        lines.append(f"Store (RAI_STORE): {describe_store(state)}")
+    except RaiError as error:
+        problems.append(str(error))
 
     declared, broken = load_all()
     lines.append(f"Use cases (RAI_DEFS): {definitions_folder()}")

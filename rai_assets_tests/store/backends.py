@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rai_assets.store.embedded import EmbeddedRepository
-from rai_assets.store.lakefs import LakeFSRepository
 from rai_assets.store.lakefs_opening import open_lakefs
 from rai_assets.store.lakefs_settings import LakeFSSettings
 from rai_assets.store.open import open_repository
@@ -65,4 +65,24 @@ BACKENDS: dict[str, Callable[[str], VersionedRepository]] = {
 }
 """Engine to a function that opens the repository at a location, a folder."""
 
-SWEEPS = {"embedded": EmbeddedRepository, "facade": LakeFSRepository, "lakefs": LakeFSRepository}
+SWEEPING = {"embedded"}
+"""Engines that remove contents themselves; lakeFS leaves that to a job of its administrator."""
+
+
+def counted(reports: Iterable[tuple[str, str]]) -> list[str]:
+    """For the closing lines: which engines were tested, from (test id, outcome).
+
+    Only what is parametrised by engine counts.
+    """
+    counts = {name: Counter[str]() for name in sorted(BACKENDS)}
+    for test, outcome in reports:
+        match = re.search(r"/store/test_.*\[(\w+)[\]-]", test)
+        if match and match[1] in counts:
+            counts[match[1]][outcome] += 1
+    lines = []
+    for name, outcomes in counts.items():
+        if outcomes["passed"] or outcomes["failed"]:
+            lines.append(f"store on {name}: {outcomes['passed']} passed, {outcomes['failed']} failed")
+        elif outcomes["skipped"]:
+            lines.append(f"store on {name}: not tested, {NO_SERVER}")
+    return lines

@@ -8,7 +8,7 @@ import pytest
 
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets_tests.store.backends import BACKENDS, ENDPOINT, FACADE, NAME, NO_SERVER, server_there
+from rai_assets_tests.store.backends import BACKENDS, ENDPOINT, FACADE, NAME, NO_SERVER, SWEEPING, server_there
 from rai_assets_tests.store.facade import Facade
 from rai_assets_tests.store.lakefs_server import Server
 
@@ -44,6 +44,12 @@ def backend(request: pytest.FixtureRequest) -> str:
     servers = {"lakefs": "lakefs_endpoint", "facade": "facade"}
     if request.param in servers:
         request.getfixturevalue(servers[request.param])
+    return str(request.param)
+
+
+@pytest.fixture(params=sorted(SWEEPING))
+def sweeping_backend(request: pytest.FixtureRequest) -> str:
+    """Name of an engine that sweeps contents itself."""
     return str(request.param)
 
 

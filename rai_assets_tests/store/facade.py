@@ -45,7 +45,7 @@ STATUSES = {
 }
 
 
-class Answer(Exception):  # noqa: N818
+class Answer(Exception):
     """An answer that is no success."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -84,15 +84,16 @@ class Facade:
         version: What it says it is.
         troubles: Answers (status, message) that it gives instead of its own, one per request, oldest first; a status
             of 0 closes the connection without a word, after doing what was asked if the message is `done`.
-        asked: Method and path of every request.
+        ambush: Method, part of a path, and the answer to the next request that has both; with the same meaning.
+        root: The folder of the embedded repositories.
     """
 
     def __init__(self, folder: Path) -> None:
         self.version = "1.84.0"
         self.troubles: deque[tuple[int, str]] = deque()
-        self.asked: list[str] = []
+        self.ambush: tuple[str, str, tuple[int, str]] | None = None
         self.shelves: dict[str, Shelf] = {}
-        self._folder = folder
+        self.root = folder
         self._lock = threading.Lock()
         handler = type("Bound", (Handler,), {"facade": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -104,14 +105,22 @@ class Facade:
         self._server.shutdown()
         self._server.server_close()
 
+    def trouble(self, method: str, path: str) -> tuple[int, str] | None:
+        """The answer that was set for this request."""
+        with self._lock:
+            if self.ambush and self.ambush[0] == method and self.ambush[1] in path:
+                trouble, self.ambush = self.ambush[2], None
+                return trouble
+            return self.troubles.popleft() if self.troubles else None
+
     def create(self, name: str) -> None:
         with self._lock:
             if name in self.shelves:
                 raise Answer(409, "repository already exists: not unique")
-            root = self._folder / name
+            root = self.root / name
             root.mkdir(parents=True)
             EmbeddedRepository.create(root)
-            uploads = self._folder / f"{name}.uploads"
+            uploads = self.root / f"{name}.uploads"
             uploads.mkdir()
             self.shelves[name] = Shelf(EmbeddedRepository(root), uploads)
 
@@ -423,9 +432,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_one(self) -> None:
         address = urlsplit(self.path)
-        self.facade.asked.append(f"{self.command} {unquote(address.path)}")
         body = Body(self)
-        trouble = self.facade.troubles.popleft() if self.facade.troubles else None
+        trouble = self.facade.trouble(self.command, address.path)
         if trouble and trouble != (0, "done"):
             answer: Any = Answer(*trouble)
             status = answer.status

@@ -1,4 +1,4 @@
-"""A lakeFS server of the tests' own, from the `lakefs` executable on PATH, with its state in a folder that goes away."""
+"""A lakeFS server of the tests' own, from the `lakefs` executable on PATH, with all its state in one folder."""
 
 from __future__ import annotations
 
