@@ -112,7 +112,9 @@ class LakeFSRepository(LakeFSMover):
             until, number = time.monotonic() + PATIENCE, 0
             while True:
                 try:
-                    made = self._bring(change, branch, message, described, squash=True, allow_empty=allow_empty)
+                    made = self._bring(
+                        change, branch, message, described, head=head, squash=True, allow_empty=allow_empty
+                    )
                     break
                 except MergeConflict as conflict:
                     if expected_head is not None:
@@ -123,7 +125,8 @@ class LakeFSRepository(LakeFSMover):
                         ) from conflict
                 pause(number)
                 number += 1
-                change = self._rebased(stack, change, changes, self._head(branch), described)
+                head = self._head(branch)
+                change = self._rebased(stack, change, changes, head, described)
             self._check_parent(made, expected_head, branch)
         return made
 
@@ -148,7 +151,7 @@ class LakeFSRepository(LakeFSMover):
             base = self._merge_base(head, other)
             if head != base:
                 self._refuse_merged_clashes(head, other, strategy)
-            how: dict[str, Any] = {"strategy": strategy, "squash": squash, "allow_empty": allow_empty}
+            how: dict[str, Any] = {"head": head, "strategy": strategy, "squash": squash, "allow_empty": allow_empty}
             if self._gates:
                 with Staging.at(self, head) as trial:
                     candidate = self._bring(other, trial.branch, message, described, **how)
@@ -242,12 +245,13 @@ class LakeFSRepository(LakeFSMover):
         staging = stack.enter_context(Staging.at(self, head))
         staging.check(changes)
         words = {**metadata, NONCE: f"commit:{uuid.uuid4().hex}"}
-        self._bring(change, staging.branch, "", words, strategy="source-wins", allow_empty=True)
+        brought = self._bring(change, staging.branch, "", words, head=head, strategy="source-wins", allow_empty=True)
+        staging.head = brought.id
         staging.delete(changes)
         try:
             return staging.commit("", words, allow_empty=False)
         except NoChanges:
-            return staging.head()
+            return staging.head
 
     def _check_parent(self, made: Commit, expected_head: str | None, branch: str) -> None:
         if expected_head is not None and made.parents[0] != expected_head:

@@ -53,16 +53,16 @@ class LakeFSMover(LakeFSReader):
         message: str,
         metadata: Mapping[str, str],
         *,
+        head: str,
         strategy: Strategy | None = None,
         squash: bool = False,
         allow_empty: bool = False,
     ) -> Commit:
-        """Merge on the server, exactly once."""
+        """Merge on the server, exactly once; `head` is where the destination stood, now or a little before."""
         more = {"strategy": strategy} if strategy else {}
         words = self._models.Merge(
             message=message, metadata=dict(metadata), squash_merge=squash, allow_empty=allow_empty, **more
         )
-        head = self._head(destination)
 
         def send(how: Mapping[str, Any]) -> str:
             merge = self._api.refs_api.merge_into_branch
@@ -71,7 +71,7 @@ class LakeFSMover(LakeFSReader):
         try:
             return self._once(destination, head, metadata[NONCE], send)
         except MergeConflict as conflict:
-            changed = self._changed(head, source, two_dot=False)
+            changed = self._changed(self._head(destination), source, two_dot=False)
             raise MergeConflict(
                 [path for path, kind in changed if kind == "conflict"],
                 where=self.repository,

@@ -30,13 +30,17 @@ class Staging:
     Args:
         reader: The repository.
         base: Id of the commit to start from.
+
+    Attributes:
+        branch: Its name.
+        head: Id of its head.
     """
 
     def __init__(self, reader: LakeFSReader, base: str) -> None:
         self._reader = reader
         self._connection = reader.connection
         self._api = reader.connection.api
-        self.base = base
+        self.base = self.head = base
         # The time tells a sweep how old the work is; the commit it starts from may be of any age.
         self.branch = f"{HIDDEN}{int(time.time()):x}-{uuid.uuid4().hex}"
 
@@ -106,25 +110,20 @@ class Staging:
         words = self._connection.models.CommitCreation(
             message=message, metadata=dict(metadata), allow_empty=allow_empty
         )
-        before = self.head()
 
         def attempt() -> str:
             try:
-                return str(
-                    self._ask(self._api.commits_api.commit, self.branch, words, operation="write", again=False).id
-                )
+                made = self._ask(self._api.commits_api.commit, self.branch, words, operation="write", again=False)
+                return str(made.id)
             except Unanswered:
                 # Nobody else commits here: a head that moved is this commit.
-                head = self.head()
-                if head != before:
+                head = str(self._ask(self._api.branches_api.get_branch, self.branch).commit_id)
+                if head != self.head:
                     return head
                 raise
 
-        return str(patiently(attempt))
-
-    def head(self) -> str:
-        """Id of the branch's head."""
-        return str(self._ask(self._api.branches_api.get_branch, self.branch).commit_id)
+        self.head = str(patiently(attempt))
+        return self.head
 
     def _ask(self, method: Callable[..., Any], *words: Any, **more: Any) -> Any:
         subject = f"branch {self.branch!r}"
