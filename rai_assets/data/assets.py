@@ -62,7 +62,7 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
         from rai_assets.data.ingest import audit_branch, ingest, stands_alone
 
         with open_stage(context, lake, keys, "dataset") as stage:
-            words = {"run_id": stage.run_id, "use_case": keys.name}
+            words = {**stage.run_words, "use_case": keys.name}
             place = (stage.repository, stage.branch)
             if stands_alone(*place):
                 ingested = audit_branch(settings, *place, run_id=stage.run_id, metadata=words, progress=stage.progress)

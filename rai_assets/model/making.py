@@ -163,7 +163,7 @@ def promote(stage: Stage) -> Promotion:
         result,
         challenger.digest,
         message=decision.reason,
-        metadata={"run_id": stage.run_id, "results_commit": stage.results_commit, "data_commit": stage.data_commit},
+        metadata={**stage.run_words, "results_commit": stage.results_commit, "data_commit": stage.data_commit},
     )
     return Promotion(decision, challenger.digest, challenger.digest, commit.id)
 

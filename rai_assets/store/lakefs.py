@@ -37,8 +37,8 @@ from rai_assets.store.errors import (
 )
 from rai_assets.store.lakefs_connection import Connection, pause
 from rai_assets.store.lakefs_garbage import collect
+from rai_assets.store.lakefs_history import NONCE
 from rai_assets.store.lakefs_moving import LakeFSMover, stale
-from rai_assets.store.lakefs_reading import NONCE
 from rai_assets.store.lakefs_staging import Staging
 from rai_assets.store.merge import check_strategy
 from rai_assets.store.protocol import Collected, Commit, MergeCandidate, MergeResult, Strategy

@@ -11,7 +11,8 @@ from rai_assets.store.changes import ChangeSet
 from rai_assets.store.errors import BackendUnavailable, MergeConflict, NoChanges, NotFound, StaleHead
 from rai_assets.store.lakefs_connection import Connection, patiently
 from rai_assets.store.lakefs_errors import Unanswered
-from rai_assets.store.lakefs_reading import NONCE, LakeFSReader, as_commit
+from rai_assets.store.lakefs_history import NONCE, as_commit
+from rai_assets.store.lakefs_reading import LakeFSReader
 from rai_assets.store.lakefs_staging import refuse_clashes
 from rai_assets.store.protocol import Commit, Strategy
 from rai_assets.store.trees import PathClash

@@ -1,4 +1,4 @@
-"""The reading half of the lakeFS engine: refs are resolved once, then everything is read by commit id."""
+"""The objects of a repository on a lakeFS server: refs are resolved once, then everything is read by commit id."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
 from rai_assets.store import names
+from rai_assets.store.blobs import write_all
 from rai_assets.store.errors import BackendUnavailable, NotFound
-from rai_assets.store.lakefs_connection import Connection
-from rai_assets.store.merge import STRATEGY_KEY
+from rai_assets.store.lakefs_history import LakeFSHistory
 from rai_assets.store.protocol import Change, Commit, ObjectInfo
 
-FULL_ID = 64  # hexadecimal digits
-SHORTEST_ID = 8
 SHA256, USER_METADATA = "rai-sha256", "rai-metadata"  # keys of object metadata that are ours
-NONCE = "rai-nonce"  # key of commit metadata that is ours: `merge:<hex>`, `commit:<hex>` or `wordless:<hex>`
 IN_MEMORY = 8 << 20  # bytes; what is larger waits in a file
 WORKERS = 16  # requests at once
 
@@ -33,7 +29,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-class LakeFSReader:
+class LakeFSReader(LakeFSHistory):
     """What the protocol can tell about a repository on a lakeFS server.
 
     Args:
@@ -41,42 +37,6 @@ class LakeFSReader:
         name: Name of the repository.
         folder: For files on their way.
     """
-
-    default_branch = names.DEFAULT_BRANCH
-    capabilities = frozenset({"hooks", "s3"})
-
-    def __init__(self, connection: Connection, name: str, folder: Path) -> None:
-        self.repository = name
-        self.connection = connection
-        self._api = connection.api
-        self._folder = folder
-        # SHA-256 of contents that were stored without ours, by the address of their bytes, which never change.
-        self._digests: dict[str, str] = {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.connection.settings.endpoint}/{self.repository})"
-
-    def resolve(self, ref: str) -> str:  # noqa: D102
-        return self.get_commit(ref).id
-
-    def branches(self, prefix: str = "") -> dict[str, str]:  # noqa: D102
-        found = self._pages(self._api.branches_api.list_branches, subject="branch", prefix=prefix)
-        return {item.id: item.commit_id for item in found}
-
-    def tags(self) -> dict[str, str]:  # noqa: D102
-        return {item.id: item.commit_id for item in self._pages(self._api.tags_api.list_tags, subject="tag")}
-
-    def get_commit(self, ref: str) -> Commit:  # noqa: D102
-        name, _ = names.parse_ref(ref)
-        commit = self._commit(ref)
-        # lakeFS takes one digit for a commit where it is unique today.
-        if (
-            len(name) < SHORTEST_ID
-            and commit.id.startswith(name)
-            and name not in {**self.branches(name), **self.tags()}
-        ):
-            raise self._no_commit(ref)
-        return commit
 
     def log(  # noqa: D102
         self, ref: str, limit: int | None = None, *, first_parent: bool = False, prefixes: Sequence[str] = ()
@@ -99,13 +59,11 @@ class LakeFSReader:
         """The object, brought here and its digest checked before the first byte is given."""
         commit = self._start(ref)
         stats = self._stats(commit, path)
-        stream = self._spool(stats.size_bytes)
-        try:
+        with ExitStack() as undo, self._writing(self._folder):
+            stream = undo.enter_context(self._spool(stats.size_bytes))
             self._fetch(commit, stats, stream.write)
             stream.seek(0)
-        except BaseException:
-            stream.close()
-            raise
+            undo.pop_all()
         return stream
 
     def download(self, ref: str, path: str, destination: Path) -> ObjectInfo:  # noqa: D102
@@ -113,13 +71,9 @@ class LakeFSReader:
         stats = self._stats(commit, path)
         partial = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
         try:
-            with partial.open("xb", buffering=0) as out:
-                self._fetch(commit, stats, out.write)
-            partial.replace(destination)
-        except OSError as fault:
-            raise BackendUnavailable(
-                f"the file cannot be written: {fault.strerror or fault}", where=str(destination)
-            ) from fault
+            with self._writing(destination), partial.open("xb", buffering=0) as out:
+                self._fetch(commit, stats, lambda chunk: write_all(out, chunk))
+                partial.replace(destination)
         finally:
             partial.unlink(missing_ok=True)
         return self._info(commit, stats)
@@ -147,43 +101,12 @@ class LakeFSReader:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _ask(self, method: Callable[..., Any], *words: Any, subject: str, **more: Any) -> Any:
-        return self.connection.ask(method, self.repository, *words, subject=subject, **more)
-
-    def _pages(self, method: Callable[..., Any], *words: Any, subject: str, **more: Any) -> Iterator[Any]:
-        return self.connection.pages(method, self.repository, *words, subject=subject, **more)
-
-    def _start(self, ref: str) -> str:
-        """The commit to read; a full id is taken as it is, and found missing when it is read."""
-        name, steps = names.parse_ref(ref)
-        return ref if not steps and len(name) == FULL_ID and names.is_commit(name) else self.resolve(ref)
-
-    def _commit(self, ref: str) -> Commit:
-        try:
-            return as_commit(self._ask(self._api.commits_api.get_commit, ref, subject=f"commit {ref!r}"))
-        except NotFound as fault:
-            raise self._no_commit(ref) from fault
-
-    def _no_commit(self, ref: str) -> NotFound:
-        return NotFound(f"there is no branch, tag or commit {ref!r}", where=self.repository)
-
-    def _walk(self, start: str, *, first_parent: bool = False) -> Iterator[Commit]:
-        found = self._pages(
-            self._api.refs_api.log_commits, start, subject=f"commit {start!r}", first_parent=first_parent
-        )
-        return (as_commit(item) for item in found)
-
     def _touches(self, commit: Commit, prefixes: Sequence[str]) -> bool:
         """True if a commit changed something under one of the prefixes, against its first parent."""
         if not commit.parents:
             return any(True for prefix in prefixes for _ in self.listed(commit.id, prefix))
         parent = commit.parents[0]
         return any(True for prefix in prefixes for _ in self._changed(parent, commit.id, prefix, two_dot=True))
-
-    def _merge_base(self, left: str, right: str) -> str:
-        # Only the base: the server's answer has the other two the wrong way round.
-        found = self._ask(self._api.refs_api.find_merge_base, right, left, subject=f"commits {left} and {right}")
-        return str(found.base_commit_id)
 
     def _changed(self, left: str, right: str, prefix: str = "", *, two_dot: bool) -> Iterator[tuple[str, str]]:
         """Path and kind of what differs by lakeFS's identity: size, checksum, content type and metadata."""
@@ -286,23 +209,20 @@ class LakeFSReader:
             return BytesIO()
         return tempfile.TemporaryFile(dir=self._room())
 
+    @contextmanager
+    def _writing(self, place: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            raise BackendUnavailable(
+                f"what comes from lakeFS cannot be written here: {fault.strerror or fault}",
+                where=str(place),
+                fix="free some space on its disk, or make it writable",
+            ) from fault
+
     def _room(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
-
-
-def as_commit(answer: Any) -> Commit:
-    """A commit as callers see it: without what only this engine needs to know."""
-    metadata = dict(answer.get("metadata") or {})
-    kind = metadata.pop(NONCE, "").partition(":")[0]
-    if kind in ("commit", "wordless"):
-        # It came to its branch by a merge, and that says nothing to anybody.
-        metadata.pop(STRATEGY_KEY, None)
-    # lakeFS makes up a message where there is none.
-    message = "" if kind == "wordless" else answer.message
-    return Commit(
-        answer.id, tuple(answer.parents), message, metadata, datetime.fromtimestamp(answer.creation_date, UTC)
-    )
 
 
 def together(work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:

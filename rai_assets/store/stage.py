@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -50,6 +51,13 @@ class Stage:
     def data_commit(self) -> str:
         """The commit of the audited data."""
         return self.result("dataset").provenance.commit
+
+    @property
+    def run_words(self) -> dict[str, str]:
+        """The run, for the metadata of commits; with `RAI_DAGSTER_URL` its page too, which lakeFS shows as a button."""
+        pages = os.environ.get("RAI_DAGSTER_URL", "").rstrip("/")
+        link = {"::lakefs::Dagster::url[url:ui]": f"{pages}/runs/{self.run_id}"} if pages else {}
+        return {"run_id": self.run_id, **link}
 
     def result(self, asset: str) -> Result:
         """The stored result of another asset of this audit.
@@ -104,5 +112,5 @@ class Stage:
             result,
             input_digest,
             message=f"{result.asset} of {self.branch}",
-            metadata={"run_id": self.run_id, "data_commit": result.provenance.commit},
+            metadata={**self.run_words, "data_commit": result.provenance.commit},
         ).id
