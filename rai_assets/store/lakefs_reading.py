@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 from rai_assets.store import names
 from rai_assets.store.blobs import write_all
 from rai_assets.store.errors import BackendUnavailable, NotFound
+from rai_assets.store.faults import faults
 from rai_assets.store.lakefs_history import LakeFSHistory
 from rai_assets.store.protocol import Change, Commit, ObjectInfo
 
@@ -59,7 +60,7 @@ class LakeFSReader(LakeFSHistory):
         """The object, brought here and its digest checked before the first byte is given."""
         commit = self._start(ref)
         stats = self._stats(commit, path)
-        with ExitStack() as undo, self._writing(self._folder):
+        with ExitStack() as undo, faults(self._folder):
             stream = undo.enter_context(self._spool(stats.size_bytes))
             self._fetch(commit, stats, stream.write)
             stream.seek(0)
@@ -71,7 +72,7 @@ class LakeFSReader(LakeFSHistory):
         stats = self._stats(commit, path)
         partial = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
         try:
-            with self._writing(destination), partial.open("xb", buffering=0) as out:
+            with faults(destination), partial.open("xb", buffering=0) as out:
                 self._fetch(commit, stats, lambda chunk: write_all(out, chunk))
                 partial.replace(destination)
         finally:
@@ -208,17 +209,6 @@ class LakeFSReader(LakeFSHistory):
         if size <= IN_MEMORY:
             return BytesIO()
         return tempfile.TemporaryFile(dir=self._room())
-
-    @contextmanager
-    def _writing(self, place: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as fault:
-            raise BackendUnavailable(
-                f"what comes from lakeFS cannot be written here: {fault.strerror or fault}",
-                where=str(place),
-                fix="free some space on its disk, or make it writable",
-            ) from fault
 
     def _room(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
