@@ -14,6 +14,10 @@ from rai_assets_tests.store.processes import run
 from rai_assets_tests.store.saying import git, write
 
 
+# Not on the stand-in, which would test the engine below it once more.
+pytestmark = pytest.mark.parametrize("backend", ["embedded", "lakefs"], indirect=True)
+
+
 @pytest.mark.parametrize("kills", [25, pytest.param(225, marks=pytest.mark.nightly)])
 def test_death_at_any_point_leaves_the_old_state_or_the_new(
     repository: VersionedRepository,
@@ -29,7 +33,7 @@ def test_death_at_any_point_leaves_the_old_state_or_the_new(
     assert said["survived"] == kills
     assert len(acknowledged) >= kills // 2
     # One writer at a time: each death leaves the folder of one change set and the one file it was writing, at most.
-    assert len(list((root / "tmp").iterdir())) <= kills
+    assert len(list(root.glob("tmp/*"))) <= kills
     assert len(list(root.rglob("*.lock"))) <= kills
     history = {commit.id for commit in repository.log("main")}
     assert set(acknowledged) <= history
@@ -37,9 +41,10 @@ def test_death_at_any_point_leaves_the_old_state_or_the_new(
         repository.download("main", item.path, tmp_path / "copy")
     write(repository, "main", {"after": "1"})
     repository.collect_garbage(timedelta(0))
-    assert list((root / "tmp").iterdir()) == []
+    assert list(root.glob("tmp/*")) == []
     assert list(root.rglob("*.lock")) == []
     assert set(acknowledged) <= {commit.id for commit in repository.log("main")}
-    assert git(root, "fsck", "--full") == ""
+    if backend == "embedded":
+        assert git(root, "fsck", "--full") == ""
     with capsys.disabled():
         sys.stdout.write(f"\n{said['survived']} of {kills} deaths survived, {len(acknowledged)} commits kept\n")
