@@ -76,9 +76,10 @@ def counted(reports: Iterable[tuple[str, str]]) -> list[str]:
     """
     counts = {name: Counter[str]() for name in sorted(BACKENDS)}
     for test, outcome in reports:
-        match = re.search(r"/store/test_.*\[(\w+)[\]-]", test)
-        if match and match[1] in counts:
-            counts[match[1]][outcome] += 1
+        match = re.search(r"/store/test_.*\[(.*)\]", test)
+        words = match[1].split("-") if match else []
+        for name in counts.keys() & words:
+            counts[name][outcome] += 1
     lines = []
     for name, outcomes in counts.items():
         if outcomes["passed"] or outcomes["failed"]:

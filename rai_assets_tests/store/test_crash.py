@@ -13,7 +13,6 @@ from rai_assets_tests.store.backends import NAME
 from rai_assets_tests.store.processes import run
 from rai_assets_tests.store.saying import git, write
 
-
 # Not on the stand-in, which would test the engine below it once more.
 pytestmark = pytest.mark.parametrize("backend", ["embedded", "lakefs"], indirect=True)
 
