@@ -141,7 +141,7 @@ class Connection:
                 f"{place}?path={quote(path, safe='')}",
                 body=body,
                 headers={**self._headers, **words, "Content-Type": content_type},
-                timeout=self._urllib3.Timeout(*self._timeout),
+                timeout=self._urllib3.Timeout(connect=_CONNECT_SECONDS, read=self.settings.timeout),
             )
         except self._urllib3.exceptions.HTTPError as fault:
             raise silence(fault, self.settings.endpoint) from fault

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -273,6 +275,18 @@ def test_a_listening_port_that_never_answers(settings: LakeFSSettings, tmp_path:
         fault = refused(replace(settings, endpoint=endpoint, timeout=0.2), tmp_path)
     assert "stopped answering" in str(fault)
     assert "RAI_LAKEFS_TIMEOUT" in fault.fix
+
+
+def test_an_upload_may_take_longer_than_any_answer(lake: LakeFSRepository, monkeypatch: pytest.MonkeyPatch):
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            time.sleep(0.2)
+            return super().read(size)
+
+    monkeypatch.setattr(lakefs_connection, "_CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(lake.connection, "settings", replace(lake.connection.settings, timeout=0.5))
+    lake.commit("main", ChangeSet().put("big", Slow(bytes(5 << 20))), "m")
+    assert lake.stat("main", "big").size == 5 << 20
 
 
 def test_repeated_text_says_nothing_secret(lake: LakeFSRepository):
