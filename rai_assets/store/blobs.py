@@ -53,6 +53,10 @@ class ContentFolder:
         """Where a content lies."""
         return self._objects.joinpath(sha256[:2], sha256)
 
+    def stored(self) -> Iterator[Path]:
+        """The files of all contents."""
+        return self._objects.glob("*/*")
+
     def open(self, blob: Blob) -> BinaryIO:
         """Open a content for reading.
 
@@ -106,25 +110,27 @@ class ContentFolder:
         with self.scratch() as folder:
             yield Staging(self, folder)
 
-    def sweep(self, used: Collection[str], grace: float) -> tuple[int, int]:
+    def sweep(self, used: Collection[str], grace: float, *, dry_run: bool) -> tuple[int, int]:
         """Remove contents that are not `used` and older than `grace` seconds; returns how many, and their bytes."""
         limit = time.time() - grace
         count = size = 0
-        for path in self._objects.glob("*/*"):
+        for path in self.stored():
             status = path.stat()
             if path.name not in used and status.st_mtime <= limit:
-                path.unlink()
+                if not dry_run:
+                    path.unlink()
                 count, size = count + 1, size + status.st_size
         return count, size
 
-    def sweep_tmp(self, grace: float) -> int:
+    def sweep_tmp(self, grace: float, *, dry_run: bool) -> int:
         """Remove what dead writers left; returns how many folders. A folder counts as young as its youngest file."""
         limit = time.time() - grace
         count = 0
         for folder in self._tmp.iterdir():
             with suppress(FileNotFoundError, BlockingIOError), _locked(folder):
                 if _youngest(folder) <= limit:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    if not dry_run:
+                        shutil.rmtree(folder, ignore_errors=True)
                     count += 1
         return count
 

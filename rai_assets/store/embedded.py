@@ -25,6 +25,7 @@ from rai_assets.store.errors import (
     ProtectedBranch,
     StaleHead,
 )
+from rai_assets.store.expiry import expired
 from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.git_objects import BLOB, TREE, GitObject
@@ -190,15 +191,19 @@ class EmbeddedRepository(EmbeddedReader):
             return self._advance(branch, head, tree, made, message, described)
 
     def collect_garbage(  # noqa: D102
-        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None
+        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None, dry_run: bool = False
     ) -> Collected:
+        seconds = grace.total_seconds()
         with self._git.writing():
-            leftovers = self._contents.sweep_tmp(grace.total_seconds())
-            expired = garbage.expire(self._git, expire_runs) if expire_runs is not None else ()
-            reachable, contents = garbage.mark(self._git)
-            self._git.sweep(reachable, grace.total_seconds())
-            objects, size = self._contents.sweep(contents, grace.total_seconds())
-        return Collected(expired, objects, size, leftovers)
+            old = expired(self, expire_runs) if expire_runs is not None else ()
+            reachable, contents = garbage.mark(self._git, without=old)
+            leftovers = self._contents.sweep_tmp(seconds, dry_run=dry_run)
+            if not dry_run:
+                for name in old:
+                    self._git.remove_branch(name)
+                self._git.sweep(reachable, seconds)
+            objects, size = self._contents.sweep(contents, seconds, dry_run=dry_run)
+        return Collected(old, objects, size, leftovers)
 
     def _head(self, branch: str, expected: str | None = None) -> Node:
         head = self._git.branch(names.check_branch(branch))

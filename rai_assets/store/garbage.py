@@ -1,36 +1,43 @@
-"""What an embedded repository still needs, and the branches of dead runs."""
+"""What an embedded repository still needs."""
 
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
 
 from dulwich.objects import ObjectID
 
 from rai_assets.store import history, trees
+from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.git_layer import GitLayer
-from rai_assets.store.names import TRANSIENT_PREFIXES
 from rai_assets.store.pointers import Pointer
 
 
-def expire(git: GitLayer, age: timedelta) -> tuple[str, ...]:
-    """Delete the branches of single pieces of work whose head is older than `age`; under the lock."""
-    limit = datetime.now(UTC) - age
-    expired = tuple(
-        name
-        for name, head in git.branches().items()
-        if name.startswith(TRANSIENT_PREFIXES) and history.read(git.objects, head).commit.time <= limit
-    )
-    for name in expired:
-        git.remove_branch(name)
-    return expired
+def mark(git: GitLayer, without: Collection[str] = ()) -> tuple[set[ObjectID], set[str]]:
+    """Git objects and contents (by SHA-256) that some branch or tag leads to; under the lock.
+
+    Args:
+        git: The repository.
+        without: Branches that do not count.
+
+    Raises:
+        BackendUnavailable: The history is damaged, so that nobody knows what is needed.
+    """
+    try:
+        return _mark(git, without)
+    except KeyError as fault:
+        raise BackendUnavailable(
+            "a part of the history is missing, so nothing was removed",
+            where=str(git.root),
+            fix="`rai store verify` says which; restore the store's folder from a backup",
+        ) from fault
 
 
-def mark(git: GitLayer) -> tuple[set[ObjectID], set[str]]:
-    """Git objects and contents (by SHA-256) that some branch or tag leads to; under the lock."""
+def _mark(git: GitLayer, without: Collection[str]) -> tuple[set[ObjectID], set[str]]:
     reachable: set[ObjectID] = set()
     contents: set[str] = set()
-    pending = [*git.branches().values(), *git.tags().values()]
+    pending = [head for name, head in git.branches().items() if name not in without]
+    pending += git.tags().values()
     while pending:
         identity = ObjectID(pending.pop().encode())
         if identity not in reachable:

@@ -210,13 +210,13 @@ class LakeFSRepository(LakeFSMover):
             raise NoChanges(f"what {ref!r} did is undone on {branch!r} already", where=self.repository) from fault
 
     def collect_garbage(
-        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None
+        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None, dry_run: bool = False
     ) -> Collected:
         """Expire branches, remove what dead writers left, and tell lakeFS how long to keep what nothing leads to.
 
         lakeFS sweeps its storage itself, by a job that its administrator runs.
         """
-        return collect(self, self._folder, grace, expire_runs)
+        return collect(self, self._folder, grace, expire_runs, dry_run)
 
     def _protected(self, branch: str) -> bool:
         rules = self._ask(self._api.repositories_api.get_branch_protection_rules, subject="protection rule")

@@ -328,13 +328,14 @@ class VersionedRepository(Protocol):
         ...
 
     def collect_garbage(
-        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None
+        self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None, dry_run: bool = False
     ) -> Collected:
         """Remove what no branch or tag leads to, and what dead writers left.
 
         Args:
             grace: Nothing younger is removed, so that writers at work lose nothing.
             expire_runs: Delete `run-` and `tx-` branches whose head is older.
+            dry_run: Only tell what would go.
 
         Returns:
             What was removed.

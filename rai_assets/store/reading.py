@@ -28,12 +28,16 @@ class EmbeddedReader:
 
     Args:
         root: The repository's folder.
+
+    Attributes:
+        root: The same.
     """
 
     default_branch = names.DEFAULT_BRANCH
     capabilities = frozenset({"expected_head", "hooks", "gc"})
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.repository = root.name
         self._contents = ContentFolder(root)
         self._git = GitLayer(root)

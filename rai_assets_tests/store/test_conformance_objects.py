@@ -199,6 +199,26 @@ def test_34_a_sweep_during_an_upload_takes_nothing_from_it(repository: Versioned
 def test_34_expired_run_branches_go(repository: VersionedRepository):
     for name in ("run-1", "tx-1", "results-main", "work"):
         repository.create_branch(name, "main")
+        write(repository, name, {"a": name})
     assert repository.collect_garbage(expire_runs=timedelta(days=1)).branches == ()
+    assert repository.collect_garbage(expire_runs=NOW, dry_run=True).branches == ("run-1", "tx-1")
+    assert list(repository.branches()) == ["main", "results-main", "run-1", "tx-1", "work"]
     assert repository.collect_garbage(expire_runs=NOW).branches == ("run-1", "tx-1")
     assert list(repository.branches()) == ["main", "results-main", "work"]
+
+
+def test_34_a_run_that_has_just_begun_on_old_data_keeps_its_branch(repository: VersionedRepository):
+    repository.create_branch("run-1", "main")
+    assert repository.collect_garbage(expire_runs=NOW).branches == ()
+    write(repository, "run-1", {"a": "1"})
+    assert repository.collect_garbage(expire_runs=NOW).branches == ("run-1",)
+
+
+def test_34_a_dry_run_tells_what_a_sweep_would_do_and_does_nothing(sweeping: VersionedRepository):
+    write(sweeping, "main", {"a": "2"})
+    sweeping.create_branch("run-1", "main")
+    write(sweeping, "run-1", {"g": "gone", "same": "2"})
+    told = sweeping.collect_garbage(NOW, expire_runs=NOW, dry_run=True)
+    assert (told.branches, told.objects, told.bytes) == (("run-1",), 1, 4)
+    assert content(sweeping, "run-1") == {"a": "2", "g": "gone", "same": "2"}
+    assert sweeping.collect_garbage(NOW, expire_runs=NOW) == told
