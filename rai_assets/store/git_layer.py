@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 import weakref
@@ -26,6 +27,7 @@ LOCK_SECONDS = 120.0
 LOOSE_LIMIT, PACK_LIMIT = 2000, 20  # files of objects and packs; a sweep that finds more makes one pack of them
 _BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
+_HEAD = re.compile(rb"[0-9a-f]{40}\n")
 
 _T = TypeVar("_T")
 
@@ -101,6 +103,18 @@ class GitLayer:
         """Tags and their commits, sorted."""
         return self._named(_TAGS)
 
+    def every_ref(self) -> Iterator[tuple[str, str | BackendUnavailable]]:
+        """`branch <name>` or `tag <name>` with the commit's id, or with what is wrong with it."""
+        for kind, base in (("branch", _BRANCHES), ("tag", _TAGS)):
+            for name in self._names(base):
+                try:
+                    head = self._read(base + name)
+                except BackendUnavailable as fault:
+                    yield f"{kind} {name}", fault
+                else:
+                    if head is not None:
+                        yield f"{kind} {name}", head
+
     def branch(self, name: str) -> str | None:
         """Head of a branch, or None."""
         return self._read(_BRANCHES + name)
@@ -162,14 +176,26 @@ class GitLayer:
             leftover.unlink()
 
     def _named(self, base: str) -> dict[str, str]:
-        names = sorted(name.decode() for name in self._refs.subkeys(Ref(base.encode())))
         # A name can go between the listing and the reading.
-        return {name: head for name in names if (head := self._read(base + name)) is not None}
+        return {name: head for name in self._names(base) if (head := self._read(base + name)) is not None}
+
+    def _names(self, base: str) -> list[str]:
+        return sorted(name.decode() for name in self._refs.subkeys(Ref(base.encode())))
 
     def _read(self, ref: str) -> str | None:
         with faults(self.root):
-            found = self._refs.read_ref(Ref(ref.encode()))
-        return found.decode() if found else None
+            try:
+                text = (self._git / ref).read_bytes()
+            except FileNotFoundError:
+                # Git itself may have packed it.
+                found = self._refs.read_ref(Ref(ref.encode()))
+                return found.decode() if found else None
+        if not _HEAD.fullmatch(text):
+            # Not as if it were absent: a sweep would take what it leads to.
+            raise BackendUnavailable(
+                "the file holds no commit id", where=str(self._git / ref), fix="restore this file from a backup"
+            )
+        return text[:-1].decode()
 
     def _set(self, ref: str, old: str | None, new: str) -> None:
         if self._read(ref) != old:

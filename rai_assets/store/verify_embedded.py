@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,21 +12,27 @@ from dulwich.objects import ObjectID
 from rai_assets.errors import RaiError
 from rai_assets.store import history, trees
 from rai_assets.store.blobs import ContentFolder, copy_hashed
+from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.git_objects import BLOB, COMMIT, TREE, GitObject
 from rai_assets.store.names import DEFAULT_BRANCH
 from rai_assets.store.pointers import Pointer
 from rai_assets.store.verify import Damage, Report, Survey
 
-_REF = re.compile(rb"[0-9a-f]{40}\n")
 _SHA1 = 20  # bytes at the end of a pack and of its index: the digest of what stands before
 
 
 def survey(root: Path, report: Report) -> Survey:
     """What the history of a repository's folder leads to, and what of it is damaged."""
-    walk = Walk(GitLayer(root), report)
-    for name, head in _refs(root, walk.found):
-        walk.follow(head, name)
+    git = GitLayer(root)
+    walk = Walk(git, report)
+    refs = dict(git.every_ref())
+    main = f"branch {DEFAULT_BRANCH}"
+    for name, head in {main: BackendUnavailable("it is missing"), **refs}.items():
+        if isinstance(head, str):
+            walk.follow(head, name)
+        else:
+            walk.found.damages.append(Damage("", name, head.what))
     walk.found.damages.extend(_file_damages(root))
     return walk.found
 
@@ -121,21 +126,6 @@ class Walk:
         if found != kind or GitObject.make(found, raw).id != identity:
             return "its record does not have the digest of its name"
         return ""
-
-
-def _refs(root: Path, found: Survey) -> Iterator[tuple[str, str]]:
-    """Branches and tags with their commits; files of refs that hold none are damages."""
-    git = GitLayer(root)
-    heads = {f"branch {name}": head for name, head in git.branches().items()}
-    heads |= {f"tag {name}": head for name, head in git.tags().items()}
-    for kind, folder in (("branch", "heads"), ("tag", "tags")):
-        for path in sorted((root / "git" / "refs" / folder).glob("*")):
-            if path.suffix != ".lock" and not _REF.fullmatch(path.read_bytes()):
-                heads.pop(f"{kind} {path.name}", None)
-                found.damages.append(Damage("", f"{kind} {path.name}", "its file holds no commit id"))
-    if git.branch(DEFAULT_BRANCH) is None:
-        found.damages.append(Damage("", f"branch {DEFAULT_BRANCH}", "it is missing"))
-    yield from heads.items()
 
 
 def _file_damages(root: Path) -> Iterator[Damage]:

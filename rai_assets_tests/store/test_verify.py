@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from rai_assets.store import git_layer
 from rai_assets.store.open import open_repository
-from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.protocol import BackendUnavailable, VersionedRepository
 from rai_assets.store.verify import Verified, verify
 from rai_assets_tests.store.backends import NAME
 from rai_assets_tests.store.saying import write
-
-FLIPS = 60  # bytes changed in each file; all of them in a smaller one
 
 
 def _history(repository: VersionedRepository) -> None:
@@ -58,12 +57,14 @@ def stored(request: pytest.FixtureRequest, home: Path, root: Path, monkeypatch: 
     return root
 
 
-def test_every_changed_byte_is_found(home: Path, stored: Path):
+@pytest.mark.parametrize("flips", [12, pytest.param(10_000, marks=pytest.mark.nightly)])
+def test_every_changed_byte_is_found(home: Path, stored: Path, flips: int):
+    """`flips` bytes of each file, or all of them."""
     chance = random.Random(1)
     for path in _files(stored):
         content = path.read_bytes()
         path.chmod(0o644)
-        for place in sorted(chance.sample(range(len(content)), min(FLIPS, len(content)))):
+        for place in sorted(chance.sample(range(len(content)), min(flips, len(content)))):
             path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
             assert verify(open_repository(home, NAME)).damages, (path, place)
         path.write_bytes(content)
@@ -130,3 +131,21 @@ def _tree(store: VersionedRepository, folder: str) -> str:
     git = store._git  # type: ignore[attr-defined]
     node = history.read(git.objects, store.resolve("main"))
     return next(entry[2].decode() for entry in trees.entries(git.objects, node.tree) if entry[0] == folder.encode())
+
+
+def test_a_sweep_does_not_take_a_damaged_branch_for_a_deleted_one(home: Path, root: Path, store: VersionedRepository):
+    _history(store)
+    (root / "git" / "refs" / "heads" / "work").write_bytes(b"")
+    with pytest.raises(BackendUnavailable, match="holds no commit id"):
+        store.collect_garbage(timedelta(0))
+    assert [str(damage) for damage in verify(store).damages] == ["branch work: the file holds no commit id"]
+
+
+def test_a_sweep_of_a_damaged_history_removes_nothing(home: Path, root: Path, store: VersionedRepository):
+    _history(store)
+    before = len(_files(root))
+    tip = store.resolve("work")
+    (root / "git" / "objects" / tip[:2] / tip[2:]).unlink()
+    with pytest.raises(BackendUnavailable, match="a part of the history is missing, so nothing was removed"):
+        open_repository(home, NAME).collect_garbage(timedelta(0))
+    assert len(_files(root)) == before - 1
