@@ -12,7 +12,7 @@ from pathlib import Path
 from dulwich.objects import ObjectID
 
 from rai_assets.errors import RaiError
-from rai_assets.store import garbage, history, names, trees
+from rai_assets.store import garbage, history, migrate, names, trees
 from rai_assets.store.blobs import ContentFolder, Staging
 from rai_assets.store.changes import ChangeSet, check_texts
 from rai_assets.store.errors import (
@@ -54,6 +54,7 @@ class EmbeddedRepository(EmbeddedReader):
         """Fill an empty folder with a repository of one empty commit on the default branch."""
         GitLayer.create(root, cls.default_branch)
         ContentFolder(root).create()
+        migrate.mark(root)
         git = GitLayer(root)
         with git.writing():
             empty = GitObject.make(TREE, b"")

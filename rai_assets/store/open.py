@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import deque
 from pathlib import Path
 
+from rai_assets.errors import UsageError
 from rai_assets.store.errors import NotFound
 from rai_assets.store.faults import faults
-from rai_assets.store.lakefs_settings import LakeFSSettings
+from rai_assets.store.lakefs_settings import STORE, LakeFSSettings
 from rai_assets.store.names import check_repository
 from rai_assets.store.protocol import VersionedRepository
+
+_FOLDER = "embedded:"
 
 
 def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepository:
@@ -27,13 +31,39 @@ def open_repository(home: Path, name: str, create: bool = True) -> VersionedRepo
         UsageError: A setting of the store is missing or malformed.
         BackendUnavailable: The folder cannot be made, or the server cannot be used.
     """
-    check_repository(name)
-    settings = LakeFSSettings.read()
+    return _open(LakeFSSettings.read(), home, name, create)
+
+
+def open_at(location: str, home: Path, name: str, create: bool = True) -> VersionedRepository:
+    """A repository of any store.
+
+    Args:
+        location: `embedded:<state folder>`, `lakefs+http://HOST:PORT` (with the credentials of the environment), or
+            `here`: the store of this environment.
+        home: The product's state folder.
+        name: Name of the repository.
+        create: Make it if it is not there.
+
+    Raises:
+        NotFound: It is not there, and `create` is false.
+        UsageError: The location is none, or a setting is missing or malformed.
+        BackendUnavailable: The folder cannot be made, or the server cannot be used.
+    """
+    if location == "here":
+        return open_repository(home, name, create)
+    if location.startswith(_FOLDER) and location != _FOLDER:
+        return _open(None, Path(location.removeprefix(_FOLDER)).absolute(), name, create)
+    if location.startswith("lakefs+"):
+        return _open(LakeFSSettings.read({**os.environ, STORE: location}), home, name, create)
+    raise UsageError("this names no store", fix="use here, embedded:FOLDER (its RAI_HOME) or lakefs+http://HOST:PORT")
+
+
+def _open(settings: LakeFSSettings | None, home: Path, name: str, create: bool) -> VersionedRepository:
     if settings is None:
         return _open_embedded(home, name, create)
     from rai_assets.store.lakefs_opening import open_lakefs
 
-    return open_lakefs(settings, home, name, create)
+    return open_lakefs(settings, home, check_repository(name), create)
 
 
 def first_commit(repository: VersionedRepository) -> str:
@@ -65,13 +95,15 @@ def describe_store(home: Path) -> str:
 
 def _open_embedded(home: Path, name: str, create: bool) -> VersionedRepository:
     from rai_assets.store.embedded import EmbeddedRepository
+    from rai_assets.store.migrate import bring_up_to_date
 
-    folder = home / "store" / name
+    folder = home / "store" / check_repository(name)
     with faults(folder):
         if not folder.is_dir():
             if not create:
                 raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
             _create(folder)
+        bring_up_to_date(folder)
     return EmbeddedRepository(folder)
 
 
