@@ -53,6 +53,13 @@ class ContentFolder:
         """Where a content lies."""
         return self._objects.joinpath(sha256[:2], sha256)
 
+    def holds(self, sha256: str, size: int) -> bool:
+        """True if the content is there already; a file of another size is damaged and gets replaced."""
+        try:
+            return self.path(sha256).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
     def stored(self) -> Iterator[Path]:
         """The files of all contents."""
         return self._objects.glob("*/*")
@@ -181,7 +188,7 @@ class Staging:
         folders = set()
         for blob, path in self._staged.items():
             target = self._contents.path(blob.sha256)
-            if not _holds(target, blob.size):
+            if not self._contents.holds(blob.sha256, blob.size):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if path.parent != self._folder:
                     path.chmod(0o444)
@@ -298,14 +305,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _read_only(path: str, flags: int) -> int:
     return os.open(path, flags, 0o444)
-
-
-def _holds(path: Path, size: int) -> bool:
-    """True if the content is there already; a file of another size is damaged and gets replaced."""
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
 
 
 def _same_device(source: Path, folder: Path) -> bool:

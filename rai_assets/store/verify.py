@@ -17,6 +17,8 @@ from rai_assets.store.protocol import ObjectInfo, VersionedRepository
 CHUNK = 4 << 20  # bytes read and hashed at a time
 Report = Callable[[str, int, int], None]
 """Told (what, done, total), as `Progress` is."""
+Opener = Callable[[str, ObjectInfo], BinaryIO]
+"""Opens an object of a commit, named by its id."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,27 @@ def verify(repository: VersionedRepository, report: Report = lambda *_: None) ->
     if isinstance(repository, EmbeddedRepository):
         from rai_assets.store import verify_embedded
 
-        root, contents = repository.root, ContentFolder(repository.root)
-        found = verify_embedded.survey(root, report)
-        # Not by its path: a folder of 100,000 objects would be searched for each.
-        size = _verify_contents(found, lambda _, item: contents.open(Blob(item.sha256, item.size)), report)
-        found.damages.extend(verify_embedded.stray_damages(root, set(found.contents), report))
+        found = verify_embedded.survey(repository.root, report)
+        size = _verify_contents(found, opener(repository), report)
+        found.damages.extend(verify_embedded.stray_damages(repository.root, set(found.contents), report))
     else:
         found = _survey(repository, report)
-        size = _verify_contents(found, lambda commit, item: repository.open(commit, item.path), report)
+        size = _verify_contents(found, opener(repository), report)
     return Verified(len(found.commits), len(found.contents), size, tuple(found.damages))
 
 
-def _verify_contents(found: Survey, opened: Callable[[str, ObjectInfo], BinaryIO], report: Report) -> int:
+def opener(repository: VersionedRepository) -> Opener:
+    """What opens one object of a commit for reading, of many that are all read."""
+    from rai_assets.store.embedded import EmbeddedRepository
+
+    if not isinstance(repository, EmbeddedRepository):
+        return lambda commit, item: repository.open(commit, item.path)
+    contents = ContentFolder(repository.root)
+    # Not by its path: a folder of 100,000 objects would be searched for each.
+    return lambda _, item: contents.open(Blob(item.sha256, item.size))
+
+
+def _verify_contents(found: Survey, opened: Opener, report: Report) -> int:
     """Read every content, note what is damaged, and return the bytes in all."""
     total, done = sum(item.size for _, item in found.contents.values()), 0
     for commit, item in found.contents.values():

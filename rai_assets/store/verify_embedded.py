@@ -23,18 +23,24 @@ _SHA1 = 20  # bytes at the end of a pack and of its index: the digest of what st
 
 
 def survey(root: Path, report: Report) -> Survey:
-    """What the history of a repository's folder leads to, and what of it is damaged."""
+    """What the history of a repository's folder leads to, and what of its files is damaged."""
+    found = walked(root, report).found
+    found.damages.extend(_file_damages(root))
+    return found
+
+
+def walked(root: Path, report: Report) -> Walk:
+    """A walk from every branch and tag."""
     git = GitLayer(root)
     walk = Walk(git, report)
-    refs = dict(git.every_ref())
     main = f"branch {DEFAULT_BRANCH}"
-    for name, head in {main: BackendUnavailable("it is missing"), **refs}.items():
+    for name, head in {main: BackendUnavailable("it is missing"), **dict(git.every_ref())}.items():
         if isinstance(head, str):
+            walk.refs[name] = head
             walk.follow(head, name)
         else:
             walk.found.damages.append(Damage("", name, head.what))
-    walk.found.damages.extend(_file_damages(root))
-    return walk.found
+    return walk
 
 
 def stray_damages(root: Path, used: set[str], report: Report) -> Iterator[Damage]:
@@ -61,11 +67,13 @@ class Walk:
         report: Told how many commits were read.
 
     Attributes:
+        refs: `branch <name>` or `tag <name>` to the commit where the walk began.
         found: What was met.
         seen: Ids of all objects of git met, but for damaged ones.
     """
 
     def __init__(self, git: GitLayer, report: Report) -> None:
+        self.refs: dict[str, str] = {}
         self.found = Survey()
         self.seen: set[ObjectID] = set()
         self._met: set[ObjectID] = set()
