@@ -143,7 +143,7 @@ def _file_damages(root: Path) -> Iterator[Damage]:
             yield Damage("", _shown(root, path), "its checksum does not hold")
     try:
         GitLayer(root).protected()
-    except (ValueError, KeyError, TypeError):
+    except (RaiError, ValueError, KeyError, TypeError):
         yield Damage("", "settings.json", "it is not what was written")
 
 
