@@ -24,7 +24,7 @@ FLOORS = [
     {"monitoring"},
     {"report"},
     {"use_case", "defs"},
-    {"definitions", "cli", "cli_branches", "cli_store"},
+    {"definitions", "cli", "cli_branches", "cli_housekeeping", "cli_store"},
 ]
 HEAVY = {
     "shap", "alibi", "whylogs", "fairlearn", "econml", "sklearn", "onnxruntime", "onnx", "skl2onnx", "matplotlib",

@@ -18,6 +18,7 @@ from rai_assets.store.protocol import Collected
 if TYPE_CHECKING:
     from rai_assets.store.lakefs import LakeFSRepository
 
+_AT_LEAST = timedelta(days=1)  # a writer at work cannot be told from a dead one, but by its age
 _STAGING = re.compile(r"tx-([0-9a-f]{8,})-[0-9a-f]{32}")
 
 
@@ -25,6 +26,7 @@ def collect(
     repository: LakeFSRepository, folder: Path, grace: timedelta, expire_runs: timedelta | None, dry_run: bool
 ) -> Collected:
     """Delete staging branches older than `grace` and expired run branches, and set lakeFS's rule for the rest."""
+    life = max(grace, _AT_LEAST)
     ask, api, models = repository.connection.ask, repository.connection.api, repository.connection.models
     found = repository.connection.pages(
         api.branches_api.list_branches, repository.repository, subject="branch", prefix="tx-", show_hidden=True
@@ -32,10 +34,10 @@ def collect(
     leftovers = [
         branch.id
         for branch in found
-        if (staged := _STAGING.fullmatch(branch.id)) and _old(datetime.fromtimestamp(int(staged[1], 16), UTC), grace)
+        if (staged := _STAGING.fullmatch(branch.id)) and _old(datetime.fromtimestamp(int(staged[1], 16), UTC), life)
     ]
     old = expired(repository, expire_runs) if expire_runs is not None else ()
-    scratch = [path for path in folder.glob("*") if path.lstat().st_mtime <= time.time() - grace.total_seconds()]
+    scratch = [path for path in folder.glob("*") if path.lstat().st_mtime <= time.time() - life.total_seconds()]
     if not dry_run:
         for name in [*leftovers, *old]:
             with suppress(NotFound):

@@ -42,6 +42,9 @@ class EmbeddedReader:
         self._contents = ContentFolder(root)
         self._git = GitLayer(root)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.root})"
+
     def resolve(self, ref: str) -> str:  # noqa: D102
         return self._node(ref).id
 

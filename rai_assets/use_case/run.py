@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,12 +13,13 @@ from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
 from rai_assets.progress import announce, listening
-from rai_assets.store.names import TRANSIENT_DAYS
+from rai_assets.store.expiry import TRANSIENT_AGE, expire
 from rai_assets.store.turns import mark_alive, mark_ended, turn
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import contract_broken
 from rai_assets.use_case.stopping import stoppable
 
+_EXPIRED_AT_ONCE = 50  # run branches looked at before a run
 # Whoever started it is there to start it again.
 _STARTED_HERE = {"rai/started_by": "rai run", "dagster/max_retries": "0"}
 # Dagster's event log goes to its storage; the console shows our own lines.
@@ -80,7 +80,8 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
             _alive(home, run_id),
         ):
             _mirror_branches(keys, branches, instance)
-            LAKE.repository(keys).collect_garbage(expire_runs=timedelta(days=TRANSIENT_DAYS))
+            # Not a whole sweep: that reads all of the history.
+            expire(LAKE.repository(keys), TRANSIENT_AGE, at_most=_EXPIRED_AT_ONCE)
             job = definitions.resolve_job_def(keys.audit_job)
             given = {"partition_key": branch, "asset_selection": selection, "run_id": run_id}
             result = _executed(job, instance, stop_if_asked, **given)

@@ -116,6 +116,31 @@ def mixed(backend: str, location: str, count: int, seed: int) -> list[list[str]]
     return _together(act)
 
 
+def swept(backend: str, location: str, count: int, seed: int) -> list[list[str]]:
+    """Writers on branches of their own, each kept by a tag or deleted, while a sweeper without any grace runs."""
+
+    def act(number: int) -> Iterator[str]:
+        repository = BACKENDS[backend](location)
+        git_layer.LOOSE_LIMIT = 3
+        chance = random.Random(seed + number)
+        for step in range(count):
+            if number < 2:
+                repository.collect_garbage(timedelta(0))
+                continue
+            name = f"w{number}-{step}"
+            repository.create_branch(name, "main")
+            # The same bytes come and go: a content swept for one commit is on its way for another.
+            text = str(chance.randrange(6)).encode()
+            repository.commit(name, ChangeSet().put("a", text).put(f"d/{number}", text * 2), "work")
+            kept = chance.random() < 0.5
+            if kept:
+                repository.create_tag(f"v{number}-{step}", name)
+                yield f"v{number}-{step} {text.decode()}"
+            repository.delete_branch(name)
+
+    return _together(act)
+
+
 def crashes(backend: str, location: str, count: int, seed: int) -> dict[str, Any]:
     """A writer is killed `count` times at random moments; after each death the store is looked at."""
     chance = random.Random(seed)
@@ -228,6 +253,6 @@ def _say(writer: int, lines: Iterator[str]) -> None:
 
 
 if __name__ == "__main__":
-    scenes = {"commits": commits, "merges": merges, "contest": contest, "gated": gated, "mixed": mixed}
+    scenes = {"commits": commits, "merges": merges, "contest": contest, "gated": gated, "mixed": mixed, "swept": swept}
     scene = {**scenes, "crashes": crashes}[sys.argv[1]]
     sys.stdout.write(json.dumps(scene(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))))

@@ -15,7 +15,9 @@ from rai_assets.store import git_layer
 from rai_assets.store.git_objects import BLOB, GitObject
 from rai_assets.store.open import first_commit, open_repository
 from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
+from rai_assets.store.verify import verify
 from rai_assets_tests.store.backends import NAME
+from rai_assets_tests.store.processes import run
 from rai_assets_tests.store.saying import change, content, git, write
 
 
@@ -250,3 +252,14 @@ def test_many_objects(store: VersionedRepository, count: int):
     assert committed - began < 10 * count / 2000
     assert changed - committed < 2
     assert merged - merging < 2
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(60, marks=pytest.mark.nightly)])
+def test_sweeps_without_grace_take_nothing_that_a_ref_reaches(store: VersionedRepository, home: Path, count: int):
+    """Eight processes: two sweep, six write the same few contents, and keep or delete what they wrote."""
+    said = [line.split() for lines in run("swept", "embedded", str(home), count, seed=count) for line in lines]
+    assert {tag for tag, _ in said} == store.tags().keys()
+    for tag, text in said:
+        assert content(store, tag) == {"a": text, f"d/{tag[1:].partition('-')[0]}": text * 2}
+    found = verify(store)
+    assert (found.damages, found.commits) == ((), 1 + len(said))

@@ -1,0 +1,64 @@
+"""The commands that keep the store in order. Every command parses, calls, prints."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from rai_assets.cli_store import say
+from rai_assets.errors import UsageError
+
+commands = typer.Typer()
+store_commands = typer.Typer(help="The store as a whole: is it sound, and how to bring it to another place.")
+commands.add_typer(store_commands, name="store")
+
+OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="[NAME]")]
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_PLACE = "here, embedded:FOLDER (its RAI_HOME) or lakefs+http://HOST:PORT."
+
+
+@commands.command()
+def gc(
+    name: OneOrAll = None,
+    grace: Annotated[str, typer.Option(help="Nothing younger is removed: 14d, 12h or 30m.")] = "14d",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+) -> None:
+    """Remove contents that no branch leads to, what dead runs left, and run branches older than 30 days."""
+    from rai_assets.use_case.housekeeping import sweep
+
+    for line in sweep(name, _duration(grace), dry_run=dry_run):
+        print(line)
+
+
+@store_commands.command()
+def verify(name: OneOrAll = None) -> None:
+    """Read everything that branches and tags lead to and compare it with its digests; exit code 4 if any differs."""
+    from rai_assets.progress import Progress
+    from rai_assets.use_case.housekeeping import verify_stores
+
+    for line in verify_stores(name, Progress(say)):
+        print(line)
+
+
+@store_commands.command()
+def copy(
+    source: Annotated[str, typer.Argument(help=f"Where from: {_PLACE}", metavar="FROM", show_default=False)],
+    target: Annotated[str, typer.Argument(help=f"Where to: {_PLACE}", metavar="TO", show_default=False)],
+    name: OneOrAll = None,
+) -> None:
+    """Bring branches, tags and history to another store; what is there already is skipped."""
+    from rai_assets.progress import Progress
+    from rai_assets.use_case.housekeeping import copy_stores
+
+    for line in copy_stores(source, target, name, Progress(say)):
+        print(line)
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6})([dhm])", text)
+    if match is None:
+        raise UsageError(f"{text[:20]!r} is no span of time", where="--grace", fix="write it as 14d, 12h or 30m")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
