@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from rai_assets.store import git_layer
+from rai_assets.store.lakefs_opening import open_lakefs
+from rai_assets.store.lakefs_settings import LakeFSSettings
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import BackendUnavailable, VersionedRepository
 from rai_assets.store.verify import Verified, verify
 from rai_assets_tests.store.backends import NAME
+from rai_assets_tests.store.lakefs_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Server, executable
 from rai_assets_tests.store.saying import write
 
 
@@ -149,3 +152,25 @@ def test_a_sweep_of_a_damaged_history_removes_nothing(home: Path, root: Path, st
     with pytest.raises(BackendUnavailable, match="a part of the history is missing, so nothing was removed"):
         open_repository(home, NAME).collect_garbage(timedelta(0))
     assert len(_files(root)) == before - 1
+
+
+def test_what_lakefs_lost_or_changed_is_told_by_commit_and_path(tmp_path: Path):
+    if executable() is None:
+        pytest.skip("no `lakefs` executable is on PATH to start a server whose storage may be spoiled")
+    server = Server(tmp_path / "server").start()
+    try:
+        settings = LakeFSSettings(server.endpoint, ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+        repository = open_lakefs(settings, tmp_path / "home", NAME)
+        head = write(repository, "main", {"a": "first content", "b/c": "second content"}).id[:12]
+        assert verify(repository).damages == ()
+        for path in (tmp_path / "server" / "objects").rglob("*"):
+            if path.is_file() and path.read_bytes() == b"first content":
+                path.write_bytes(b"First content")
+            elif path.is_file() and path.read_bytes() == b"second content":
+                path.unlink()
+        assert [str(damage) for damage in verify(repository).damages] == [
+            f"commit {head}, a: the content does not have the digest it was stored with",
+            f"commit {head}, b/c: the content of object 'b/c' is gone from lakeFS's storage",
+        ]
+    finally:
+        server.stop()
