@@ -20,7 +20,7 @@ from rai_assets.store.protocol import ObjectInfo
 from rai_assets.store.verify import Report
 from rai_assets.store.verify_embedded import Walk, walked
 
-_BATCH_ITEMS, _BATCH_BYTES = 1000, 1 << 30  # contents published at a time; an interrupted copy keeps them
+_BATCH_ITEMS, _BATCH_BYTES = 10_000, 1 << 30  # contents published at a time; an interrupted copy keeps them
 _PACK = 5000  # git objects written as one pack
 
 
