@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from dulwich.objects import ObjectID
@@ -56,7 +56,7 @@ def clone(source: EmbeddedRepository, target: EmbeddedRepository, report: Report
             fix="`rai store verify` says all of it; restore it from a backup first",
         )
     other = GitLayer(target.root)
-    refuse_others(target, walk.found.commits)
+    _refuse_others(target, walk.found.commits)
     items = [item for _, item in walk.found.contents.values()]
     with faults(target.root):
         _copy_contents(ContentFolder(source.root), target, items, report)
@@ -66,24 +66,27 @@ def clone(source: EmbeddedRepository, target: EmbeddedRepository, report: Report
             raise BackendUnavailable(
                 "a sweep took contents that nothing led to yet", retryable=True, fix="run the same command again"
             )
-        skipped = sum(ObjectID(commit.encode()) in other.objects for commit in walk.found.commits)
-        _copy_objects(GitLayer(source.root), other, walk, report)
+        there = set(other.objects)
+        skipped = sum(ObjectID(commit.encode()) in there for commit in walk.found.commits)
+        _copy_objects(GitLayer(source.root), other, walk.seen - there, report)
         placed, lost = _place(walk, other)
         if not other.protected():
             other.set_protected(GitLayer(source.root).protected())
     return Brought(len(walk.found.commits) - skipped, skipped, placed, lost)
 
 
-def refuse_others(target: EmbeddedRepository, known: Iterable[str]) -> None:
-    """Make sure that the target's `main` may move: it holds nothing, or what the source knows.
+def _refuse_others(target: EmbeddedRepository, known: Container[str]) -> None:
+    """Make sure that the target has no history, or one that goes back to the source's first commit.
 
     Raises:
-        UsageError: It may not.
+        UsageError: It has one of its own.
     """
     head = target.get_commit(target.default_branch)
-    if head.parents and head.id not in known:
+    others = {*target.branches().values(), *target.tags().values()} - {head.id}
+    if head.id not in known and (head.parents or others):
         raise UsageError(
-            f"branch {target.default_branch!r} holds commits that the store to copy has not",
+            f"the repository there has a history of its own: branch {target.default_branch!r} holds commits that the "
+            "store to copy has not",
             where=str(target.root),
             fix="copy to a store that has no such repository yet",
         )
@@ -110,8 +113,8 @@ def _copy_contents(source: ContentFolder, target: EmbeddedRepository, items: lis
                 staging.publish()
 
 
-def _copy_objects(git: GitLayer, other: GitLayer, walk: Walk, report: Report) -> None:
-    wanted = sorted(identity for identity in walk.seen if identity not in other.objects)
+def _copy_objects(git: GitLayer, other: GitLayer, missing: set[ObjectID], report: Report) -> None:
+    wanted = sorted(missing)
     for start in range(0, len(wanted), _PACK):
         report("records of the history copied", start, len(wanted))
         batch = wanted[start : start + _PACK]
@@ -127,7 +130,7 @@ def _place(walk: Walk, other: GitLayer) -> tuple[dict[str, tuple[str, str]], tup
         present = other.branch(name) if kind == "branch" else other.tag(name)
         if kind == "tag" and present is None:
             other.set_tag(name, head)
-        elif kind == "branch" and (present in (None, *walk.found.commits) or _untouched(other, present)):
+        elif kind == "branch" and _may_move(other, present, walk.found.commits):
             other.set_branch(name, present, head)
         elif present != head:
             lost.append(f"{ref} stands elsewhere there, and was left as it is")
@@ -136,8 +139,9 @@ def _place(walk: Walk, other: GitLayer) -> tuple[dict[str, tuple[str, str]], tup
     return placed, tuple(lost)
 
 
-def _untouched(git: GitLayer, head: str | None) -> bool:
-    return head is not None and not history.read(git.objects, head).commit.parents
+def _may_move(git: GitLayer, head: str | None, known: Container[str]) -> bool:
+    """True for a branch that is not there, or holds nothing but what the source knows."""
+    return head is None or head in known or not history.read(git.objects, head).commit.parents
 
 
 def _batches(items: list[ObjectInfo]) -> Iterator[list[ObjectInfo]]:

@@ -168,6 +168,16 @@ def test_a_repository_with_commits_of_its_own_is_refused(store: VersionedReposit
     assert other.branches() == {"main": own}
 
 
+def test_two_histories_without_a_common_beginning_are_not_mixed(store: VersionedRepository, tmp_path: Path):
+    target = open_repository(tmp_path / "other", NAME)
+    target.create_branch("results-main", "main")
+    write(target, "results-main", {"b": "1"})
+    write(store, "main", {"a": "1"})
+    with pytest.raises(UsageError, match="a history of its own"):
+        copy(store, target)
+    assert content(target, "main") == {}
+
+
 def test_a_branch_or_tag_that_stands_elsewhere_is_left_and_told(store: VersionedRepository, other: VersionedRepository):
     live(store, 6, 4)
     copy(store, other)
