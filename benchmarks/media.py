@@ -74,14 +74,17 @@ def copy(folder: str) -> Taken:
 
 
 def store(folder: str) -> Taken:
-    import pyarrow.compute  # noqa: F401
-    from pyarrow import parquet  # noqa: F401
+    with tempfile.TemporaryDirectory() as small:  # libraries are loaded by it
+        make(Path(small), 10, 100)
+        ingested(Path(small))
+    return measure(lambda: ingested(Path(folder)))
 
+
+def ingested(base: Path) -> bool:
     from rai_assets.data.ingest import ingest
     from rai_assets.data.settings import DatasetSettings
     from rai_assets.store.open import open_repository
 
-    base = Path(folder)
     os.environ["RAI_HOME"] = str(base / "home")
     repository = open_repository(base / "home", "rai-media")
     columns: dict[str, Any] = {
@@ -91,14 +94,10 @@ def store(folder: str) -> Taken:
     settings = DatasetSettings.model_validate(
         {"files": [{"path": "labels.csv"}], "media": {"folder": "media", "path": "file"}, "columns": columns}
     )
-
-    def work() -> bool:
-        found = ingest(settings, base, repository, "main", run_id=str(os.getpid()))
-        if not found.accepted:
-            sys.exit(str(found.rules))
-        return found.changed
-
-    return measure(work)
+    found = ingest(settings, base, repository, "main", run_id=str(os.getpid()))
+    if not found.accepted:
+        sys.exit(str(found.rules))
+    return found.changed
 
 
 if __name__ == "__main__":
