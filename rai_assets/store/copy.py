@@ -14,16 +14,15 @@ from rai_assets.store.embedded import EmbeddedRepository
 from rai_assets.store.errors import AlreadyExists, BackendUnavailable, InvalidPath, InvalidRef, MergeConflict, NoChanges
 from rai_assets.store.merge import STRATEGY_KEY
 from rai_assets.store.open import first_commit
+from rai_assets.store.origins import ORIGIN
 from rai_assets.store.protocol import Change, Commit, ObjectInfo, Strategy, VersionedRepository
 from rai_assets.store.verify import Opener, Report, checked, opener
 
-ORIGIN, MADE = "rai-copied-from", "rai-copied-time"
-"""Keys of a copy's metadata: ids of the commits it is a copy of, the first one first, and when that one was made."""
+MADE = "rai-copied-time"  # key of a copy's metadata: when the original was made
 WORK = "run-copy-"  # branches that hold what is copied until one of its own does; an interrupted copy leaves them
 _BIG = 64 << 20  # bytes of a commit whose progress is told in bytes
 _NEVER_KEPT = (
-    f"the ids of commits: the original's stands in the metadata as `{ORIGIN}`; what names commits by their ids, as "
-    "addresses of numbers do, means the former store",
+    f"the ids of commits: the original's stands in the metadata as `{ORIGIN}`, and still names the commit",
     f"the times of commits: the original's stands in the metadata as `{MADE}`",
     "which branches are protected",
 )

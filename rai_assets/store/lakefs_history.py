@@ -11,6 +11,7 @@ from rai_assets.store import names
 from rai_assets.store.errors import NotFound
 from rai_assets.store.lakefs_connection import Connection
 from rai_assets.store.merge import STRATEGY_KEY
+from rai_assets.store.origins import copy_of
 from rai_assets.store.protocol import Commit
 
 FULL_ID = 64  # hexadecimal digits
@@ -78,7 +79,11 @@ class LakeFSHistory:
         try:
             return as_commit(self._ask(self._api.commits_api.get_commit, ref, subject=f"commit {ref!r}"))
         except NotFound as fault:
-            raise self._no_commit(ref) from fault
+            name, mark, steps = ref.partition("~")
+            copy = copy_of(name, [*self.branches().values(), *self.tags().values()], self._walk)
+            if copy is None:
+                raise self._no_commit(ref) from fault
+            return self._commit(copy + mark + steps)
 
     def _no_commit(self, ref: str) -> NotFound:
         return NotFound(f"there is no branch, tag or commit {ref!r}", where=self.repository)

@@ -17,6 +17,7 @@ from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.history import Node
 from rai_assets.store.merge import conflicts
+from rai_assets.store.origins import copy_of
 from rai_assets.store.pointers import Pointer
 from rai_assets.store.protocol import Change, Commit, ObjectInfo
 
@@ -104,6 +105,15 @@ class EmbeddedReader:
 
     def _node(self, ref: str) -> Node:
         name, steps = names.parse_ref(ref)
+        try:
+            return self._named_node(ref, name, steps)
+        except NotFound:
+            copy = copy_of(name, [*self._git.branches().values(), *self._git.tags().values()], self.log)
+            if copy is None:
+                raise
+            return self._named_node(ref, copy, steps)
+
+    def _named_node(self, ref: str, name: str, steps: int) -> Node:
         identity = self._git.branch(name) or self._git.tag(name) or self._commit_id(name)
         try:
             node = history.read(self._git.objects, identity)

@@ -12,9 +12,10 @@ import pytest
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.store import clone, history, migrate
 from rai_assets.store.changes import ChangeSet
-from rai_assets.store.copy import MADE, ORIGIN, WORK, copy
+from rai_assets.store.copy import MADE, WORK, copy
 from rai_assets.store.open import open_at, open_repository
-from rai_assets.store.protocol import BackendUnavailable, MergeConflict, NoChanges, VersionedRepository
+from rai_assets.store.origins import ORIGIN
+from rai_assets.store.protocol import BackendUnavailable, MergeConflict, NoChanges, NotFound, VersionedRepository
 from rai_assets.store.verify import verify
 from rai_assets_tests.store.backends import BACKENDS, NAME
 from rai_assets_tests.store.saying import content, read, write
@@ -131,6 +132,11 @@ def test_a_copy_tells_the_original_id_and_time(store: VersionedRepository, backe
     original = write(store, "main", {"a": "1"})
     copied = copy(store, target)
     words = target.get_commit("main").metadata
+    assert target.resolve(original.id) == target.resolve("main")
+    assert content(target, original.id) == {"a": "1"}
+    assert target.resolve(f"{original.id}~1") == target.resolve("main~1")
+    with pytest.raises(NotFound):
+        target.resolve("0" * 40)
     assert (words[ORIGIN], words[MADE]) == (original.id, original.time.isoformat())
     assert [sentence.partition(":")[0] for sentence in copied.lost] == [
         "the ids of commits", "the times of commits", "which branches are protected",
