@@ -53,6 +53,7 @@ class FolderFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._row_of.clear()
         self._memory.__exit__(kind, error, trace)
 
     def facts(self, path: str, row: int) -> Facts:

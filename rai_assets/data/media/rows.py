@@ -108,6 +108,9 @@ class MediaRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None:
+            self.summary  # noqa: B018  told now, so that what it was counted from need not be kept
+            self._digests.clear()
         self._open.__exit__(kind, error, trace)
 
     def describe(self, batch: Batch) -> Batch:
