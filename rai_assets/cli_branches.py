@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+_SHOWN = 50  # objects of a difference
+
 
 class Format(StrEnum):
     """How a command prints."""
@@ -209,8 +211,10 @@ def _difference_lines(found: RefDifference, before: str, after: str) -> Iterator
     if not found.objects:
         yield "nothing differs"
         return
-    for change in found.objects:
+    for change in found.objects[:_SHOWN]:
         yield f"{change.kind:<8} {change.path}  {_sizes(change)}"
+    if len(found.objects) > _SHOWN:
+        yield f"and {len(found.objects) - _SHOWN:,} more objects; --format json names them all"
     if found.conflicts:
         yield f"conflict {', '.join(found.conflicts[:20])}: both sides changed it since {after} parted from {before}"
     if found.table is not None:

@@ -101,14 +101,14 @@ def states(declared: Declared) -> list[BranchState]:
         RaiError: The use case has not been run here.
     """
     repository = repository_of(declared.use_case.name)
-    known: dict[str, Standing] = {}
+    known: dict[str, tuple[str, Standing]] = {}  # many branches begin at one commit
     found = []
     for name, head in data_branches(repository).items():
-        digest = data_digest(repository, head)
-        if digest not in known:
-            known[digest] = standing(repository, head, declared.requirements)
+        if head not in known:
+            known[head] = data_digest(repository, head), standing(repository, head, declared.requirements)
+        digest, stands = known[head]
         gate = _gate(repository, name, digest)
-        found.append(BranchState(name, head, gate is not None, gate, known[digest]))
+        found.append(BranchState(name, head, gate is not None, gate, stands))
     return found
 
 
@@ -138,7 +138,7 @@ def _gate(repository: VersionedRepository, branch: str, digest: str) -> str | No
 
     with suppress(NotFound):
         scorecard = results.load(repository, results_branch(branch), "scorecard", whole=False)
-        if data_digest(repository, scorecard.provenance.commit) == digest:
+        if scorecard.facts.get("data") == digest:
             return str(scorecard.facts["gate"])
     return None
 
@@ -281,8 +281,11 @@ def _table_difference(
     from rai_assets.data.dataset import CONTRACT, TABLE, Dataset
     from rai_assets.data.difference import Version, compare
 
-    held = [{item.path for item in repository.list_objects(commit, DATA_PREFIX)} for commit in (old, new)]
-    if any(not {TABLE, CONTRACT} <= paths for paths in held):
+    try:
+        for commit in (old, new):
+            for path in (TABLE, CONTRACT):
+                repository.stat(commit, path)
+    except NotFound:
         return None
     sides = [Dataset(repository, commit) for commit in (old, new)]
     before, after = (Version(side.contract, side.batches) for side in sides)

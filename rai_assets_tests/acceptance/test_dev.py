@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from rai_assets.store.open import open_repository
+from rai_assets.store.protocol import VersionedRepository
 from rai_assets_tests.acceptance.conftest import RAI, Rai, environment, wait_until_alone
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
@@ -115,6 +116,10 @@ def worker_of(folder: Path, run: str) -> int | None:
     return None
 
 
+def holds(repository: VersionedRepository, branch: str, path: str) -> bool:
+    return branch in repository.branches() and any(repository.list_objects(branch, path))
+
+
 def answers(graphql: Ask) -> bool:
     try:
         return bool(graphql(ASSETS)["assetNodes"])
@@ -145,8 +150,8 @@ def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: 
             return ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"]
 
         wait_for(lambda: partitions() == ["main", "trial"], 90, "the partition of a new branch")
+        wait_for(lambda: holds(repository, "results-trial", "scorecard/result.json"), 180, "the audit of a new branch")
         assert ended(ask, launched(ask, "trial")) == "SUCCESS"
-        assert "results-trial" in repository.branches()
 
         # Two more of one branch beside each other, and a third from the command line: one after the other, or refused.
         (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=1))
