@@ -149,14 +149,14 @@ def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: 
         def partitions() -> list[str]:
             return ask(PARTITIONS)["assetNodeOrError"]["partitionKeys"]
 
-        wait_for(lambda: partitions() == ["main", "trial"], 90, "the partition of a new branch")
+        wait_for(lambda: partitions() == ["main", "trial"], 180, "the partition of a new branch")
         wait_for(lambda: holds(repository, "results-trial", "scorecard/result.json"), 180, "the audit of a new branch")
         assert ended(ask, launched(ask, "trial")) == "SUCCESS"
 
         # Two more of one branch beside each other, and a third from the command line: one after the other, or refused.
         (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=1))
         both = [launched(ask, "main"), launched(ask, "main")]
-        wait_for(lambda: any(worker_of(folder, run) for run in both), 60, "a process for a run")
+        wait_for(lambda: any(worker_of(folder, run) for run in both), 180, "a process for a run")
         third = subprocess.run(
             [*RAI, "run", "loans"], cwd=folder, env=environment(folder), capture_output=True, text=True
         )
@@ -170,8 +170,8 @@ def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: 
         # A worker that is killed.
         (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=2))
         run = launched(ask, "main")
-        os.kill(wait_for(lambda: worker_of(folder, run), 60, "the run's process"), signal.SIGKILL)
-        assert ended(ask, run, 60) == "FAILURE"
+        os.kill(wait_for(lambda: worker_of(folder, run), 180, "the run's process"), signal.SIGKILL)
+        assert ended(ask, run, 120) == "FAILURE"
 
 
 @pytest.mark.nightly  # a start of all of Dagster's processes for each
