@@ -166,7 +166,7 @@ def report(
 
 @app.command("list")
 def list_() -> None:
-    """The use cases that are found; every data branch: its head, how its last audit ended, whether it is gated."""
+    """The use cases; every data branch: newest commit, how its last audit ended, whether it is gated."""
     from rai_assets.home import definitions_folder
     from rai_assets.use_case.branches import overview
     from rai_assets.use_case.declaration import load_all

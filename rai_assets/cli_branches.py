@@ -42,7 +42,7 @@ Tag = Annotated[str, typer.Argument(help="The tag.", metavar="TAG", show_default
 
 branch_commands = typer.Typer(help="Data branches: experiments beside `main`, each with results of its own.")
 commands.add_typer(branch_commands, name="branch")
-tag_commands = typer.Typer(help="Names for commits, for good.")
+tag_commands = typer.Typer(help="Names for commits; a tag never moves.")
 commands.add_typer(tag_commands, name="tag")
 
 
@@ -62,7 +62,7 @@ def create_branch(
 
 @branch_commands.command("list")
 def list_branches(name: Name, form: Form = Format.table) -> None:
-    """Every data branch: its newest commit, how its audit ended, and whether its data stand in the ledger."""
+    """Every data branch: newest commit, how its last audit ended, whether it is gated."""
     from rai_assets.use_case.branches import states
     from rai_assets.use_case.declaration import find
 
@@ -111,9 +111,9 @@ def merge(
     name: Name,
     source: Annotated[str, typer.Argument(help="The data branch to merge.", metavar="SOURCE", show_default=False)],
     destination: Annotated[str, typer.Argument(help="The data branch that moves.")] = "main",
-    strategy: Annotated[Strategy | None, typer.Option(help="Which side wins what both changed.")] = None,
+    strategy: Annotated[Strategy | None, typer.Option(help="Which side wins where both changed an object.")] = None,
 ) -> None:
-    """Merge a data branch into another. Into `main` only what was audited, and whose blocking requirements hold."""
+    """Merge a data branch into another; into `main` only if contract and blocking requirements hold on its data."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import merge as merge_through_the_gate
 

@@ -26,7 +26,7 @@ def gc(
     grace: Annotated[str, typer.Option(help="Nothing younger is removed: 14d, 12h or 30m.")] = "14d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
 ) -> None:
-    """Remove contents that no branch leads to, what dead runs left, and run branches older than 30 days."""
+    """Remove contents that no branch or tag leads to, what dead processes left, and run branches older than 30 days."""
     from rai_assets.use_case.housekeeping import sweep
 
     for line in sweep(name, _duration(grace), dry_run=dry_run):

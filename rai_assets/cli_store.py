@@ -25,7 +25,7 @@ def ingest(
     branch: Branch = "main",
     declared: Annotated[bool, typer.Option("--declared", help="Go back to the files of the declaration.")] = False,
 ) -> None:
-    """Publish files on a data branch, if they keep the contract; the next audit of the branch is of them."""
+    """Publish files on a data branch, if they keep the contract; the next `rai run` of the branch audits them."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import ingest_files
@@ -44,7 +44,7 @@ def publish(
     reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with your name.", show_default=False)],
     branch: Annotated[str, typer.Option(help="Data branch, or the run branch of refused data.")] = "main",
 ) -> None:
-    """Let audited data pass the gate in spite of its verdict, on your word; who, when and why are recorded."""
+    """Let audited data pass the gate in spite of their verdict, on your word; who, when and why are recorded."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import publish as let_pass
 

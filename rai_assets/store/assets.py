@@ -124,6 +124,9 @@ def open_stage_on(
         lake: The store.
         keys: Names of the use case.
         thing: The asset, for the progress lines.
+
+    Raises:
+        dagster.Failure: The step was refused, or there is no such data branch.
     """
     from rai_assets.store.names import reserved
     from rai_assets.store.stage import Stage

@@ -143,7 +143,11 @@ class LakeFSReader(LakeFSHistory):
         return True
 
     def listed(self, commit: str, prefix: str, delimiter: str | None = None) -> Iterator[Any]:
-        """What the server lists of our objects, in byte order of the paths."""
+        """What the server lists of our objects, in byte order of the paths.
+
+        Raises:
+            NotFound: There is no such commit.
+        """
         if not _valid(prefix):
             return
         more = {"delimiter": delimiter} if delimiter else {}

@@ -79,14 +79,23 @@ class Staging:
         self.delete(changes)
 
     def check(self, changes: ChangeSet) -> None:
-        """Refuse what does not fit the base, before anything is sent."""
+        """Refuse what does not fit the base, before anything is sent.
+
+        Raises:
+            AlreadyExists: A path put with `if_absent` exists at the base.
+            InvalidPath: A path would be an object and a folder at once.
+        """
         for path, put in changes:
             if put.if_absent and self._reader.holds(self.base, path):
                 raise AlreadyExists(f"there is an object {path!r} already", where=self._reader.repository)
         refuse_clashes(self._reader, self.base, changes)
 
     def delete(self, changes: ChangeSet) -> None:
-        """Delete what the change set wants gone and does not put."""
+        """Delete what the change set wants gone and does not put.
+
+        Raises:
+            BackendUnavailable: The server cannot be reached, or did not delete an object.
+        """
         gone = {path for path in changes.deletes if path not in changes.puts}
         for prefix in changes.prefixes:
             listed = (item.path for item in self._reader.listed(self.base, prefix))

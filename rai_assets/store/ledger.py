@@ -62,7 +62,7 @@ def data_digest(repository: VersionedRepository, ref: str) -> str:
 
 
 def requirements_digest(requirements: Sequence[Requirement]) -> str:
-    """A verdict counts for the requirements with this digest only."""
+    """SHA-256 (hex) over the requirements; a verdict counts for the requirements with this digest only."""
     return digest_of([repr(item) for item in requirements])
 
 

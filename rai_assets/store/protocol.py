@@ -120,7 +120,7 @@ class VersionedRepository(Protocol):
         ...
 
     def create_tag(self, tag: str, ref: str) -> str:
-        """Name the commit of `ref` for good, and return its id.
+        """Name the commit of `ref`, and return its id; a tag never moves.
 
         Raises:
             AlreadyExists: The name is taken by a tag, a branch or a commit id.

@@ -28,7 +28,11 @@ class Shown:
 
 
 def run_demo() -> Shown:
-    """Audit the demo, and look for the planted faults in nothing but the published numbers."""
+    """Audit the demo, and look for the planted faults in nothing but the published numbers.
+
+    Raises:
+        RaiError: The installation lacks the demo's declaration, or the audit failed.
+    """
     from rai_assets.defs.lending.planted import findings
 
     declared = load(demo_definition())

@@ -205,7 +205,11 @@ def _row(number: Number) -> tuple[str, ...]:
 
 
 def write_report(declared: Declared, branch: str, output: Path) -> Path:
-    """Write the stored report to a file, whole or not at all; returns its path."""
+    """Write the stored report to a file, whole or not at all; returns its path.
+
+    Raises:
+        RaiError: The branch was not audited, or the file cannot be written.
+    """
     name = declared.use_case.name
     repository = repository_of(name)
     page = results.load(repository, results_head(repository, name, branch), "scorecard").files["report.html"]
