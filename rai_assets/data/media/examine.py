@@ -18,7 +18,26 @@ _MOVING = {"audio", "video"}  # what a container of one may hold of the other
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one file: the columns `media_…`, and `problem`, why it cannot be read as what it is, if so."""
+    """What is known of one file: the columns `media_…`, and why it cannot be read; None where a fact is unknown.
+
+    Attributes:
+        kind: `image`, `audio`, `video`, `text` or `other`.
+        type: Media type, told by the content.
+        bytes: Size.
+        sha256: Digest of the content, hex.
+        width: Of a picture or video, in pixels.
+        height: Of a picture or video, in pixels.
+        mode: How a picture holds a pixel, in Pillow's words, e.g. `RGB`.
+        channels: Values of a pixel, or of a moment of sound.
+        seconds: Duration.
+        rate: Samples of sound per second.
+        frames: Samples of a recording (each over all channels), pictures of a video.
+        fps: Pictures per second.
+        encoding: Of a text.
+        characters: Of a text.
+        note: What is not known, and why.
+        problem: Why the file cannot be read as what it is.
+    """
 
     kind: str
     type: str

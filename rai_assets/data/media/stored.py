@@ -82,6 +82,10 @@ def files_edited(repository: VersionedRepository, commit: str) -> bool:
 
 
 def stored_files(repository: VersionedRepository, ref: str) -> dict[str, bytes]:
-    """{path: SHA-256} of the media files that a commit holds."""
+    """{path: SHA-256, 32 bytes} of the media files that a commit holds; paths start inside `dataset/files/`.
+
+    Raises:
+        NotFound: There is no such ref.
+    """
     start = len(FILES)
     return {item.path[start:]: bytes.fromhex(item.sha256) for item in repository.list_objects(ref, FILES)}
