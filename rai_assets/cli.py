@@ -115,7 +115,8 @@ def run(
     _print_outcome(outcome)
     if outcome.gate is None:
         return
-    print(f"Next: rai metrics {name}   rai report {name} --open   rai dev")
+    here = "" if branch == "main" else f" --branch {branch}"
+    print(f"Next: rai metrics {name}{here}   rai report {name}{here} --open   rai dev")
     if outcome.gate != "pass":
         raise typer.Exit(1)
 
