@@ -194,7 +194,7 @@ def _of_files(settings: DatasetSettings, files: Sequence[Path], folder: Path) ->
     splits = [file.split for file in settings.files]
     if any(splits) and len(files) != len(splits):
         raise UsageError(
-            f"the declared files name their splits ({', '.join(map(str, splits))}), and the number of files given is {len(files)}",
+            f"the declared files name their splits ({', '.join(map(str, splits))}); files given: {len(files)}",
             fix=f"give {len(splits)} files, in the declared order",
         )
     of_each = splits if any(splits) else [None] * len(files)
