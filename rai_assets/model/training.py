@@ -28,6 +28,9 @@ from rai_assets.model.version import ModelVersion, library_versions
 
 _KINDS: Mapping[str, Kind] = {"number": "number", "integer": "number", "boolean": "boolean", "category": "category"}
 
+# Models answer in float32, whose largest number is 3.4e38; sums on the way there need room.
+_LARGEST_TARGET = 1e37
+
 
 def train(
     table: pa.Table,
@@ -156,6 +159,13 @@ def _training_rows(
         weight = weight[keep]
     rows, target = table.filter(pa.array(keep)), target[keep]
     if contract.task == "regression":
+        beyond = int((np.abs(target) > _LARGEST_TARGET).sum())
+        if beyond:
+            raise InputRefused(
+                f"{beyond:,} training rows have a target beyond {_LARGEST_TARGET:g}, which no model here can answer",
+                where=f"column {contract.target!r}",
+                fix="declare `minimum` and `maximum` for the column, or state it in a larger unit",
+            )
         return rows, target, weight, notes
     counts = np.bincount(target, minlength=len(contract.classes))
     absent = [label for label, count in zip(contract.classes, counts, strict=True) if not count]

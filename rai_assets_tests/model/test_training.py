@@ -185,6 +185,10 @@ def test_refusals_before_any_process_starts() -> None:
         train(table, contract("binary"), ModelSettings(estimator="decision_tree", parameters={"depth": 3}))
     with pytest.raises(InputRefused, match="no training row has the target 'yes'"):
         train(table.filter(pc.equal(pc.cast(table["yes"], pa.string()), "no")), contract("binary"), tree)
+    target = table.schema.get_field_index(str(contract("regression").target))
+    huge = table.set_column(target, table.schema.field(target), pa.array(np.full(60, 1e149)))
+    with pytest.raises(InputRefused, match="60 training rows have a target beyond 1e\\+37"):
+        train(huge, contract("regression"), tree)
 
 
 def test_a_value_that_scikit_learn_refuses() -> None:
