@@ -72,7 +72,7 @@ def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGINT)
         try:
-            server.wait(30)
+            server.wait(120)
             wait_until_alone(server.pid)
         except (subprocess.TimeoutExpired, AssertionError):
             os.killpg(server.pid, signal.SIGKILL)
