@@ -176,7 +176,7 @@ def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: 
 
 
 @pytest.mark.nightly  # a start of all of Dagster's processes for each
-@pytest.mark.parametrize("program", ["dagster_webserver", "dagster._daemon", "dagster._cli api"])
+@pytest.mark.parametrize("program", ["dagster_webserver", "dagster._daemon", "code-server"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_what_dagster_loses_is_found_again(rai: Rai, folder: Path, program: str, how: signal.Signals) -> None:
     rai("run", "loans")
