@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from rai_assets.report.html import render
 from rai_assets_tests.report.sample import sample_audit
@@ -21,8 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser on this ma
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as session:
+    with sync_playwright() as session:
         opened = session.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,6 @@ import pytest
 from rai_assets.data.media.examine import Facts, examine
 from rai_assets.data.media.headers import MAX_PIXELS, Unreadable, _refuse_bombs
 from rai_assets_tests.data.media import making
-
-needs_pillow = pytest.mark.skipif(find_spec("PIL") is None, reason="Pillow is not installed (extra `media`)")
-needs_soundfile = pytest.mark.skipif(find_spec("soundfile") is None, reason="soundfile is not installed")
-needs_pyav = pytest.mark.skipif(find_spec("av") is None, reason="PyAV is not installed (extra `media`)")
 
 
 def looked_at(tmp_path: Path, name: str, content: bytes) -> Facts:
@@ -65,14 +60,12 @@ def test_text(tmp_path: Path, content: bytes, encoding: str, characters: int) ->
     assert (found.kind, found.encoding, found.characters, found.problem) == ("text", encoding, characters, None)
 
 
-@needs_pillow
 def test_dimensions_of_images(tmp_path: Path) -> None:
     for content, size in ((making.png(4, 3), (4, 3)), (making.jpeg(7, 5), (7, 5))):
         found = looked_at(tmp_path, "image", content)
         assert ((found.width, found.height), found.mode, found.channels, found.note) == (size, "L", 1, None)
 
 
-@needs_soundfile
 def test_durations_of_recordings(tmp_path: Path) -> None:
     found = looked_at(tmp_path, "a.wav", making.wav(0.5, 8000, 2))
     assert (found.seconds, found.rate, found.channels, found.frames) == (0.5, 8000, 2, 4000)
@@ -81,7 +74,6 @@ def test_durations_of_recordings(tmp_path: Path) -> None:
     assert (found.type, found.seconds, found.rate, found.channels) == ("audio/flac", 0.05, 16_000, 2)
 
 
-@needs_pyav
 def test_dimensions_of_videos(tmp_path: Path) -> None:
     making.mp4(tmp_path / "a.mp4", 64, 48, 10, 5)
     found = examine(tmp_path / "a.mp4")
@@ -128,7 +120,6 @@ def test_damaged_and_misnamed_files_say_what_is_wrong(tmp_path: Path, name: str,
     assert found.sha256 == hashlib.sha256(content).hexdigest()
 
 
-@needs_pillow
 def test_a_damaged_header_is_a_problem_and_never_an_error(tmp_path: Path) -> None:
     whole = making.png(30, 20)
     for at in range(8, 60):
@@ -138,7 +129,6 @@ def test_a_damaged_header_is_a_problem_and_never_an_error(tmp_path: Path) -> Non
     assert (found.problem or "").startswith("cannot be read as image/png: ")
 
 
-@needs_pillow
 def test_a_decompression_bomb_is_told_by_its_header(tmp_path: Path) -> None:
     found = looked_at(tmp_path, "a.png", making.png_bomb())
     assert found.problem is not None
