@@ -19,6 +19,7 @@ from rai_assets.metrics.formulas import (
     SCORES,
     Row,
 )
+from rai_assets.metrics.production_formulas import ATTRIBUTION_DRIFT, COMPARED, ESTIMATED, MULTIVARIATE_DRIFT
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Definition:
     Attributes:
         id: Name and version, e.g. `false_positive_rate@1`; a changed formula is a new version.
         name: For people, e.g. `false positive rate`.
-        family: `count`, `rate`, `score`, `several classes`, `regression`, `gap`, `named gap` or `attribution`.
+        family: `count`, `rate`, `score`, `several classes`, `regression`, `gap`, `named gap`, `attribution`, or one of
+            those of production.
         formula: One line. Y target, D decision, S score, tp fp fn tn weights of the four cells, w weights.
         unit: `rate`, `count`, `target` (the target's own unit), or empty.
         higher_is_better: None where neither end is better by itself.
@@ -71,6 +73,7 @@ def _readable(name: str) -> str:
         "f1": "F1",
         "r2": "R²",
         "shap": "SHAP",
+        "ndcg": "nDCG",
         "brier": "Brier",
         "matthews": "Matthews",
         "four fifths": "four-fifths ratio",
@@ -123,6 +126,10 @@ DEFINITIONS: dict[str, Definition] = {
         *(gap for metric in _MEASURED for gap in _gaps(metric)),
         *_rows("named gap", NAMED_GAPS),
         *_rows("attribution", ATTRIBUTIONS),
+        *_rows("drift of columns together", MULTIVARIATE_DRIFT),
+        *_rows("performance without labels", ESTIMATED),
+        *_rows("drift of attributions", ATTRIBUTION_DRIFT),
+        *_rows("production against before", COMPARED),
     ]
 }
 """Every definition by id."""

@@ -1,0 +1,1 @@
+"""Whether a batch still comes from where the reference came from."""

@@ -1,0 +1,238 @@
+"""Drift that no single column shows: the domain classifier and the PCA reconstruction error of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rai_assets.charts import horizontal_bars
+from rai_assets.errors import Undefined
+from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.estimates import SMALL, Estimates
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.means import Groups, Moments, mean_estimates
+from rai_assets.metrics.number import Number, measured
+from rai_assets.model.encoding import Feature
+from rai_assets.monitoring.drift.domain_classifier import tell_apart
+from rai_assets.monitoring.drift.permutation import FEWEST_BLOCKS, block_p_value, contiguous, mean_difference_p_value
+from rai_assets.monitoring.drift.reconstruction import Reconstruction
+
+CLASSIFIER, RECONSTRUCTION = "domain_classifier_auc", "reconstruction_error"
+FEWEST_ROWS = 20
+"""Rows of either side below which there is no comparison."""
+MOST_BLOCKS = 40
+"""Blocks of an ordered reference that the batch is compared with at most."""
+
+
+@dataclass(frozen=True)
+class MultivariateDrift:
+    """What was found, in two forms.
+
+    Attributes:
+        rows: One flat dict per method, with the keys of the drift of single columns; `column` is empty.
+        findings: The same as numbers, with a chart of what the classifier goes by, and notes.
+    """
+
+    rows: list[dict[str, Any]]
+    findings: Findings
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One method's answer; None where there is none, and then `reason` says why."""
+
+    name: str
+    statistic: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
+    numbers: Sequence[Number] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """A reference and a batch, and what is asked of them; arguments as of `multivariate_drift`."""
+
+    reference: pa.Table
+    current: pa.Table
+    features: Sequence[Feature]
+    ordered: bool
+    rng: np.random.Generator
+    places: dict[str, str] = field(default_factory=dict)
+    confidence: float = 0.95
+
+    @property
+    def blocks(self) -> list[slice]:
+        """Contiguous blocks of the reference, each of the batch's size."""
+        return contiguous(self.reference.num_rows, self.current.num_rows, MOST_BLOCKS)
+
+    def number(self, estimates: Estimates, **others: str) -> Number:
+        """The one value of some estimates as a published number."""
+        item = definition(estimates.metric)
+        low, high = estimates.bounds(self.confidence)
+        return measured(
+            item.id, estimates.value[0], low[0], high[0], level=self.confidence, n=int(estimates.n[0]),
+            small=bool(estimates.scarcest[0] < SMALL), coordinates={**self.places, **others}, unit=item.unit,
+        )  # fmt: skip
+
+
+def multivariate_drift(
+    reference: pa.Table,
+    current: pa.Table,
+    features: Sequence[Feature],
+    *,
+    seed: int,
+    ordered: bool = False,
+    chunk: str = "",
+    level: float = 0.05,
+    minimum_effect: float = 0.0,
+    confidence: float = 0.95,
+) -> MultivariateDrift:
+    """Compare the joint distribution of some columns between a reference and a batch.
+
+    Without an order the p-values hold for rows drawn independently: the rank sum of the classifier's held-out scores,
+    and a permutation of the rows' reconstruction errors under components fitted on the other half of the reference.
+    With an order they hold for blocks: the batch is compared with at most 40 contiguous blocks of the reference of its
+    own size, each treated as the batch is. Then the least p-value is 1 / (blocks + 1).
+
+    Args:
+        reference: Rows before; the features typed as in `current`.
+        current: Rows of the batch.
+        features: Columns that enter.
+        seed: Of every random choice.
+        ordered: The rows of the reference stand in their order of time, and neighbours may resemble each other.
+        chunk: Name of the batch, the coordinate `chunk`; empty for none.
+        level: P-value up to which the batch has drifted; of one method, not of both together.
+        minimum_effect: Least size of the effect of a drift. The effect is, of the classifier, AUC - 0.5; of the error,
+            the distance of the means in deviations of the reference rows' errors.
+        confidence: Level of the intervals.
+    """
+    places, names = {"chunk": chunk} if chunk else {}, [item.name for item in features]
+    reference, current = reference.select(names), current.select(names)
+    sides = _Sides(reference, current, features, ordered, np.random.default_rng(seed), places, confidence)
+    findings, why = Findings(), _cannot_tell(sides)
+    if why:
+        outcomes = [_without(name, why, sides) for name in (CLASSIFIER, RECONSTRUCTION)]
+        findings.notes.append(f"Drift of columns together cannot be told: {why}.")
+    else:
+        outcomes = [_classified(sides), _reconstructed(sides)]
+        importance = [item for item in outcomes[0].numbers if "feature" in item.coordinates]
+        if importance:
+            findings.charts["domain_classifier"] = _driving(importance)
+        findings.notes.append(_about_null(sides))
+    for outcome in outcomes:
+        findings.numbers.extend(outcome.numbers)
+    return MultivariateDrift([_row(item, sides, level, minimum_effect) for item in outcomes], findings)
+
+
+def _cannot_tell(sides: _Sides) -> str:
+    """Why there is no comparison; empty where there is one."""
+    if not sides.features:
+        return "there is no column to compare"
+    for name, table in (("reference", sides.reference), ("batch", sides.current)):
+        if table.num_rows < FEWEST_ROWS:
+            return f"the {name} has {table.num_rows} rows, and at least {FEWEST_ROWS} are needed"
+    if sides.ordered and len(sides.blocks) < FEWEST_BLOCKS:
+        return (
+            f"the reference has an order and holds {len(sides.blocks)} blocks of the batch's size; "
+            f"at least {FEWEST_BLOCKS} are needed"
+        )
+    return ""
+
+
+def _without(name: str, why: str, sides: _Sides) -> _Outcome:
+    number = Number(definition(name).id, None, coordinates=sides.places, reason=why)
+    return _Outcome(name, numbers=[number], reason=why)
+
+
+def _classified(sides: _Sides) -> _Outcome:
+    """The domain classifier: batch against reference, and in an order every block against the rest."""
+    told = tell_apart(sides.reference, sides.current, sides.features, sides.rng)
+    auc, p_value = float(told.auc.value[0]), told.p_value
+    if sides.ordered:
+        others = []
+        for block in sides.blocks:
+            rest = pa.concat_tables([sides.reference[: block.start], sides.reference[block.stop :]])
+            apart = tell_apart(rest, sides.reference[block], sides.features, sides.rng, importance=False)
+            others.append(float(apart.auc.value[0]))
+        p_value = block_p_value(auc, others, two_sided=False)
+    ranked = sorted(told.importance.items(), key=lambda item: -item[1])
+    item = definition("domain_classifier_importance")
+    numbers = [
+        Number(item.id, value, n=int(told.auc.n[0]), coordinates={**sides.places, "feature": feature})
+        for feature, value in ranked
+    ]
+    return _Outcome(CLASSIFIER, auc, p_value, auc - 0.5, [sides.number(told.auc), *numbers])
+
+
+def _reconstructed(sides: _Sides) -> _Outcome:
+    """The reconstruction error of the batch beside that of reference rows that the components were not fitted on.
+
+    In an order the components are fitted on all of the reference: it has at least 20 blocks of the batch's size, and
+    what its rows gain by having been fitted is small beside the differences between blocks.
+    """
+    reference = fitted = sides.reference
+    if not sides.ordered:
+        order = sides.rng.permutation(reference.num_rows)
+        fitted, reference = (reference.take(pa.array(np.sort(half))) for half in np.array_split(order, 2))
+    try:
+        reconstruction = Reconstruction.fit(fitted, sides.features)
+    except Undefined as undefined:
+        return _without(RECONSTRUCTION, undefined.what, sides)
+    before, now = reconstruction.errors(reference), reconstruction.errors(sides.current)
+    distance, deviation = float(now.mean() - before.mean()), float(before.std())
+    if sides.ordered:
+        p_value = block_p_value(
+            float(now.mean()), [float(before[block].mean()) for block in sides.blocks], two_sided=True
+        )
+    else:
+        p_value = mean_difference_p_value(before, now, sides.rng)
+    estimates = mean_estimates(RECONSTRUCTION, Moments.of(now, Groups()), positive=True)
+    number = sides.number(estimates)
+    effect = distance / deviation if deviation > 0 else None
+    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, effect, [number])
+
+
+def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) -> dict[str, Any]:
+    large = outcome.effect is None or abs(outcome.effect) >= minimum_effect
+    drifted = None if outcome.p_value is None else outcome.p_value <= level and large
+    return {
+        "column": "",
+        "chunk": sides.places.get("chunk", ""),
+        "method": outcome.name,
+        "definition": definition(outcome.name).id,
+        "statistic": outcome.statistic,
+        "p_value": outcome.p_value,
+        "threshold": level,
+        "effect": outcome.effect,
+        "drifted": drifted,
+        "n_reference": sides.reference.num_rows,
+        "n_current": sides.current.num_rows,
+        "reason": outcome.reason,
+    }
+
+
+def _driving(importance: Sequence[Number]) -> dict[str, Any]:
+    return horizontal_bars(
+        [{"label": item.coordinates["feature"], "value": item.value} for item in importance],
+        title="What tells the batch from the reference",
+        x_title="ROC AUC lost without the column",
+        note="By shuffling the column's values among held-out rows; columns that say the same share it",
+    )
+
+
+def _about_null(sides: _Sides) -> str:
+    if sides.ordered:
+        return (
+            f"Columns together: the batch is judged against {len(sides.blocks)} contiguous blocks of the reference of "
+            f"its own size, because rows that follow each other resemble each other. No p-value can be below "
+            f"{1 / (len(sides.blocks) + 1):.3f}."
+        )
+    return (
+        "Columns together: p-values hold for rows that do not depend on each other. The domain classifier is fitted on "
+        "half of the rows and measured on the others; the reconstruction error is that of rows outside the fit."
+    )

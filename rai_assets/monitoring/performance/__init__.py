@@ -1,0 +1,1 @@
+"""How well a model does in production: estimated before labels arrive, measured afterwards, compared with before."""

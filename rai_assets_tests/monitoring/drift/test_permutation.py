@@ -1,0 +1,73 @@
+"""P-values against every permutation, against the normal limit, and as uniform as they have to be."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from rai_assets.monitoring.drift.permutation import (
+    MEANS_ARE_NORMAL,
+    block_p_value,
+    contiguous,
+    mean_difference_p_value,
+    sequential_p_value,
+)
+
+
+def test_the_p_value_of_a_difference_of_means_is_that_of_all_permutations() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(1, 1, 5), rng.normal(0, 1, 7)
+    pooled = np.concatenate([one, other])
+    observed = abs(one.mean() - other.mean())
+    every = [np.isin(np.arange(12), chosen) for chosen in combinations(range(12), 5)]
+    exact = np.mean([abs(pooled[rows].mean() - pooled[~rows].mean()) >= observed - 1e-12 for rows in every])
+    drawn = [mean_difference_p_value(one, other, np.random.default_rng(seed)) for seed in range(40)]
+    assert np.mean(drawn) == pytest.approx(exact, rel=0.25)
+
+
+def test_from_many_rows_on_it_is_the_normal_limit() -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.exponential(size=MEANS_ARE_NORMAL), rng.exponential(1.02, MEANS_ARE_NORMAL)
+    pooled = np.concatenate([one, other])
+    z = (one.mean() - other.mean()) / np.sqrt(pooled.var(ddof=1) * 2 / MEANS_ARE_NORMAL)
+    assert mean_difference_p_value(one, other, rng) == pytest.approx(2 * norm.sf(abs(z)), rel=1e-9)
+
+
+def test_equal_values_are_no_drift() -> None:
+    assert mean_difference_p_value(np.full(30, 0.1), np.full(40, 0.1), np.random.default_rng(0)) == 1.0
+
+
+def test_drawing_stops_early_and_stays_valid() -> None:
+    rng = np.random.default_rng(2)
+    counted = 0
+
+    def draw() -> float:
+        nonlocal counted
+        counted += 1
+        return rng.normal()
+
+    p_values = np.array([sequential_p_value(rng.normal(), draw) for _ in range(3_000)])
+    assert counted / 3_000 < 80
+    for level in (0.01, 0.05, 0.2):
+        assert (p_values <= level).mean() <= level + 3 * np.sqrt(level / 3_000)
+    assert sequential_p_value(50.0, draw) == 1 / 2_000
+
+
+def test_a_batch_beyond_every_block_has_the_least_p_value() -> None:
+    blocks = [float(value) for value in range(19)]
+    assert block_p_value(50, blocks, two_sided=False) == 1 / 20
+    assert block_p_value(-50, blocks, two_sided=False) == 1.0
+    assert block_p_value(-50, blocks, two_sided=True) == 1 / 20
+    assert block_p_value(18, blocks, two_sided=False) == 2 / 20
+
+
+def test_blocks_do_not_overlap_and_reach_from_end_to_end() -> None:
+    found = contiguous(1_000, 90, 40)
+    assert len(found) == 11
+    assert found[0].start == 0 and found[-1].stop == 1_000
+    assert all(one.stop <= other.start for one, other in pairwise(found))
+    assert contiguous(80, 90, 40) == []
+    assert len(contiguous(10_000, 90, 40)) == 40

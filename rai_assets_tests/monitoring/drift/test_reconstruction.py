@@ -1,0 +1,62 @@
+"""Reconstruction errors against scikit-learn's principal components, put together as NannyML describes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from rai_assets.errors import Undefined
+from rai_assets.model.encoding import Feature
+from rai_assets.monitoring.drift.reconstruction import Reconstruction
+
+FEATURES = [Feature("a", "number"), Feature("b", "number"), Feature("c", "category"), Feature("d", "number")]
+
+
+def rows(n: int, seed: int) -> pa.Table:
+    """Two numbers that go together, one that does not and a category."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=n)
+    c = rng.choice(["x", "y", "z"], n, p=[0.6, 0.3, 0.1])
+    return pa.table({"a": a, "b": 2 * a + rng.normal(0, 0.3, n), "c": c, "d": rng.normal(5, 2, n)})
+
+
+def test_the_errors_are_those_of_scikit_learns_components() -> None:
+    reference, batch = rows(500, 0), rows(200, 1)
+    shares = {word: float((reference["c"].to_numpy() == word).mean()) for word in "xyz"}
+
+    def coded(table: pa.Table) -> np.ndarray:
+        words = [shares[word] for word in table["c"].to_pylist()]
+        return np.column_stack([table["a"], table["b"], table["d"], words])
+
+    scaler = StandardScaler().fit(coded(reference))
+    components = PCA(n_components=0.65, svd_solver="full").fit(scaler.transform(coded(reference)))
+    standard = scaler.transform(coded(batch))
+    wanted = np.linalg.norm(standard - components.inverse_transform(components.transform(standard)), axis=1)
+    found = Reconstruction.fit(reference, FEATURES)
+    assert len(found.components) == components.n_components_
+    assert found.errors(batch) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_a_missing_number_is_the_mean_and_an_unseen_category_has_no_share() -> None:
+    found = Reconstruction.fit(rows(500, 0), FEATURES)
+    odd = pa.table({"a": [None, 0.0], "b": [0.0, 0.0], "c": ["never", None], "d": [5.0, 5.0]}).cast(
+        pa.schema([("a", pa.float64()), ("b", pa.float64()), ("c", pa.string()), ("d", pa.float64())])
+    )
+    coded = found.columns(odd)
+    assert coded[0, 0] == pytest.approx(np.mean(rows(500, 0)["a"].to_numpy()))
+    assert coded[:, 3].tolist() == [0.0, 0.0]
+
+
+def test_a_single_column_leaves_nothing_to_reconstruct() -> None:
+    with pytest.raises(Undefined, match="hold all there is"):
+        Reconstruction.fit(rows(100, 0), FEATURES[:1])
+
+
+def test_a_constant_column_adds_nothing() -> None:
+    table = rows(300, 3)
+    wider = table.append_column("same", pa.array(np.full(300, 7.1)))
+    with_it = Reconstruction.fit(wider, [*FEATURES, Feature("same", "number")])
+    assert with_it.errors(wider) == pytest.approx(Reconstruction.fit(table, FEATURES).errors(table), abs=1e-9)
