@@ -167,7 +167,7 @@ def report(
 
 @app.command("list")
 def list_() -> None:
-    """The use cases; every data branch: newest commit, how its last audit ended, whether it is gated."""
+    """The use cases; every data branch: newest commit, verdict on the requirements, whether its head is gated."""
     from rai_assets.home import definitions_folder
     from rai_assets.use_case.branches import overview
     from rai_assets.use_case.declaration import load_all
@@ -298,7 +298,7 @@ def _print_outcome(outcome: Any) -> None:
     for item in outcome.verdicts:
         kind = "" if item["blocking"] else " (not blocking)"
         print(f"  {item['id']:<{width}}  {item['verdict']:<11}{kind}  {item['sentence']}")
-    print(f"Gate: {outcome.gate}" + ("" if outcome.verdicts else " (no requirement is declared)"))
+    print(f"Requirements: {outcome.gate if any(item['blocking'] for item in outcome.verdicts) else 'none declared'}")
     if outcome.champion:
         print(f"Champion: {outcome.champion}")
 

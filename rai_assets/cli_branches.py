@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rai_assets.cli_store import Branch, Name, say
+from rai_assets.progress import printable
 
 if TYPE_CHECKING:
     from rai_assets.store.protocol import Change, Commit
@@ -62,7 +63,7 @@ def create_branch(
 
 @branch_commands.command("list")
 def list_branches(name: Name, form: Form = Format.table) -> None:
-    """Every data branch: newest commit, how its last audit ended, whether it is gated."""
+    """Every data branch: newest commit, verdict on the requirements as declared now, whether its head is gated."""
     from rai_assets.use_case.branches import states
     from rai_assets.use_case.declaration import find
 
@@ -201,7 +202,7 @@ def revert(
     made, standing = take_back(find(name), commit, branch)
     print(f"{branch} is at {made.id[:12]}: {made.message.splitlines()[0]}")
     if standing is not None:
-        print(f"{'' if standing.gated else 'NOT GATED: '}{standing.sentence}")
+        print(f"head: {'gated' if standing.gated else 'ungated'}. {standing.sentence}")
         print(f"Next: rai run {name} --branch {branch}")
 
 
@@ -242,4 +243,4 @@ def _line(commit: Commit) -> str:
     kind = "merge " if len(commit.parents) > 1 else ""
     said = f"{kind}{commit.message}".splitlines()[0] if commit.message else kind
     text = "  ".join(part for part in (commit.id[:12], f"{commit.time:%Y-%m-%d %H:%M:%S}", who, said) if part)
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return printable(text)

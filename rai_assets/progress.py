@@ -41,6 +41,11 @@ class Progress:
         announce(line)
 
 
+def printable(text: str) -> str:
+    """A text of anybody's as one line for a terminal: what would move the cursor is replaced."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def announce(line: str) -> None:
     """Show a line to everybody who listens."""
     for listener in _listeners.get():

@@ -32,7 +32,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = rai(folder, "run", "loans")
     assert done.returncode == 1, done.stderr
     assert "R3  fail" in done.stdout
-    assert "Gate: fail" in done.stdout
+    assert "Requirements: fail" in done.stdout
     assert "fairness_audit ..." in done.stderr, "progress goes to the other stream"
     return folder
 
@@ -102,7 +102,9 @@ def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_list_and_validate(audited: Path) -> None:
-    assert "loans  gate: fail" in rai(audited, "list").stdout
+    use_case, main = rai(audited, "list").stdout.splitlines()
+    assert use_case.startswith("loans  no champion  (")
+    assert main.endswith("  audited  requirements: fail  head: gated")
     assert "loans is valid" in rai(audited, "validate").stdout
 
 

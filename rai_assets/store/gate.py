@@ -129,6 +129,6 @@ def _fix(found: Standing, use_case: str, source: str, to_merge_first: str) -> st
         first = f"`rai merge {use_case} {to_merge_first} {source}`, then " if to_merge_first else ""
         return f"{first}{run}, then merge again"
     return (
-        f"mitigate until {run} ends with the gate passed, then merge again; or answer for it by name: "
+        f"mitigate until {run} ends with Requirements: pass, then merge again; or answer for it by name: "
         f"`rai publish {use_case} --branch {source} --reason …`"
     )

@@ -40,7 +40,8 @@ class Standing:
         mergeable: True if they may reach `main`: gated, and the blocking requirements hold or a person let them pass.
         contract: Whether they keep their contract; None if that was not checked.
         requirements: The verdict on the blocking requirements as they are declared now; None if they were not judged.
-        override: Who let them pass (`by`), when (`time`, ISO, UTC), why (`reason`) and in spite of what (`of`).
+        override: Who let them pass (`by`), when (`time`, ISO, UTC), why (`reason`) and in spite of what (`of`); None
+            where nobody did, or only in spite of requirements that have changed since.
         sentence: All this for people.
     """
 
@@ -182,13 +183,19 @@ def standing(repository: VersionedRepository, commit: str, requirements: Sequenc
     verdict = next((outcome for outcome in _WORST_FIRST if outcome in gates), None)
     if not any(item.blocking for item in requirements):
         verdict = "pass"
-    words = sorted((entry["override"] for entry in entries if "override" in entry), key=lambda item: item["time"])
-    passed = {part for word in words for part in word["of"] if part == "contract" or word[DECLARED] == declared}
+    given = (_holding(entry["override"], declared) for entry in entries if "override" in entry)
+    words = sorted((word for word in given if word["of"]), key=lambda item: str(item["time"]))
+    passed = {part for word in words for part in word["of"]}
     gated = bool(contract) or "contract" in passed
     mergeable = gated and (verdict == "pass" or "requirements" in passed)
     override = words[-1] if words else None
     failing = dict.fromkeys(sentence for item in told for sentence in item["failing"])
     return Standing(gated, mergeable, contract, verdict, override, _sentence(contract, verdict, failing, override))
+
+
+def _holding(word: Mapping[str, Any], declared: str) -> Mapping[str, Any]:
+    """A person's word with what it is still about: of requirements, those that it was given for."""
+    return {**word, "of": [part for part in word["of"] if part == "contract" or word[DECLARED] == declared]}
 
 
 def _sentence(

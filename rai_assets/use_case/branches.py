@@ -14,7 +14,7 @@ from uuid import uuid4
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
 from rai_assets.keys import CHAMPION, DATA_PREFIX, MAIN, UseCaseKeys, results_branch
-from rai_assets.progress import announce
+from rai_assets.progress import announce, printable
 from rai_assets.store.ledger import Standing, copy_verdicts, data_digest, standing
 from rai_assets.store.names import check_branch, reserved
 from rai_assets.store.protocol import AlreadyExists, Change, Commit, NotFound, VersionedRepository
@@ -37,31 +37,42 @@ class BranchState:
         name: The branch.
         head: Id of its newest commit.
         audited: Whether its newest audit is of the data that it holds now.
-        gate: How that audit ended; None where there is none.
+        requirements: The verdict on the blocking requirements as they are declared now: `pass`, `fail`, `cannot tell`,
+            `not judged` or `none declared`.
         standing: How its data stand with the gate.
     """
 
     name: str
     head: str
     audited: bool
-    gate: str | None
+    requirements: str
     standing: Standing
 
     def as_json(self) -> dict[str, Any]:
         """What `rai branch list --format json` prints."""
-        gated = {"gated": self.standing.gated, "sentence": self.standing.sentence}
-        return {"branch": self.name, "head": self.head, "audited": self.audited, "gate": self.gate, **gated}
-
-    @property
-    def audit(self) -> str:
-        """How its newest audit ended, if that was of the present data."""
-        return f"gate: {self.gate}" if self.audited else "not audited"
+        return {
+            "branch": self.name,
+            "head": self.head,
+            "audited": self.audited,
+            "requirements": self.requirements,
+            "gated": self.standing.gated,
+            "override": self.standing.override and dict(self.standing.override),
+            "sentence": self.standing.sentence,
+        }
 
     @property
     def line(self) -> str:
         """One line for people."""
-        gated = "gated" if self.standing.gated else f"NOT GATED  {self.standing.sentence}"
-        return f"{self.name}  {self.head[:_SHORT]}  {self.audit}  {gated}"
+        audited = "audited" if self.audited else "not audited"
+        parts = (self.name, self.head[:_SHORT], audited, f"requirements: {self.requirements}", f"head: {self._gated}")
+        return printable("  ".join(parts))
+
+    @property
+    def _gated(self) -> str:
+        word = self.standing.override
+        if word is not None:
+            return f"overridden ({', '.join(word['of'])}) by {word['by']} on {word['time'][:10]}: {word['reason']}"
+        return "gated" if self.standing.gated else f"ungated. {self.standing.sentence}"
 
 
 def data_branches(repository: VersionedRepository) -> dict[str, str]:
@@ -107,9 +118,14 @@ def states(declared: Declared) -> list[BranchState]:
         if head not in known:
             known[head] = data_digest(repository, head), standing(repository, head, declared.requirements)
         digest, stands = known[head]
-        gate = _gate(repository, name, digest)
-        found.append(BranchState(name, head, gate is not None, gate, stands))
+        found.append(BranchState(name, head, _audited(repository, name, digest), _verdict(declared, stands), stands))
     return found
+
+
+def _verdict(declared: Declared, stands: Standing) -> str:
+    if not any(item.blocking for item in declared.requirements):
+        return "none declared"
+    return stands.requirements or "not judged"
 
 
 def overview(declared: Sequence[Declared]) -> Iterator[str]:
@@ -128,19 +144,18 @@ def overview(declared: Sequence[Declared]) -> Iterator[str]:
             yield f"{name}  not run yet  ({item.path})"
             continue
         champion = "champion set" if CHAMPION in repository.branches(CHAMPION) else "no champion"
-        yield f"{name}  {found[0].audit}  {champion}  ({item.path})"
+        yield f"{name}  {champion}  ({item.path})"
         yield from (f"  {state.line}" for state in found)
 
 
-def _gate(repository: VersionedRepository, branch: str, digest: str) -> str | None:
-    """How the audit of these data ended, if the branch's newest scorecard is of them."""
+def _audited(repository: VersionedRepository, branch: str, digest: str) -> bool:
+    """Whether the branch's newest scorecard is of these data."""
     from rai_assets.store import results
 
     with suppress(NotFound):
         scorecard = results.load(repository, results_branch(branch), "scorecard", whole=False)
-        if scorecard.facts.get("data") == digest:
-            return str(scorecard.facts["gate"])
-    return None
+        return bool(scorecard.facts.get("data") == digest)
+    return False
 
 
 def create(declared: Declared, name: str, source: str = MAIN) -> str:

@@ -14,6 +14,7 @@ from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
 from rai_assets.keys import MAIN, repository_name, results_branch
 from rai_assets.metrics.number import Number
+from rai_assets.progress import printable
 from rai_assets.provenance import Address
 from rai_assets.store import results
 from rai_assets.store.open import open_repository
@@ -201,7 +202,7 @@ def _row(number: Number) -> tuple[str, ...]:
     bounds = "" if number.low is None or number.high is None else f"{number.low:.4g} to {number.high:.4g}"
     remark = "; ".join(part for part in ("small" if number.small else "", number.reason or "") if part)
     cells = (number.definition, where, value, bounds, "" if number.n is None else f"{number.n:,}", remark)
-    return tuple("".join(c if c.isprintable() else "�" for c in cell) for cell in cells)
+    return tuple(printable(cell) for cell in cells)
 
 
 def write_report(declared: Declared, branch: str, output: Path) -> Path:

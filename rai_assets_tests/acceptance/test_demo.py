@@ -21,7 +21,8 @@ def test_the_demo_finds_what_was_planted_beside_a_users_own_folder(rai: Rai, tmp
     assert "NOT FOUND" not in shown
     assert "selection-by-sex       fail" in shown
     assert (tmp_path / ".rai" / "lending-report.html").stat().st_size > 50_000
-    assert "lending  gate: fail" in rai("list").stdout
+    listed = rai("list").stdout
+    assert "lending  no champion" in listed and "audited  requirements: fail  head: gated" in listed
     assert "selection_rate@1" in rai("metrics", "lending", "--definition", "selection_rate").stdout
 
 

@@ -191,7 +191,7 @@ def test_what_dagster_loses_is_found_again(rai: Rai, folder: Path, program: str,
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     (folder / "defs" / "loans" / "loans.csv").write_text(loan_rows(seed=1))
-    assert "Gate: pass" in rai("run", "loans").stdout
+    assert "Requirements: pass" in rai("run", "loans").stdout
     rai("metrics", "loans")
 
 

@@ -61,7 +61,7 @@ def test_on_a_full_disk_the_last_results_stand(folder: Path, small_disk: Path, l
     assert "Traceback" not in done.stderr
     assert rai(folder, "metrics", "loans").stdout == before
     filler.unlink()
-    assert "Gate: pass" in rai(folder, "run", "loans").stdout
+    assert "Requirements: pass" in rai(folder, "run", "loans").stdout
 
 
 # Imports first: the interpreter may lie where only its owner reads.

@@ -121,12 +121,12 @@ def check_ctrl_c(rai: Rai, folder: Path, moment: str, after: float = 0.0) -> Non
     assert "what was finished is kept" in done.stderr
     assert "Traceback" not in done.stderr
     check_what_is_stored(folder, done.stderr)
-    assert "Gate: pass" in rai("run", "loans").stdout
+    assert "Requirements: pass" in rai("run", "loans").stdout
 
 
 def test_a_killed_run_is_ended_by_the_next_one(rai: Rai, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert broken_off(folder, "evaluation ...", signal.SIGKILL).returncode == -signal.SIGKILL
-    assert "Gate: pass" in rai("run", "loans").stdout
+    assert "Requirements: pass" in rai("run", "loans").stdout
     assert statuses(folder, monkeypatch) == ["SUCCESS", "FAILURE"]
 
 
@@ -149,7 +149,7 @@ def test_killed_at_random_moments_it_ends_like_an_undisturbed_run(
         )
         check_what_is_stored(folder, done.stderr)
     a_use_case(folder, seed=7)
-    assert "Gate: pass" in rai("run", "loans").stdout
+    assert "Requirements: pass" in rai("run", "loans").stdout
     assert not {"STARTED", "STARTING", "NOT_STARTED"} & set(statuses(folder, monkeypatch))
 
     alone = a_use_case(tmp_path_factory.mktemp("alone"), seed=7)

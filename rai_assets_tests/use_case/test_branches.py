@@ -39,8 +39,9 @@ def test_a_branch_is_made_listed_and_deleted(rai: Rai, store: VersionedRepositor
     main, trial = json.loads(rai("branch", "list", "loans", "--format", "json"))
     assert (main["branch"], trial["branch"]) == ("main", "trial")
     assert trial["head"] == head
-    assert (trial["audited"], trial["gate"], trial["gated"]) == (False, None, True), "its data keep their contract"
-    assert f"trial  {head[:12]}  not audited  gated" in rai("list")
+    words = (trial["audited"], trial["requirements"], trial["gated"], trial["override"])
+    assert words == (False, "not judged", True, None), "its data keep their contract"
+    assert f"trial  {head[:12]}  not audited  requirements: not judged  head: gated\n" in rai("list")
 
     said = rai("branch", "delete", "loans", "trial")
     assert f"rai branch create loans trial --from {head}" in said
@@ -132,7 +133,7 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
     assert repository.resolve("main") == before
 
     rai("run", "loans", "--branch", "trial")
-    assert [(state.name, state.audited, state.gate) for state in states(loans)] == [
+    assert [(state.name, state.audited, state.requirements) for state in states(loans)] == [
         ("main", True, "pass"),
         ("trial", True, "pass"),
     ]
@@ -140,7 +141,7 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
     digest = repository.tree_digest("trial", "dataset/")
     assert repository.tree_digest("main", "dataset/") == digest
     main = next(state for state in states(loans) if state.name == "main")
-    assert (main.audited, main.standing.gated) == (False, True), "the last audit was of other data"
+    assert (main.audited, main.requirements) == (False, "pass"), "its own last audit was of other data"
 
     # Its verdicts outlive the branch, and so do its commits.
     with dg.DagsterInstance.from_config(str(workplace / ".rai" / "dagster")) as instance:
@@ -208,7 +209,7 @@ def test_what_a_revert_brings_back_stands_as_it_stood(
     rai("ingest", "loans", other_rows(workplace))
     merged = store.resolve("main")
     said = rai("revert", "loans", merged)
-    assert "These data keep their contract" in said and "NOT GATED" not in said
+    assert "head: gated. These data keep their contract" in said
     assert store.tree_digest("main", "dataset/") == before
     assert rai("revert", "loans", merged, code=4), "it is undone already"
 
@@ -217,5 +218,31 @@ def test_data_that_went_around_the_gate_are_shown(rai: Rai, store: VersionedRepo
     store.commit("main", ChangeSet().put("dataset/more.txt", b"by hand"), "By another client")
     (main,) = states(loans)
     assert (main.audited, main.standing.gated) == (False, False)
-    assert "NOT GATED" in rai("branch", "list", "loans")
-    assert "NOT GATED" in rai("list")
+    ungated = "not audited  requirements: not judged  head: ungated. These data were not audited.\n"
+    assert ungated in rai("branch", "list", "loans")
+    assert ungated in rai("list")
+
+
+def test_a_verdict_is_shown_for_the_requirements_declared_now_and_with_a_persons_word(
+    rai: Rai, loans: Declared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(loans)
+    assert "audited  requirements: pass  head: gated\n" in rai("branch", "list", "loans")
+    declared = loans.path.read_text()
+    loans.path.write_text(declared + "    - {id: R4, text: Better, definition: accuracy, at_least: 0.999}\n")
+    assert "audited  requirements: not judged  head: gated\n" in rai("branch", "list", "loans")
+
+    rai("run", "loans", code=1)
+    assert "audited  requirements: fail  head: gated\n" in rai("branch", "list", "loans")
+    monkeypatch.setenv("RAI_USER", "ada")
+    rai("publish", "loans", "--reason", "for a\nmonth")
+    (main,) = json.loads(rai("branch", "list", "loans", "--format", "json"))
+    assert (main["requirements"], main["override"]["by"], main["override"]["of"]) == ("fail", "ada", ["requirements"])
+    day = main["override"]["time"][:10]
+    shown = f"requirements: fail  head: overridden (requirements) by ada on {day}: for a\ufffdmonth\n"
+    assert shown in rai("list")
+
+    loans.path.write_text(declared)
+    assert "requirements: not judged  head: gated\n" in rai("list"), "verdict and word were for other requirements"
+    loans.path.write_text(declared.partition("  requirements:")[0])
+    assert "requirements: none declared  head: gated\n" in rai("list")

@@ -175,7 +175,8 @@ def test_the_run_that_is_asked_for_is_the_audit_of_that_branch(daemon: Daemon, l
     rai("ingest", "loans", write_rows(loans, 1), "--branch", "trial")
     before = repository_of("loans").resolve("results-main")
     assert daemon.tick(*AUDIT) == ["trial"]
-    assert [state["gate"] for state in json.loads(rai("branch", "list", "loans", "--format", "json"))] == ["pass"] * 2
+    listed = json.loads(rai("branch", "list", "loans", "--format", "json"))
+    assert [state["requirements"] for state in listed] == ["pass"] * 2
     assert repository_of("loans").resolve("results-main") == before, "the other branch is left alone"
     daemon.cursor = None
     assert daemon.tick() == [], "what was audited is known by the store, also after the cursor is lost"

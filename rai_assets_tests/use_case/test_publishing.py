@@ -67,7 +67,7 @@ def test_a_data_branch_reaches_main_after_mitigation_only(
     with pytest.raises(GateRefused) as refused:
         merge(loans, "trial")
     assert "R1 (fail): The accuracy is" in refused.value.what and "R2" not in refused.value.what
-    assert "mitigate until `rai run loans --branch trial` ends with the gate passed" in refused.value.fix
+    assert "mitigate until `rai run loans --branch trial` ends with Requirements: pass" in refused.value.fix
     assert refused.value.exit_code == 1
     assert experiment.resolve("main") == before
 
