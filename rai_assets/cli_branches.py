@@ -145,10 +145,12 @@ def log(
 @tag_commands.command("create")
 def create_tag(name: Name, tag: Tag, ref: Annotated[str, typer.Argument(help=Ref, metavar="REF")] = "main") -> None:
     """Name a commit."""
+    from rai_assets.store.branches import resolve
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import repository_of
 
-    print(f"{tag} is {repository_of(find(name).use_case.name).create_tag(tag, ref)[:12]}")
+    repository = repository_of(find(name).use_case.name)
+    print(f"{tag} is {repository.create_tag(tag, resolve(repository, name, ref))[:12]}")
 
 
 @tag_commands.command("list")
@@ -168,10 +170,11 @@ def list_tags(name: Name, form: Form = Format.table) -> None:
 @tag_commands.command("delete")
 def delete_tag(name: Name, tag: Tag) -> None:
     """Delete a tag; the commit stays."""
+    from rai_assets.store.branches import delete_tag as forget
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import repository_of
 
-    repository_of(find(name).use_case.name).delete_tag(tag)
+    forget(repository_of(find(name).use_case.name), name, tag)
     print(f"{tag} is deleted")
 
 

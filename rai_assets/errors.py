@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+_NAMED = 20  # of what there is, where all would be too many
+
 
 class RaiError(Exception):
     """A fault of the product or its surroundings (exit code 4).
@@ -44,3 +49,19 @@ class DeclarationError(InputRefused):
 
 class Undefined(RaiError):
     """An analysis has no answer on these rows, and `what` says why."""
+
+
+def near_names(name: str, known: Sequence[str], lead: str = "there are", separator: str = ", ") -> str:
+    """The fix for a name that is not known: those that look like it, and what there is.
+
+    Args:
+        name: What was asked for.
+        known: What there is, at least one.
+        lead: What comes before the list.
+        separator: What comes between two of them.
+    """
+    folded = {item.casefold(): item for item in known}
+    near = [folded[item] for item in get_close_matches(name.casefold(), folded, 3, 0.5)]
+    asked = f"did you mean {separator.join(near)}? " if near else ""
+    more = separator + "..." if len(known) > _NAMED else ""
+    return f"{asked}{lead} {separator.join(known[:_NAMED])}{more}"

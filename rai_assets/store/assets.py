@@ -128,17 +128,13 @@ def open_stage_on(
     Raises:
         dagster.Failure: The step was refused, or there is no such data branch.
     """
-    from rai_assets.store.names import reserved
+    from rai_assets.store.branches import check_data_branch
     from rai_assets.store.stage import Stage
 
     began = time.monotonic()
     try:
         repository = lake.repository(keys)
-        branches = [name for name in repository.branches() if not reserved(name)]
-        if branch not in branches:
-            raise RaiError(
-                f"there is no data branch {branch!r}", where=keys.name, fix=f"choose one of: {', '.join(branches)}"
-            )
+        check_data_branch(repository, keys.name, branch)
         lake.take_turn(context, keys, branch)
         announce(f"{thing} ...")
         yield Stage(keys, branch, repository, context.run.run_id, Progress(context.log.info))

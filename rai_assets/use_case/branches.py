@@ -15,6 +15,7 @@ from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
 from rai_assets.keys import CHAMPION, DATA_PREFIX, MAIN, UseCaseKeys, results_branch
 from rai_assets.progress import announce, printable
+from rai_assets.store.branches import check_data_branch, data_branches, resolve
 from rai_assets.store.ledger import Standing, copy_verdicts, data_digest, standing
 from rai_assets.store.names import check_branch, reserved
 from rai_assets.store.protocol import AlreadyExists, Change, Commit, NotFound, VersionedRepository
@@ -73,12 +74,6 @@ class BranchState:
         if word is not None:
             return f"overridden ({', '.join(word['of'])}) by {word['by']} on {word['time'][:10]}: {word['reason']}"
         return "gated" if self.standing.gated else f"ungated. {self.standing.sentence}"
-
-
-def data_branches(repository: VersionedRepository) -> dict[str, str]:
-    """The data branches with the ids of their heads; `main` first."""
-    heads = {name: head for name, head in repository.branches().items() if not reserved(name)}
-    return {name: heads[name] for name in sorted(heads, key=lambda name: (name != MAIN, name))}
 
 
 def holds_data(repository: VersionedRepository, ref: str) -> bool:
@@ -172,7 +167,7 @@ def create(declared: Declared, name: str, source: str = MAIN) -> str:
     if name not in repository.branches(name):
         _drop_results(declared, repository, name)
     try:
-        return repository.create_branch(name, source)
+        return repository.create_branch(name, resolve(repository, declared.use_case.name, source))
     except AlreadyExists as fault:
         fix = f"choose another name; `rai branch list {declared.use_case.name}` shows what there is"
         raise AlreadyExists(fault.what, where=declared.use_case.name, fix=fix) from fault
@@ -192,8 +187,7 @@ def delete(declared: Declared, name: str) -> str:
         raise UsageError(f"{MAIN!r} is the branch that all others come from", where=keys.name, fix="delete another")
     repository = repository_of(keys.name)
     with turn(home(), keys.name, name, str(uuid4()), wait=0, report=announce):
-        if name not in repository.branches(name):
-            raise _no_branch(repository, keys.name, name)
+        check_data_branch(repository, keys.name, name)
         head = repository.resolve(name)
         repository.delete_branch(name)
         _drop_results(declared, repository, name)
@@ -284,7 +278,7 @@ def diff(declared: Declared, before: str, after: str, tell: Callable[[str, int, 
         NotFound: There is no such ref.
     """
     repository = repository_of(declared.use_case.name)
-    old, new = repository.resolve(before), repository.resolve(after)
+    old, new = (resolve(repository, declared.use_case.name, ref) for ref in (before, after))
     objects = tuple(repository.diff(old, new, two_dot=True))
     conflicts = tuple(change.path for change in repository.diff(old, new) if change.kind == "conflict")
     return RefDifference(old, new, objects, conflicts, _table_difference(repository, old, new, tell))
@@ -313,7 +307,8 @@ def log(declared: Declared, ref: str = MAIN, limit: int | None = None) -> Iterat
     Raises:
         NotFound: There is no such ref.
     """
-    return islice(repository_of(declared.use_case.name).log(ref), limit)
+    repository = repository_of(declared.use_case.name)
+    return islice(repository.log(resolve(repository, declared.use_case.name, ref)), limit)
 
 
 def checkout_file(declared: Declared, ref: str, path: str, output: Path | None = None) -> Path:
@@ -330,7 +325,7 @@ def checkout_file(declared: Declared, ref: str, path: str, output: Path | None =
         UsageError: The file exists and was not named by `output`.
     """
     repository = repository_of(declared.use_case.name)
-    commit = repository.resolve(ref)
+    commit = resolve(repository, declared.use_case.name, ref)
     target = output or Path(path).name
     target = Path(target) / Path(path).name if Path(target).is_dir() else Path(target)
     if output is None and target.exists():
@@ -366,10 +361,12 @@ def revert(declared: Declared, commit: str, branch: str = MAIN) -> tuple[Commit,
     repository = repository_of(name)
     if branch != CHAMPION:
         _refuse_reserved(branch, name)
-    if branch not in repository.branches(branch):
-        raise _no_branch(repository, name, branch)
-    parent = 1 if len(repository.get_commit(commit).parents) > 1 else 0
-    made = repository.revert(branch, commit, parent, metadata={"use_case": name, "by": person()})
+        check_data_branch(repository, name, branch)
+    elif not repository.branches(CHAMPION):
+        raise NotFound(f"{name} has no champion yet", fix="name a data branch")
+    taken_back = resolve(repository, name, commit)
+    parent = 1 if len(repository.get_commit(taken_back).parents) > 1 else 0
+    made = repository.revert(branch, taken_back, parent, metadata={"use_case": name, "by": person()})
     if branch == CHAMPION:
         return made, None
     return made, standing(repository, made.id, declared.requirements)
@@ -383,8 +380,3 @@ def _refuse_reserved(name: str, use_case: str) -> None:
             where=use_case,
             fix="choose another name for a data branch",
         )
-
-
-def _no_branch(repository: VersionedRepository, use_case: str, name: str) -> NotFound:
-    there: Sequence[str] = list(data_branches(repository))
-    return NotFound(f"there is no data branch {name[:80]!r}", where=use_case, fix=f"there are {', '.join(there[:20])}")

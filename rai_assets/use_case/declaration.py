@@ -10,14 +10,13 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from rai_assets.errors import DeclarationError, RaiError, UsageError
+from rai_assets.errors import DeclarationError, RaiError, UsageError, near_names
 from rai_assets.home import definitions_folder, demo_definition, home
 from rai_assets.keys import repository_name
 from rai_assets.metrics.requirements import Requirement
@@ -126,10 +125,7 @@ def find(name: str) -> Declared:
         if refused.name == name:
             raise refused.error
     known = [item.use_case.name for item in declared]
-    fix = f"choose from: {', '.join(known[:20])}" if known else f"rai init {name} --data FILE --target COLUMN"
-    near = get_close_matches(name, known, 3, 0.5)
-    if near:
-        fix = f"did you mean {', '.join(near)}?"
+    fix = near_names(name, known) if known else f"rai init {name} --data FILE --target COLUMN"
     raise UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
 
 

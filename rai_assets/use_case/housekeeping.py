@@ -14,7 +14,8 @@ from rai_assets.store.expiry import TRANSIENT_AGE
 from rai_assets.store.open import open_at
 from rai_assets.store.protocol import Collected, NotFound, VersionedRepository
 from rai_assets.store.verify import verify
-from rai_assets.use_case.declaration import load_all
+from rai_assets.use_case.declaration import find, load_all
+from rai_assets.use_case.reading import NotRun
 
 HERE = "here"
 
@@ -29,6 +30,7 @@ def sweep(name: str | None, grace: timedelta, *, dry_run: bool) -> Iterator[str]
 
     Raises:
         RaiError: The use case has no store here, or its history is damaged.
+        UsageError: There is no such use case.
     """
     for use_case, repository in _repositories(name, HERE):
         collected = repository.collect_garbage(grace, expire_runs=TRANSIENT_AGE, dry_run=dry_run)
@@ -93,8 +95,10 @@ def _repositories(name: str | None, location: str) -> Iterator[tuple[str, Versio
         try:
             yield name, open_at(location, home(), repository_name(name), create=False)
         except NotFound as fault:
+            find(name)
             place = home() if location == HERE else location
-            raise RaiError(f"{name} has not been run in {place}", fix="`rai list` shows the use cases") from fault
+            fix = f"rai run {name}" if location == HERE else "name the store that it was run in"
+            raise NotRun(f"{name} has not been run in {place}", fix=fix) from fault
         return
     for item in load_all()[0]:
         try:

@@ -95,8 +95,9 @@ def partition_changes(keys: UseCaseKeys, branches: Sequence[str], present: Seque
 
 
 def _look(declared: Declared, lake: Lake, instance: dg.DagsterInstance, memory: Memory) -> _Findings:
+    from rai_assets.store.branches import data_branches
     from rai_assets.store.turns import at_work
-    from rai_assets.use_case.branches import audited_digest, clear_results, data_branches, descends
+    from rai_assets.use_case.branches import audited_digest, clear_results, descends
 
     keys = declared.use_case.keys()
     repository = lake.repository(keys)

@@ -14,9 +14,10 @@ from uuid import uuid4
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN
+from rai_assets.store.branches import check_data_branch
 from rai_assets.store.gate import merge_data
 from rai_assets.store.ledger import DECLARED, Standing, data_digest, record, requirements_digest, standing
-from rai_assets.store.names import TRANSIENT_DAYS, reserved
+from rai_assets.store.names import TRANSIENT_DAYS
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import ChangeSet, Commit, Strategy, VersionedRepository
 
@@ -173,13 +174,9 @@ def person() -> str:
 def _repository(declared: Declared, *data_branches: str | None) -> VersionedRepository:
     """The repository of a use case, in which the named data branches are."""
     repository = open_repository(prepare(), declared.use_case.keys().repository)
-    known = [name for name in repository.branches() if not reserved(name)]
     for branch in data_branches:
-        if branch is not None and branch not in known:
-            raise UsageError(
-                f"{declared.use_case.name} has no data branch {branch[:80]!r}",
-                fix=f"choose one of: {', '.join(known)}",
-            )
+        if branch is not None:
+            check_data_branch(repository, declared.use_case.name, branch)
     return repository
 
 

@@ -10,16 +10,17 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rai_assets.errors import RaiError, UsageError
+from rai_assets.errors import RaiError, UsageError, near_names
 from rai_assets.home import home
 from rai_assets.keys import MAIN, repository_name, results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.progress import printable
 from rai_assets.provenance import Address
 from rai_assets.store import results
+from rai_assets.store.branches import check_data_branch
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import NotFound, VersionedRepository
-from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.declaration import Declared, find
 
 _OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
 
@@ -44,11 +45,13 @@ def results_head(repository: VersionedRepository, name: str, branch: str) -> str
     """The newest results commit of a data branch.
 
     Raises:
-        RaiError: The branch has not been audited.
+        NotFound: There is no such data branch.
+        RaiError: It has not been audited.
     """
     try:
         return repository.resolve(results_branch(branch))
     except NotFound as error:
+        check_data_branch(repository, name, branch)
         raise RaiError(
             f"{name} has no results of branch {branch!r}", fix=f"rai run {name} --branch {branch}"
         ) from error
@@ -108,7 +111,8 @@ def select_numbers(
     audited = split or ("test" if declared.use_case.model is not None else "all")
     splits = {number.split for number in numbers if number.split}
     if audited not in splits:
-        raise UsageError(f"no number of {name} has the split {audited!r}", fix=f"splits: {', '.join(sorted(splits))}")
+        fix = near_names(audited, sorted(splits), "splits:")
+        raise UsageError(f"no number of {name} has the split {audited!r}", fix=fix)
     fitting = [
         number
         for number in numbers
@@ -131,14 +135,21 @@ def _columns(number: Number) -> list[str]:
 
 
 def _what_there_is(numbers: Sequence[Number], definition: str | None, by: Sequence[str]) -> str:
-    if definition and not any(_matches(number.definition, definition) for number in numbers):
+    defined = [number for number in numbers if definition is None or _matches(number.definition, definition)]
+    if definition and not defined:
+        name = definition.partition("@")[0]
+        versions = sorted({number.definition for number in numbers if _matches(number.definition, name)})
+        if versions:
+            return f"there is {', '.join(versions[:5])}"
         known = sorted({number.definition.partition("@")[0] for number in numbers})
-        near = get_close_matches(definition.partition("@")[0].strip("*"), known, 5, 0.5)
+        near = get_close_matches(name.strip("*").casefold(), known, 5, 0.5)
         return f"did you mean {', '.join(near)}?" if near else "`rai metrics` without --definition shows what there is"
+    groupings = sorted({",".join(_columns(number)) for number in defined if _columns(number)})
+    if by and groupings:
+        return near_names(",".join(by), groupings, "--by takes one of:", "  ")
     if by:
-        groupings = sorted({",".join(_columns(number)) for number in numbers if _columns(number)})
-        return "--by takes one of: " + "  ".join(groupings)
-    return "leave out one of --definition and --by"
+        return f"leave out --by: {definition or 'what is measured'} is not counted by groups"
+    return "choose another --split, or leave it out"
 
 
 def render_numbers(numbers: Sequence[Number], form: str) -> str:
@@ -235,7 +246,11 @@ def explain(text: str) -> str:
     from rai_assets.metrics.definitions import definition as definition_of
 
     address = Address.parse(text)
-    repository = repository_of(address.use_case)
+    try:
+        repository = repository_of(address.use_case)
+    except NotRun:
+        find(address.use_case)
+        raise
     try:
         commit = repository.resolve(address.commit)
         numbers = results.addressed_numbers(repository, commit, address.asset)

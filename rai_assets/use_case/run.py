@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from rai_assets.errors import InputRefused, RaiError, UsageError
+from rai_assets.errors import InputRefused, RaiError, UsageError, near_names
 from rai_assets.home import prepare
 from rai_assets.keys import MAIN, UseCaseKeys, results_branch
 from rai_assets.progress import announce, listening
+from rai_assets.store.branches import check_data_branch, data_branches
 from rai_assets.store.expiry import TRANSIENT_AGE, expire
 from rai_assets.store.turns import mark_alive, mark_ended, turn
 from rai_assets.use_case.declaration import Declared
@@ -63,13 +64,11 @@ def run(declared: Declared, branch: str = MAIN, only: Sequence[str] = ()) -> Out
 
     import dagster as dg
 
-    from rai_assets.use_case.branches import data_branches
     from rai_assets.use_case.graph import LAKE, build, end_dead_runs, location_definitions
     from rai_assets.use_case.quiet import quiet
 
+    check_data_branch(LAKE.repository(keys), keys.name, branch)
     branches = list(data_branches(LAKE.repository(keys)))
-    if branch not in branches:
-        raise UsageError(f"{keys.name} has no data branch {branch[:80]!r}", fix=f"choose one of: {', '.join(branches)}")
     with quiet(), _disk_faults(home), dg.DagsterInstance.get() as instance, stoppable() as stop_if_asked:
         definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
         selection = _selection(definitions, keys, only) if only else None
@@ -149,7 +148,7 @@ def _selection(definitions: Any, keys: UseCaseKeys, only: Sequence[str]) -> list
     known = {key.path[-1]: key for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     unknown = [name for name in only if name not in known]
     if unknown:
-        raise UsageError(f"{keys.name} has no asset {unknown[0]!r}", fix=f"choose from: {', '.join(sorted(known))}")
+        raise UsageError(f"{keys.name} has no asset {unknown[0]!r}", fix=near_names(unknown[0], sorted(known)))
     return [dg.AssetKey(keys.asset(name)) for name in only]
 
 

@@ -64,15 +64,33 @@ def test_reserved_names_are_no_data_branches(rai: Rai, store: VersionedRepositor
         (("branch", "create", "loans", "a/b"), "is no branch name"),
         (("branch", "create", "loans", "main"), "rai branch list loans"),
         (("branch", "create", "loans", "trial", "--from", "nowhere"), "there is no branch, tag or commit 'nowhere'"),
+        (("branch", "create", "loans", "trial", "--from", "mian"), "did you mean main? there are main, v0.9"),
         (("branch", "delete", "loans", "main"), "the branch that all others come from"),
-        (("branch", "delete", "loans", "trail"), "there are main"),
+        (("branch", "delete", "loans", "trail"), "loans has no data branch 'trail'\n  Fix: there are main\n"),
+        (("branch", "delete", "loans", "Mian"), "did you mean main?"),
         (("branch", "list", "laons"), "did you mean loans?"),
-        (("diff", "loans", "main", "nowhere"), "nowhere"),
-        (("merge", "loans", "nowhere"), "choose one of: main"),
-        (("merge", "loans", "main", "champion"), "choose one of: main"),
-        (("log", "loans", "--branch", "nowhere"), "nowhere"),
+        (("run", "loans", "--branch", "mian"), "did you mean main?"),
+        (("run", "loans", "--only", "evalution"), "did you mean evaluation, "),
+        (("ingest", "loans", "x.csv", "--branch", "mian"), "did you mean main?"),
+        (("publish", "loans", "--branch", "mian", "--reason", "why"), "did you mean main?"),
+        (("metrics", "loans", "--branch", "nowhere"), "has no data branch 'nowhere'\n  Fix: there are main\n"),
+        (("metrics", "loans", "--branch", "results-main"), "did you mean main? there are main"),
+        (("report", "loans", "--branch", "mian"), "did you mean main?"),
+        (("diff", "loans", "main", "nowhere"), "there are main, v0.9"),
+        (("diff", "loans", "v0.8", "main"), "did you mean v0.9?"),
+        (("merge", "loans", "nowhere"), "there are main"),
+        (("merge", "loans", "main", "champion"), "there are main"),
+        (("log", "loans", "--branch", "nowhere"), "there are main, v0.9"),
         (("tag", "create", "loans", "main"), "main"),
-        (("tag", "delete", "loans", "v1"), "v1"),
+        (("tag", "create", "loans", "v1", "nowhere"), "there are main, v0.9"),
+        (("tag", "delete", "loans", "v1"), "there are v0.9"),
+        (("tag", "delete", "loans", "v.09"), "did you mean v0.9?"),
+        (("checkout-file", "loans", "nowhere", "dataset/table.parquet"), "there are main, v0.9"),
+        (("revert", "loans", "main", "--branch", "champion"), "loans has no champion yet"),
+        (("revert", "loans", "main", "--branch", "mian"), "did you mean main?"),
+        (("gc", "laons"), "did you mean loans?"),
+        (("store", "verify", "laons"), "did you mean loans?"),
+        (("explain-number", "laons@abcdef12:evaluation#accuracy@1"), "did you mean loans?"),
         (("checkout-file", "loans", "main", "dataset/tabel.parquet"), "there are dataset/table.parquet"),
         (("revert", "loans", "main", "--branch", "results-main"), "is a name that the product keeps for itself"),
         (("revert", "loans", "nowhere"), "nowhere"),
@@ -81,11 +99,17 @@ def test_reserved_names_are_no_data_branches(rai: Rai, store: VersionedRepositor
 def test_wrong_words_are_refused_with_the_right_ones(
     rai: Rai, store: VersionedRepository, words: tuple[str, ...], said: str
 ) -> None:
+    store.create_tag("v0.9", "main")
     assert said in rai(*words, code=2)
 
 
 def test_a_use_case_that_was_not_run_says_so(rai: Rai) -> None:
-    assert "rai run loans" in rai("branch", "list", "loans", code=4)
+    for words in (
+        ("branch", "list", "loans"),
+        ("gc", "loans"),
+        ("explain-number", "loans@ab12cd34:evaluation#accuracy@1"),
+    ):
+        assert "Fix: rai run loans\n" in rai(*words, code=4)
     assert "loans  not run yet" in rai("list")
 
 

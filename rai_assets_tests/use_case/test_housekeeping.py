@@ -85,10 +85,10 @@ def test_copy_wants_two_stores(loans: VersionedRepository, words: tuple[str, str
 @pytest.mark.parametrize(
     "words", [("gc", "none"), ("store", "verify", "none"), ("store", "copy", "here", "embedded:x", "none")]
 )
-def test_a_use_case_without_a_store_is_told(loans: VersionedRepository, words: tuple[str, ...]) -> None:
+def test_a_use_case_that_does_not_exist_is_told(loans: VersionedRepository, words: tuple[str, ...]) -> None:
     fault = rai(*words).exception
-    assert isinstance(fault, RaiError)
-    assert "none has not been run in" in fault.what
+    assert isinstance(fault, UsageError)
+    assert "there is no use case 'none'" in fault.what
 
 
 def test_a_newer_store_is_refused(loans: VersionedRepository, workplace: Path) -> None:
