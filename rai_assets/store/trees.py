@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import stat
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import cast
 
-from dulwich.objects import ObjectID, parse_tree
+from dulwich.objects import ObjectID
 
+from rai_assets.store import folders
 from rai_assets.store.errors import InvalidPath
+from rai_assets.store.folders import FILE_MODE, FOLDER_MODE, Entry, Folder
 from rai_assets.store.git_objects import TREE, GitObject, GitObjects
 
-FILE_MODE, FOLDER_MODE = 0o100644, stat.S_IFDIR
-Entry = tuple[bytes, int, ObjectID]
-"""Name, mode and id of what lies in a folder."""
 Sides = tuple[ObjectID | None, ObjectID | None]
 """Pointer ids of one path before and after; None where it is absent."""
 
@@ -37,13 +33,13 @@ def find(store: GitObjects, tree: ObjectID, path: str) -> ObjectID | None:
 
 def find_all(store: GitObjects, tree: ObjectID, paths: Iterable[str]) -> dict[str, ObjectID | None]:
     """The same of many paths; each folder is opened once."""
-    folders: dict[str, list[str]] = defaultdict(list)
+    together: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        folders[path.rpartition("/")[0]].append(path)
+        together[path.rpartition("/")[0]].append(path)
     found: dict[str, ObjectID | None] = {}
-    for folder, inside in folders.items():
-        there = entries(store, _folder(store, tree, folder))
-        found |= {path: _kinds(_look_up(there, path.rpartition("/")[2].encode()))[0] for path in inside}
+    for folder, inside in together.items():
+        there = Folder(_raw(store, _folder(store, tree, folder)))
+        found |= {path: _kinds(there.get(path.rpartition("/")[2].encode()))[0] for path in inside}
     return found
 
 
@@ -94,7 +90,7 @@ def rewrite(
 
 def entries(store: GitObjects, tree: ObjectID | None) -> list[Entry]:
     """What lies in a folder, in git's order: that of whole paths, byte by byte."""
-    return _parsed(store.read(tree, TREE)) if tree else []
+    return folders.entries(_raw(store, tree))
 
 
 @dataclass
@@ -119,8 +115,8 @@ def _apply(
     store: GitObjects, origin: ObjectID | None, plan: _Plan, made: list[GitObject], base: str
 ) -> ObjectID | None:
     """Rewrite one folder; None if nothing is left in it."""
-    raw = store.read(origin, TREE) if origin else b""
-    folder = _Folder(raw)
+    raw = _raw(store, origin)
+    folder = Folder(raw)
     for name, pointer in plan.objects.items():
         if pointer is None and _kinds(folder.get(name))[0]:
             folder.remove(name)
@@ -149,76 +145,10 @@ def _apply(
     return made[-1].id
 
 
-class _Folder:
-    """The entries of one folder, to be changed. What stays is copied in one piece, however much it is.
-
-    Args:
-        raw: The bytes of git's tree.
-    """
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._old = _parsed(raw)
-        self._changed: dict[bytes, Entry | None] = {}
-
-    def get(self, name: bytes) -> Entry | None:
-        """The entry of that name now, or None."""
-        return self._changed[name] if name in self._changed else _look_up(self._old, name)
-
-    def set(self, name: bytes, mode: int, identity: ObjectID) -> None:
-        """Put an entry in place of one of that name."""
-        self._changed[name] = name, mode, identity
-
-    def remove(self, name: bytes) -> None:
-        """Take away the entry of that name."""
-        self._changed[name] = None
-
-    def encode(self) -> bytes:
-        """The bytes of git's tree."""
-        # An entry is its mode in octal, a space, its name, a zero byte and 20 bytes of digest.
-        starts = [0, *accumulate(len(name) + (28 if mode == FILE_MODE else 27) for name, mode, _ in self._old)]
-        cuts: list[tuple[int, int, bytes, bytes]] = []
-        for name, entry in self._changed.items():
-            old = _look_up(self._old, name)
-            if old:
-                place = bisect_left(self._old, _key(old), key=_key)
-                cuts.append((starts[place], starts[place + 1], b"", b""))
-            if entry:
-                start = starts[bisect_left(self._old, _key(entry), key=_key)]
-                cuts.append((start, start, _key(entry), _encoded(entry)))
-        pieces, at = [], 0
-        for start, end, _, record in sorted(cuts):
-            pieces += [self._raw[at:start], record]
-            at = end
-        return b"".join([*pieces, self._raw[at:]])
-
-
-def _key(entry: Entry) -> bytes:
-    """What git sorts a folder by."""
-    return entry[0] + b"/" if entry[1] == FOLDER_MODE else entry[0]
-
-
-def _look_up(entries: list[Entry], name: bytes) -> Entry | None:
-    """The entry of that name, be it an object or a folder."""
-    for key in (name, name + b"/"):
-        place = bisect_left(entries, key, key=_key)
-        if place < len(entries) and entries[place][0] == name:
-            return entries[place]
-    return None
-
-
-def _encoded(entry: Entry) -> bytes:
-    name, mode, identity = entry
-    return b"%o %b\0%b" % (mode, name, bytes.fromhex(identity.decode()))
-
-
 def _compare(
     store: GitObjects, before: ObjectID | None, after: ObjectID | None, base: str, sides: dict[str, Sides]
 ) -> None:
-    old = set(entries(store, before))
-    differing = old.symmetric_difference(entries(store, after))
-    left = {entry[0]: entry for entry in differing if entry in old}
-    right = {entry[0]: entry for entry in differing if entry not in old}
+    left, right = folders.differing(_raw(store, before), _raw(store, after))
     for name in left.keys() | right.keys():
         path = base + name.decode()
         (old_object, old_folder), (new_object, new_folder) = _kinds(left.get(name)), _kinds(right.get(name))
@@ -265,17 +195,15 @@ def _folder(store: GitObjects, tree: ObjectID, path: str) -> ObjectID | None:
 def _entry(store: GitObjects, tree: ObjectID, path: str) -> Entry | None:
     found: Entry = b"", FOLDER_MODE, tree
     for part in _bytes(path).split(b"/"):
-        below = _look_up(entries(store, found[2]), part) if stat.S_ISDIR(found[1]) else None
+        below = Folder(_raw(store, found[2])).get(part) if stat.S_ISDIR(found[1]) else None
         if below is None:
             return None
         found = below
     return found
 
 
-def _parsed(raw: bytes) -> list[Entry]:
-    # dulwich's compiled function returns a list; its twin in Python is a generator.
-    found = parse_tree(raw, 20)
-    return cast("list[Entry]", found if isinstance(found, list) else list(found))
+def _raw(store: GitObjects, tree: ObjectID | None) -> bytes:
+    return store.read(tree, TREE) if tree else b""
 
 
 def _bytes(text: str) -> bytes:

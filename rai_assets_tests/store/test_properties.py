@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from dulwich.objects import ObjectID
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from rai_assets.store import trees
+from rai_assets.store.git_objects import BLOB, TREE, GitObject, GitObjects
+from rai_assets.store.merge import merge_changes
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import MergeConflict, NoChanges
 from rai_assets_tests.store.saying import change, content
@@ -151,3 +158,56 @@ TestRepositories = Repositories.TestCase
 TestRepositories.settings = settings(
     max_examples=12, stateful_step_count=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
+
+
+def by_chance(state: State, changes: int, chance: random.Random) -> State:
+    """A state with so many changes in it: one in three edits, one deletes, one adds."""
+    after = dict(state)
+    for path in chance.sample(sorted(state), changes):
+        kind = chance.randrange(3)
+        if kind:
+            after[path if kind == 1 else f"{path}+"] = chance.choice("123")
+        else:
+            del after[path]
+    return after
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Iterator[GitObjects]:
+    GitObjects.create(tmp_path / "objects")
+    store = GitObjects(tmp_path / "objects")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("changes", [1, 30, 900])
+@pytest.mark.parametrize("strategy", [None, "source-wins", "dest-wins"])
+def test_a_merge_of_large_folders_is_the_merge_by_keys(objects: GitObjects, strategy, changes: int):
+    """Most of what is in such folders is never looked at."""
+    for seed in range(4):
+        chance = random.Random(seed)
+        base = {f"{'flat' if number % 2 else f'd{number % 7}'}/f{number}": "0" for number in range(3000)}
+        source, destination = by_chance(base, changes, chance), by_chance(base, changes, chance)
+        roots = [_tree(objects, state) for state in (base, source, destination)]
+        changed = trees.compare(objects, *roots[:2])
+        present = trees.find_all(objects, roots[2], changed)
+        expected = merged(base, source, destination, strategy)
+        try:
+            root, made = trees.rewrite(objects, roots[2], merge_changes(changed, present, strategy))
+        except MergeConflict as conflict:
+            assert set(conflict.paths) == expected
+            continue
+        objects.write(made)
+        assert dict(trees.walk(objects, root)) == {path: _pointer(text).id for path, text in dict(expected).items()}
+
+
+def _tree(objects: GitObjects, state: State) -> ObjectID:
+    empty = GitObject.make(TREE, b"")
+    objects.write([empty])
+    root, made = trees.rewrite(objects, empty.id, {path: _pointer(text).id for path, text in state.items()})
+    objects.write(made)
+    return root
+
+
+def _pointer(text: str) -> GitObject:
+    return GitObject.make(BLOB, text.encode())
