@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -112,10 +113,10 @@ class ContentFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def staging(self) -> Iterator[Staging]:
-        """A place where the contents of one change set wait for their publication."""
+    def staging(self, count: int) -> Iterator[Staging]:
+        """A place where the so many contents of one change set wait for their publication."""
         with self.scratch() as folder:
-            yield Staging(self, folder)
+            yield Staging(self, folder, count)
 
     def sweep(self, used: Collection[str], grace: float, *, dry_run: bool) -> tuple[int, int]:
         """Remove contents that are not `used` and older than `grace` seconds; returns how many, and their bytes."""
@@ -148,20 +149,21 @@ class Staging:
     Args:
         contents: Where they go.
         folder: A folder of their own on the same file system.
+        count: How many there are, which decides how they are flushed.
     """
 
-    def __init__(self, contents: ContentFolder, folder: Path) -> None:
+    def __init__(self, contents: ContentFolder, folder: Path, count: int) -> None:
         self._contents = contents
         self._folder = folder
         self._staged: dict[Blob, Path] = {}
-        self._count = 0
+        self._numbers = itertools.count()
+        self._each = count <= SYNC_EACH
 
     def add(self, put: Put) -> Blob:
         """Bring the content of a put into the folder, in constant memory, and return its digest and size.
 
         A file to be adopted stays where it is until `publish` if it lies on the same file system.
         """
-        self._count += 1
         source = put.source
         if put.consume and isinstance(source, Path) and _same_device(source, self._folder):
             path = source
@@ -169,7 +171,7 @@ class Staging:
                 blob = copy_hashed(stream, None)
                 self._flush(stream)
         else:
-            path = self._folder / str(self._count)
+            path = self._folder / str(next(self._numbers))
             # Born read-only: nothing may write a content twice.
             with _opened(source) as stream, open(path, "xb", 0, opener=_read_only) as out:
                 blob = copy_hashed(stream, out)
@@ -180,7 +182,7 @@ class Staging:
 
     def settle(self) -> None:
         """Make the staged contents durable."""
-        if self._count > SYNC_EACH:
+        if not self._each:
             os.sync()
 
     def publish(self) -> None:
@@ -189,19 +191,20 @@ class Staging:
         for blob, path in self._staged.items():
             target = self._contents.path(blob.sha256)
             if not self._contents.holds(blob.sha256, blob.size):
-                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.parent not in folders:
+                    target.parent.mkdir(exist_ok=True)
+                    folders |= {target.parent, target.parent.parent}
                 if path.parent != self._folder:
                     path.chmod(0o444)
                 path.replace(target)
-                folders |= {target.parent, target.parent.parent}
-        if len(folders) > SYNC_EACH:
+        if not self._each:
             os.sync()
         else:
             for folder in folders:
                 sync_folder(folder)
 
     def _flush(self, stream: BinaryIO) -> None:
-        if self._count <= SYNC_EACH:
+        if self._each:
             os.fsync(stream.fileno())
 
 

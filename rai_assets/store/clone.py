@@ -96,7 +96,7 @@ def _copy_contents(source: ContentFolder, target: EmbeddedRepository, items: lis
     contents, git = ContentFolder(target.root), GitLayer(target.root)
     total, done = sum(item.size for item in items), 0
     for batch in _batches(items):
-        with contents.staging() as staging:
+        with contents.staging(len(batch)) as staging:
             for item in batch:
                 if not contents.holds(item.sha256, item.size):
                     put = Put(source.path(item.sha256), item.content_type, {}, if_absent=False, consume=False)

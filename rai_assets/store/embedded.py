@@ -115,7 +115,7 @@ class EmbeddedRepository(EmbeddedReader):
         described = _described(message, metadata, branch)
         # Asked before the upload, so that nobody waits for a refusal; asked again under the lock.
         self._writable(branch, expected_head)
-        with faults(self._git.root), self._contents.staging() as staging:
+        with faults(self._git.root), self._contents.staging(len(changes.puts)) as staging:
             pointers = _stage(changes, staging)
             with self._git.writing():
                 head = self._writable(branch, expected_head)
