@@ -50,7 +50,9 @@ def with_media(
     names = {**settings.columns, column: ColumnSettings(role="identifier", dtype="text")}
     fields = settings.model_dump(exclude_unset=True) | {"columns": names}
     found = DatasetSettings.model_validate({**fields, "media": MediaSettings(folder=declared, path=column)})
-    said = f"{column} names the row's file in {folder}: {hits[column]} of the first {len(rows)} rows do"
+    some = "all" if hits[column] == len(rows) else f"{hits[column]:,}"
+    looked_at = f"the first {_ROWS} rows" if len(rows) == _ROWS else f"the {len(rows)} rows"
+    said = f"{column} names the row's file in {folder}: {some} of {looked_at} do"
     return found, column, said
 
 

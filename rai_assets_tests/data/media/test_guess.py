@@ -30,10 +30,16 @@ def guess(tmp_path: Path, table: str, folder: str = "media") -> tuple[DatasetSet
 def test_the_column_most_of_whose_values_are_files_names_them(tmp_path: Path) -> None:
     found, column, said = guess(tmp_path, "id,picture,y,p\na.png,a.png,1,1\n7,sub/b.png,0,1\n8,gone.png,1,0\n")
     assert (found.media and found.media.path, column) == ("picture", "picture")
-    assert "2 of the first 3 rows do" in said
+    assert said == f"picture names the row's file in {tmp_path / 'media'}: 2 of the 3 rows do"
     assert found.columns["picture"].role == "identifier"
     assert found.file_columns == ("id", "picture", "y", "p")
     assert list(found.columns)[4:] == list(FACTS)
+
+
+@pytest.mark.parametrize(("gone", "said"), [(0, "all of the first 200 rows do"), (3, "197 of the first 200 rows do")])
+def test_of_a_long_table_the_first_rows_are_looked_at(tmp_path: Path, gone: int, said: str) -> None:
+    rows = ["x.png,1,1"] * gone + ["a.png,1,1", "sub/b.png,0,0"] * 150
+    assert guess(tmp_path, "picture,y,p\n" + "\n".join(rows) + "\n")[2].endswith(f": {said}")
 
 
 def test_what_is_written_reads_back_and_leaves_out_what_needs_no_word(tmp_path: Path) -> None:
