@@ -103,7 +103,7 @@ def diff(
         print(json.dumps(found.as_json(), indent=1, ensure_ascii=False, allow_nan=False))
         return
     print(f"{before} ({found.before[:12]}) -> {after} ({found.after[:12]})")
-    for line in _difference_lines(found, before, after):
+    for line in _difference_lines(found):
         print(line)
 
 
@@ -209,8 +209,9 @@ def revert(
         print(f"Next: rai run {name} --branch {branch}")
 
 
-def _difference_lines(found: RefDifference, before: str, after: str) -> Iterator[str]:
+def _difference_lines(found: RefDifference) -> Iterator[str]:
     from rai_assets.data.difference_text import as_lines
+    from rai_assets.store.errors import both_changed
 
     if not found.objects:
         yield "nothing differs"
@@ -220,7 +221,7 @@ def _difference_lines(found: RefDifference, before: str, after: str) -> Iterator
     if len(found.objects) > _SHOWN:
         yield f"and {len(found.objects) - _SHOWN:,} more objects; --format json names them all"
     if found.conflicts:
-        yield f"conflict {', '.join(found.conflicts[:20])}: both sides changed it since {after} parted from {before}"
+        yield f"conflict {both_changed(found.conflicts)}"
     if found.table is not None:
         yield from as_lines(found.table)
 

@@ -48,8 +48,13 @@ class MergeConflict(RaiError):
 
     def __init__(self, paths: Sequence[str], *, where: str = "", fix: str = "") -> None:
         self.paths = tuple(paths)
-        shown = ", ".join(self.paths[:5]) + (", ..." if len(self.paths) > 5 else "")
-        super().__init__(f"both sides changed {len(self.paths)} object(s) differently: {shown}", where=where, fix=fix)
+        super().__init__(both_changed(self.paths), where=where, fix=fix)
+
+
+def both_changed(paths: Sequence[str]) -> str:
+    """What is in the way of a merge, in a sentence."""
+    shown = ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
+    return f"both sides changed {len(paths)} object{'' if len(paths) == 1 else 's'} differently: {shown}"
 
 
 class HookRejected(RaiError):

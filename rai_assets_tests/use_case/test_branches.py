@@ -192,9 +192,10 @@ def test_a_conflict_names_the_paths_and_a_side_can_win(rai: Rai, workplace: Path
     for name, seed in (("one", 1), ("two", 2)):
         rai("branch", "create", "loans", name)
         rai("ingest", "loans", other_rows(workplace, seed=seed), "--branch", name)
-    assert "conflict dataset/sources.json, dataset/table.parquet" in rai("diff", "loans", "one", "two")
+    sentence = "both sides changed 2 objects differently: dataset/sources.json, dataset/table.parquet"
+    assert f"conflict {sentence}" in rai("diff", "loans", "one", "two")
     said = rai("merge", "loans", "two", "one", code=4)
-    assert "dataset/table.parquet" in said and "Fix: " in said
+    assert sentence in said and "Fix: " in said
     rai("merge", "loans", "two", "one", "--strategy", "source-wins")
     assert store.tree_digest("one", "dataset/") == store.tree_digest("two", "dataset/")
 
