@@ -135,7 +135,7 @@ def audit_commit(
     commit = repository.resolve(commit)
     with repository.scratch() as folder:
         staged = stage_stored(settings, repository, commit, folder, lambda *_: None)
-    _judge(staged, repository, branch, commit, run_id)
+    _judge(staged, repository, branch, commit, repository.tree_digest(commit, PREFIX), run_id)
     return staged.rules
 
 
@@ -171,7 +171,7 @@ def _publish(
         repository.delete_branch(run_branch)
         raise
     version = repository.tree_digest(commit, PREFIX)
-    accepted = _judge(staged, repository, branch, commit, run_id)
+    accepted = _judge(staged, repository, branch, commit, version, run_id)
     if commit != start:
         if not accepted:
             return Ingested(False, commit, run_branch, staged.rules, staged.rows, version, changed=True)
@@ -180,9 +180,9 @@ def _publish(
     return Ingested(accepted, commit, branch, staged.rules, staged.rows, version, changed=commit != start)
 
 
-def _judge(staged: Staged, repository: VersionedRepository, branch: str, commit: str, run_id: str) -> bool:
-    """Write what the rules say of a commit's data into the ledger; True if they may be published."""
-    digest, holds = repository.tree_digest(commit, PREFIX), not staged.failed
+def _judge(staged: Staged, repository: VersionedRepository, branch: str, commit: str, digest: str, run_id: str) -> bool:
+    """Write what the rules say of the data with this digest into the ledger; True if they may be published."""
+    holds = not staged.failed
     verdict = {"holds": holds, "failed": list(staged.failed)}
     ledger.record(repository, branch, digest, "contract", verdict, commit=commit, run_id=run_id)
     return holds or ledger.overrides(repository, digest, "contract")
