@@ -74,7 +74,9 @@ def scorecard_asset(
                 return _score(stage, keys, title, purpose, requirements, analyses, has_model)
 
             result, commit, reused = stage.produce("scorecard", settings, reads, compute)
-            record_requirements(stage.repository, stage.branch, result.facts, requirements, scorecard=commit)
+            record_requirements(
+                stage.repository, stage.branch, result.facts, requirements, scorecard=commit, run_id=stage.run_id
+            )
             return materialization(stage, result, commit, reused, _present(result), [_gate(result.facts)])
 
     return scorecard

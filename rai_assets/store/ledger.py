@@ -113,6 +113,7 @@ def record_requirements(
     requirements: Sequence[Requirement],
     *,
     scorecard: str,
+    run_id: str,
 ) -> None:
     """Write the verdicts of a scorecard into the ledger.
 
@@ -122,6 +123,7 @@ def record_requirements(
         facts: Of the scorecard: `data` (digest), `gate`, and `verdicts` with id, verdict, blocking and sentence.
         requirements: The declared requirements.
         scorecard: The results commit that holds the scorecard.
+        run_id: The run that made or reused it.
     """
     failing = [
         f"{item['id']} ({item['verdict']}): {item['sentence']}"
@@ -129,7 +131,7 @@ def record_requirements(
         if item["blocking"] and item["verdict"] != "pass"
     ]
     verdict = {"gate": facts["gate"], "failing": failing, DECLARED: requirements_digest(requirements)}
-    record(repository, branch, facts["data"], "requirements", verdict, scorecard=scorecard)
+    record(repository, branch, facts["data"], "requirements", verdict, scorecard=scorecard, run_id=run_id)
 
 
 def copy_verdicts(

@@ -31,7 +31,7 @@ def judged(
 ) -> None:
     verdicts = [{"id": "R2", "verdict": gate, "blocking": True, "sentence": "The gap is 0.3, above 0.1."}]
     facts = {"data": data_digest(repository, branch), "gate": gate, "verdicts": verdicts}
-    ledger.record_requirements(repository, branch, facts, requirements or REQUIRED, scorecard="c" * 40)
+    ledger.record_requirements(repository, branch, facts, requirements or REQUIRED, scorecard="c" * 40, run_id="r")
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ def test_an_audit_makes_every_asset_judges_and_promotes(loans: Declared) -> None
     audited = results.load(repository, "results-main", "model")
     assert served.files["model.onnx"] == audited.files["model.onnx"]
     assert served.provenance.commit == repository.resolve("main")
+    written = [commit for commit in repository.log("results-main") if commit.parents]
+    assert {commit.metadata.get("run_id") for commit in written} == {outcome.run_id}, "results and verdicts alike"
 
 
 def test_every_number_is_pinned_to_data_model_and_formula(loans: Declared) -> None:
