@@ -1,0 +1,107 @@
+"""What rows with labels say of a score: the probability it stands for, and how surely that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.metrics.calibration import CalibrationBins, calibration_error
+from rai_assets.metrics.intervals import Floats
+from rai_assets.metrics.means import Groups
+
+FOLDS = 5
+MOST_BINS, ROWS_PER_BIN = 50, 20
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The probability of a positive label given a score, learnt on calibration rows.
+
+    Attributes:
+        scores: Scores at which the isotonic map bends, rising, (k,).
+        heights: Probability there, (k,).
+        as_is: The score itself is taken for the probability, because the map does not lower its calibration error.
+        edges: Scores that part the calibration rows into bins of about equal size, (bins - 1,).
+        rows: Calibration rows in every cell of bin and decision, (2 bins,).
+        positives: Those of them with a positive label, (2 bins,).
+        error_before: Expected calibration error of the score; None where it is no probability.
+        error_after: That of the isotonic map, on rows that it was not fitted on.
+    """
+
+    scores: Floats
+    heights: Floats
+    as_is: bool
+    edges: Floats
+    rows: NDArray[np.int64]
+    positives: Floats
+    error_before: float | None
+    error_after: float
+
+    @classmethod
+    def fit(cls, score: Floats, positive: NDArray, decision: NDArray, *, probability: bool, seed: int) -> Calibration:
+        """Keep the score, or map it by isotonic regression where that lowers the calibration error on other rows.
+
+        Args:
+            score: Score of every calibration row, (n,).
+            positive: 1 where its label is the positive one, else 0, (n,); both occur.
+            decision: Its decision, {0, 1}, (n,).
+            probability: The score claims to be a probability; if not it is mapped anyway.
+            seed: Of the folds.
+        """
+        fold = np.random.default_rng(seed).permutation(len(score)) % FOLDS
+        mapped = np.empty(len(score))
+        for held in range(FOLDS):
+            rows = fold == held
+            mapped[rows] = np.interp(score[rows], *_isotonic(score[~rows], positive[~rows]))
+        before = _error(positive, score) if probability else None
+        after = _error(positive, mapped)
+        bins = int(np.clip(len(score) // ROWS_PER_BIN, 1, MOST_BINS))
+        edges = np.unique(np.quantile(score, np.arange(1, bins) / bins)) if bins > 1 else np.empty(0)
+        cell = np.searchsorted(edges, score, side="right") * 2 + decision
+        cells = 2 * (len(edges) + 1)
+        return cls(
+            *_isotonic(score, positive),
+            as_is=before is not None and before <= after,
+            edges=edges,
+            rows=np.bincount(cell, minlength=cells),
+            positives=np.bincount(cell, positive, minlength=cells).astype(float),
+            error_before=before,
+            error_after=after,
+        )
+
+    def readings(self, score: Floats) -> list[Floats]:
+        """The probability of a positive label, (n,): the chosen reading, and the map's where the score was chosen.
+
+        That the map does not lower the calibration error does not prove the score right; both readings bound the truth.
+        """
+        mapped = np.interp(score, self.scores, self.heights)
+        return [np.asarray(score, float), mapped] if self.as_is else [mapped]
+
+    def cells(self, score: Floats, decision: NDArray) -> NDArray[np.intp]:
+        """The cell of bin and decision of every row, (n,): an index into `rows`."""
+        return np.searchsorted(self.edges, score, side="right") * 2 + decision
+
+    def noise(self, probability: Floats, cells: NDArray[np.intp]) -> Floats:
+        """Variance of the label of every row, (n,), never 0: a cell without a miss may have one."""
+        n = self.rows[cells]
+        smoothed = (n * probability + 0.5) / (n + 1)
+        return smoothed * (1 - smoothed)
+
+    def doubt(self) -> Floats:
+        """Variance of the probability in every cell: that of a share of its calibration rows."""
+        share = (self.positives + 0.5) / (self.rows + 1)
+        return share * (1 - share) / (self.rows + 1)
+
+
+def _isotonic(score: Floats, positive: NDArray) -> tuple[Floats, Floats]:
+    """The rising map nearest to the labels: where it bends, and its height there."""
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive)
+    return fitted.X_thresholds_.astype(float), fitted.y_thresholds_.astype(float)
+
+
+def _error(positive: NDArray, score: Floats) -> float:
+    return float(calibration_error(CalibrationBins.of(positive, score, Groups())).value[0])

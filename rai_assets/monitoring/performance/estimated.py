@@ -1,0 +1,162 @@
+"""How well a model does on rows whose labels have not arrived, in all and by group, or why that cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.data.contract import Contract
+from rai_assets.data.groups import groupings
+from rai_assets.errors import UsageError
+from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.estimates import SMALL, too_small
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.gaps import group_name
+from rai_assets.metrics.number import Number, measured
+from rai_assets.metrics.rows import Rows
+from rai_assets.model.encoding import Feature
+from rai_assets.model.rows import ScoredRows
+from rai_assets.monitoring.performance.confidence import BINARY, SEVERAL, estimates_of
+from rai_assets.monitoring.performance.expected import Expected
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+from rai_assets.monitoring.performance.support import Support
+
+FEWEST_CALIBRATION, FEWEST_OF_A_LABEL = 500, 20
+"""Calibration rows, in all and of either label, below which nothing is estimated; coverage is simulated from there."""
+ASSUMES = "estimated without labels: holds only if a score still means what it meant on the calibration rows"
+BLIND = (
+    "Performance without labels is estimated from what the scores meant on the calibration rows ({rows:,} rows of the "
+    "{split} split). It follows a change in who is scored. It cannot see a change in what becomes of them: if the "
+    "outcome of rows with equal columns has changed, every estimate is wrong and nothing here shows it."
+)
+
+
+def estimated_performance(
+    calibration: ScoredRows,
+    current: ScoredRows,
+    contract: Contract,
+    features: Sequence[Feature],
+    settings: PerformanceSettings,
+    *,
+    seed: int,
+    chunk: str = "",
+) -> Findings:
+    """Estimate what the labels of a batch will show, by calibrated confidence (NannyML's CBPE).
+
+    Every interval is for the metric as the batch's own labels will show it: it allows for the chance of these labels
+    and for the doubt about the calibration. A group is estimated with a calibration on its own rows.
+
+    Args:
+        calibration: Rows with labels that the model was not fitted on.
+        current: Rows of the batch, scored, without labels (those given are not looked at).
+        contract: Roles of the columns; says which groups there are.
+        features: Columns that place a row among the calibration rows.
+        settings: Level, sizes and limits.
+        seed: Of the folds and of the rows drawn.
+        chunk: Name of the batch, the coordinate `chunk`; empty for none.
+    """
+    problem = _Problem(calibration, current, features, settings, seed, {"chunk": chunk} if chunk else {})
+    found = Findings(notes=[BLIND.format(rows=calibration.rows.n, split=calibration.rows.split)])
+    everyone = np.ones(calibration.rows.n, bool), np.ones(current.rows.n, bool)
+    numbers, note = problem.answer(*everyone, {})
+    found.numbers.extend(numbers)
+    found.notes.append(note)
+    by_columns = {item.columns: item for item in groupings(calibration.table, contract, settings.intersections)}
+    for grouping in groupings(current.table, contract, settings.intersections):
+        known = by_columns[grouping.columns]
+        codes = {tuple(group.items()): code for code, group in enumerate(known.groups)}
+        for code, group in enumerate(grouping.groups):
+            members = known.codes == codes.get(tuple(group.items()), -1)
+            numbers, note = problem.answer(members, grouping.codes == code, group)
+            found.numbers.extend(numbers)
+            found.notes.append(f"{group_name(group)}: {note}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Calibration rows and a batch, and how they are asked about; arguments as of `estimated_performance`."""
+
+    calibration: ScoredRows
+    current: ScoredRows
+    features: Sequence[Feature]
+    settings: PerformanceSettings
+    seed: int
+    places: Mapping[str, str]
+    support: Support = field(init=False)
+
+    def __post_init__(self) -> None:
+        known, asked = ((side.table, _confidence(side.rows)) for side in (self.calibration, self.current))
+        object.__setattr__(self, "support", Support.of(known, asked, self.features, seed=self.seed))
+
+    def answer(
+        self, known: NDArray[np.bool_], members: NDArray[np.bool_], group: Mapping[str, str]
+    ) -> tuple[list[Number], str]:
+        """The numbers of some rows by the calibration rows that speak for them, and a sentence on the calibration."""
+        rows, settings = self.current.rows.take(members), self.settings
+        looked_at, share = self.support.share(members)
+        low, high = self.support.bounds(settings.level, members)
+        beyond = measured(
+            "unsupported_rate@1", share, low, high, level=settings.level, n=looked_at, small=looked_at < SMALL,
+            group=group, coordinates=self.places, split=rows.split, unit="rate",
+        ) if looked_at else Number(
+            "unsupported_rate@1", None, group=group, coordinates=self.places, reason="no row was looked at"
+        )  # fmt: skip
+        labelled = self.calibration.rows.take(known)
+        why = _cannot_tell(labelled, rows.n, share, low, settings)
+        if why:
+            numbers = [
+                self._number(Expected(name, np.nan, np.nan, np.nan, 0.0), {}, group, rows.split, why)
+                for name in (BINARY if rows.task == "binary" else SEVERAL)
+            ]
+            return [beyond, *numbers], f"nothing is estimated, because {why}."
+        estimates, note = estimates_of(labelled, rows, settings.level, self.seed)
+        return [beyond, *(self._number(item, places, group, rows.split) for item, places in estimates)], note
+
+    def _number(
+        self, item: Expected, places: Mapping[str, str], group: Mapping[str, str], split: str, why: str = ""
+    ) -> Number:
+        kind = definition(f"estimated_{item.name}")
+        where: dict[str, Any] = {
+            "group": group, "coordinates": {**self.places, **places}, "split": split, "unit": kind.unit
+        }  # fmt: skip
+        if not why and item.rows < self.settings.minimum_size:
+            why = too_small(int(item.rows), self.settings.minimum_size)
+        if why or not np.isfinite(item.value):
+            return Number(kind.id, None, reason=why or item.undefined, **where)
+        return measured(
+            kind.id, item.value, item.low, item.high, level=self.settings.level, n=round(item.rows),
+            small=item.rows < SMALL, reason=ASSUMES, **where,
+        )  # fmt: skip
+
+
+def _cannot_tell(labelled: Rows, n: int, share: float, least: float, settings: PerformanceSettings) -> str:
+    """Why nothing is estimated; empty where it is."""
+    if n < settings.minimum_size:
+        return too_small(n, settings.minimum_size)
+    if labelled.n < FEWEST_CALIBRATION:
+        return f"cannot tell: {labelled.n:,} calibration rows, and at least {FEWEST_CALIBRATION} are needed"
+    if labelled.target is None or labelled.score is None:
+        return "cannot tell: the calibration rows have no labels or no scores"
+    fewest = min(np.bincount(labelled.target.astype(int), minlength=max(2, len(labelled.classes))).tolist())
+    if fewest < FEWEST_OF_A_LABEL:
+        return (
+            f"cannot tell: {fewest} calibration rows have the rarest label, and at least {FEWEST_OF_A_LABEL} are needed"
+        )
+    if least > settings.most_unsupported:
+        return (
+            f"cannot tell: {share:.0%} of the rows are unlike any calibration row, and at most "
+            f"{settings.most_unsupported:.0%} may be"
+        )
+    return ""
+
+
+def _confidence(rows: Rows) -> NDArray[np.float64]:
+    """One score per row: of the positive class, or of the most probable one."""
+    if rows.score is None:
+        raise UsageError("rows without scores have no estimated performance", fix="give a column the role score")
+    return rows.score if rows.score.ndim == 1 else rows.score.max(axis=1)

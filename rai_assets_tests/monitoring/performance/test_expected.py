@@ -1,0 +1,176 @@
+"""Estimates against sums over rows and pairs of rows, written out as NannyML describes them, and simulated coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from rai_assets.metrics.rows import Rows
+from rai_assets.metrics.table import measure
+from rai_assets.monitoring.performance.calibrated import Calibration
+from rai_assets.monitoring.performance.confidence import estimates_of
+from rai_assets.monitoring.performance.expected import Unlabelled, expected_auc, expected_mean, expected_rates
+
+
+def population(rng: np.random.Generator, n: int, slope: float = 1.0, shift: float = 0.0) -> Rows:
+    """Normal log-odds scores; the label's own log-odds are `slope` times the score's, so 1 is calibrated."""
+    score = expit(rng.normal(shift - 0.5, 1.5, n))
+    target = (rng.random(n) < expit(slope * logit(score))).astype(np.int8)
+    return Rows("binary", ("no", "yes"), target, (score >= 0.5).astype(np.int8), score, True)
+
+
+def unlabelled(rng: np.random.Generator, *, weighted: bool) -> Unlabelled:
+    """Rounded scores, so that some are tied, read as the probability."""
+    known, rows = population(rng, 800), population(rng, 60)
+    calibration = Calibration.fit(known.score, known.target, known.decision, probability=True, seed=0)
+    weight = rng.exponential(size=60) if weighted else None
+    score = np.round(rows.score, 1)
+    return Unlabelled.of(calibration, score, score, (score >= 0.5).astype(np.int8), weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rates_are_those_of_expected_counts(weighted: bool) -> None:
+    rows = unlabelled(np.random.default_rng(1), weighted=weighted)
+    tp = fp = fn = tn = 0.0
+    for p, decision, weight in zip(rows.probability, rows.decision, rows.weight, strict=True):
+        tp, fp = tp + weight * p * decision, fp + weight * (1 - p) * decision
+        fn, tn = fn + weight * p * (1 - decision), tn + weight * (1 - p) * (1 - decision)
+    wanted = {
+        "accuracy": (tp + tn) / (tp + fp + fn + tn), "true_positive_rate": tp / (tp + fn),
+        "false_positive_rate": fp / (fp + tn), "precision": tp / (tp + fp), "f1": 2 * tp / (2 * tp + fp + fn),
+        "base_rate": (tp + fn) / (tp + fp + fn + tn),
+    }  # fmt: skip
+    found = {item.name: item.value for item in expected_rates(rows, 0.95)}
+    assert found == pytest.approx(wanted, rel=1e-12)
+    if not weighted:
+        right = np.where(rows.decision == 1, rows.probability, 1 - rows.probability)
+        assert found["accuracy"] == pytest.approx(np.mean(right), rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_auc_is_that_of_all_pairs(weighted: bool) -> None:
+    rows = unlabelled(np.random.default_rng(2), weighted=weighted)
+    positive, negative = rows.weight * rows.probability, rows.weight * (1 - rows.probability)
+    ordered = (rows.score[:, None] > rows.score) + 0.5 * (rows.score[:, None] == rows.score)
+    wanted = (np.outer(positive, negative) * ordered).sum() / (positive.sum() * negative.sum())
+    assert expected_auc(rows, 0.95).value == pytest.approx(wanted, rel=1e-12)
+
+
+def test_the_pull_of_a_label_is_the_derivative() -> None:
+    rows = unlabelled(np.random.default_rng(3), weighted=True)
+    pulls: list[np.ndarray] = []
+
+    class Watched(Unlabelled):
+        def variance(self, pull: np.ndarray) -> float:
+            pulls.append(pull)
+            return 1.0
+
+    def values(probability: np.ndarray) -> np.ndarray:
+        given = Watched(rows.decision, rows.score, probability, rows.weight, rows.noise, rows.cells, rows.doubt)
+        rates = [item.value for item in expected_rates(given, 0.95)]
+        auc, mean = expected_auc(given, 0.95).value, expected_mean("accuracy", given, 0.95).value
+        f1 = rates[4]
+        return np.array([*rates[:4], f1 / (2 - f1), rates[5], auc, mean])  # F1's interval is that of the Jaccard share
+
+    values(rows.probability)
+    analytic = np.array(pulls)
+    for row in range(0, 60, 7):
+        step = np.zeros(60)
+        step[row] = 1e-6
+        numeric = (values(rows.probability + step) - values(rows.probability - step)) / 2e-6
+        assert analytic[:, row] == pytest.approx(numeric, abs=1e-7)
+
+
+def test_with_the_probabilities_known_only_the_labels_vary() -> None:
+    rng = np.random.default_rng(4)
+    p = rng.uniform(0.2, 0.8, 400)
+    cells = np.zeros(400, np.intp)
+    rows = Unlabelled(np.ones(400, np.int8), p, p, np.ones(400), p * (1 - p), cells, np.zeros(1))
+    estimate = expected_mean("accuracy", rows, 0.95)
+    deviation = np.sqrt((p * (1 - p)).sum()) / 400
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.966 * deviation + 1 / 400, rel=0.01)
+
+
+def test_isotonic_is_kept_only_where_it_lowers_the_calibration_error() -> None:
+    rng = np.random.default_rng(5)
+
+    def fitted(rows: Rows) -> Calibration:
+        return Calibration.fit(rows.score, rows.target, rows.decision, probability=True, seed=0)
+
+    good = [fitted(population(rng, 600)) for _ in range(12)]
+    bad = [fitted(population(rng, 600, slope=0.4)) for _ in range(12)]
+    assert all(item.as_is == (item.error_before <= item.error_after) for item in good + bad)
+    assert sum(item.as_is for item in good) >= 4
+    assert not any(item.as_is for item in bad)
+    score = population(rng, 3_000).score
+    assert {len(item.readings(score)) for item in good if item.as_is} == {2}
+    many = population(rng, 10_000, slope=0.4)
+    assert np.abs(fitted(many).readings(score)[-1] - expit(0.4 * logit(score))).mean() < 0.03
+    points = Calibration.fit(100 * many.score, many.target, many.decision, probability=False, seed=0)
+    assert points.error_before is None and not points.as_is
+
+
+def coverage(n_known: int, n: int, slope: float, shift: float, draws: int, seed: int = 6) -> dict[str, float]:
+    """How often the interval of an estimate held what the labels of the same rows then showed."""
+    rng = np.random.default_rng([seed, n_known, n])
+    held: dict[str, list[bool]] = {}
+    for _ in range(draws):
+        known, rows = population(rng, n_known, slope), population(rng, n, slope, shift)
+        true = {number.definition.partition("@")[0]: number for number in measure(rows)}
+        for item, _ in estimates_of(known, rows, 0.95, 0)[0]:
+            value = true[item.name].value
+            if value is not None and item.rows >= 5:
+                held.setdefault(item.name, []).append(item.low - 1e-12 <= value <= item.high + 1e-12)
+    return {name: float(np.mean(each)) for name, each in held.items()}
+
+
+def test_what_labels_show_lies_in_the_intervals() -> None:
+    # 60 draws: 92 % less three standard errors; the nightly test is the sharp one.
+    found = coverage(800, 400, 0.7, 0.5, 60)
+    assert min(found.values()) >= 0.82, found
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (1.0, 0.7), (1.15, 0.7), (0.5, 0.0), (0.5, 0.7)])
+@pytest.mark.parametrize(("n_known", "n"), [(500, 30), (500, 2_000), (1_000, 300), (2_000, 5_000), (5_000, 5_000)])
+def test_the_intervals_hold_their_level(n_known: int, n: int, slope: float, shift: float) -> None:
+    found = coverage(n_known, n, slope, shift, 500)
+    # Nominal 95 % less three points, and less two standard errors of 500 draws.
+    assert min(found.values()) >= 0.90, found
+
+
+def several(rng: np.random.Generator, n: int, sharpness: float) -> Rows:
+    """Three classes; the probabilities of a class are the scores raised to `sharpness`, over their sum."""
+    score = rng.dirichlet([1.5, 1.0, 0.5], n)
+    true = score**sharpness / (score**sharpness).sum(axis=1, keepdims=True)
+    target = (rng.random(n)[:, None] > true.cumsum(axis=1)).sum(axis=1).astype(np.int32)
+    return Rows("multiclass", ("a", "b", "c"), target, score.argmax(axis=1).astype(np.int32), score, True)
+
+
+def several_coverage(draws: int) -> dict[str, float]:
+    rng = np.random.default_rng(7)
+    held: dict[str, list[bool]] = {}
+    for _ in range(draws):
+        known, rows = several(rng, 1_500, 0.7), several(rng, 800, 0.7)
+        true = {
+            (number.definition.partition("@")[0], number.coordinates.get("class")): number.value
+            for number in measure(rows)
+        }
+        for item, places in estimates_of(known, rows, 0.95, 0)[0]:
+            value = true[item.name, places.get("class")]
+            held.setdefault(item.name, []).append(item.low - 1e-12 <= value <= item.high + 1e-12)
+    return {name: float(np.mean(each)) for name, each in held.items()}
+
+
+def test_several_classes_are_estimated_one_by_one_and_together() -> None:
+    found = several_coverage(12)
+    assert {"accuracy", "macro_f1", "macro_precision", "macro_true_positive_rate", "macro_roc_auc"} <= set(found)
+    assert min(found.values()) >= 0.66, found
+
+
+@pytest.mark.nightly
+def test_the_intervals_of_several_classes_hold_their_level() -> None:
+    found = several_coverage(400)
+    assert min(found.values()) >= 0.90, found
