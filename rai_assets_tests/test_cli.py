@@ -114,6 +114,20 @@ def test_doctor_finds_nothing_missing(audited: Path) -> None:
     assert "free disk" in done.stdout
 
 
+def test_doctor_says_what_is_for_one_host(tmp_path: Path) -> None:
+    said = rai(tmp_path, "doctor").stdout
+    assert "embedded, in" in said and "for one host (several share a lakeFS server)" in said
+    assert "SQLite, in" in said and "for one host (several share PostgreSQL)" in said
+
+    settings = tmp_path / ".rai" / "dagster" / "dagster.yaml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("storage: {postgres: {postgres_url: {env: DAGSTER_POSTGRES_URL}}}\n")
+    assert f"Dagster's records: PostgreSQL, as {settings} says" in rai(tmp_path, "doctor").stdout
+    settings.write_text("storage: [")
+    done = rai(tmp_path, "doctor")
+    assert done.returncode == 4 and f"{settings}: Dagster's settings cannot be read" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

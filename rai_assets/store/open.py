@@ -87,7 +87,7 @@ def describe_store(home: Path) -> str:
     """
     settings = LakeFSSettings.read()
     if settings is None:
-        return f"embedded, in {home / 'store'}"
+        return f"embedded, in {home / 'store'}, for one host (several share a lakeFS server)"
     from rai_assets.store.lakefs_connection import connect
 
     return f"lakeFS {connect(settings).version()} at {settings.endpoint}"

@@ -6,10 +6,13 @@ import os
 import shutil
 import sys
 from importlib import metadata
+from pathlib import Path
+
+import yaml
 
 from rai_assets import __version__
 from rai_assets.errors import RaiError
-from rai_assets.home import definitions_folder, home
+from rai_assets.home import definitions_folder, home, shipped
 from rai_assets.store.open import describe_store
 from rai_assets.use_case.declaration import load_all
 
@@ -32,6 +35,7 @@ _EXTRAS = {
     "lightgbm": ("LightGBM models", "boosting"),
     "xgboost-cpu": ("XGBoost models", "boosting"),
     "alibi": ("anchors and other alibi explainers", "alibi"),
+    "dagster-postgres": ("Dagster's records in PostgreSQL", "postgres"),
 }
 _LOW_BYTES = 1 << 30
 
@@ -63,6 +67,10 @@ def examine() -> tuple[list[str], bool]:
         lines.append(f"Store (RAI_STORE): {describe_store(state)}")
     except RaiError as error:
         problems.append(str(error))
+    try:
+        lines.append(f"Dagster's records: {_records(state / 'dagster')}")
+    except RaiError as error:
+        problems.append(str(error))
 
     declared, broken = load_all()
     lines.append(f"Use cases (RAI_DEFS): {definitions_folder()}")
@@ -70,6 +78,33 @@ def examine() -> tuple[list[str], bool]:
     problems += [str(item.error) for item in broken]
     lines += [f"Problem: {problem}" for problem in problems] or ["Nothing is missing."]
     return lines, not problems
+
+
+def _records(dagster_home: Path) -> str:
+    """Where Dagster keeps its records, as its settings say; asks no server.
+
+    Raises:
+        RaiError: The settings cannot be read.
+    """
+    settings = dagster_home / "dagster.yaml"
+    try:
+        text = (settings if settings.exists() else shipped(settings.name)).read_text(encoding="utf-8")
+        (kind,) = (yaml.safe_load(text) or {}).get("storage") or {"sqlite": None}
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise RaiError(
+            "Dagster's settings cannot be read",
+            where=str(settings),
+            fix="correct the file, or remove it: the next `rai run` writes the default one",
+        ) from error
+    if kind == "sqlite":
+        return f"SQLite, in {dagster_home}, for one host (several share PostgreSQL)"
+    if kind == "postgres" and not _installed("dagster-postgres"):
+        raise RaiError(
+            "Dagster's records are in PostgreSQL, and dagster-postgres is missing",
+            where=str(settings),
+            fix="pip install 'rai_assets[postgres]'",
+        )
+    return f"{'PostgreSQL' if kind == 'postgres' else kind}, as {settings} says"
 
 
 def _installed(package: str) -> bool:
