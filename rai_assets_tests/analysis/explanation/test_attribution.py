@@ -11,9 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rai_assets.analysis.explanation.attribution import Attributions, explain_linear, explain_trees
 from rai_assets.errors import RaiError, Undefined
-from rai_assets_tests.analysis.explanation import forests
-from rai_assets_tests.analysis.explanation.forests import Forest, Node, classifier, forest, regressor, rows
-from rai_assets_tests.analysis.explanation.test_ensemble import run
+from rai_assets_tests.analysis.explanation import by_definition
+from rai_assets_tests.model.forests import Forest, Node, classifier, forest, regressor, rows, run
 
 PLAYERS = np.array([0, 1, 1, 2, 3])
 
@@ -70,7 +69,7 @@ def test_a_regression_is_explained_in_the_unit_of_its_target(drawn: tuple[Forest
     found = explained(regressor(model), matrix, background, perturbation="path_dependent")
     assert found.unit == "target"
     assert "along the trees' branches" in found.method
-    expected = forests.path_dependent(model, matrix[0], background, PLAYERS, 4)
+    expected = by_definition.path_dependent(model, matrix[0], background, PLAYERS, 4)
     assert np.allclose(found.values[:, 0], expected, atol=1e-9)
 
 
@@ -93,6 +92,18 @@ def test_a_model_that_says_something_else_is_not_explained(drawn: tuple[Forest, 
     scores[3] = scores[3, ::-1]
     with pytest.raises(Undefined, match="not a known function of its tree ensemble"):
         explain_trees(core, matrix, background, PLAYERS, 4, scores)
+
+
+def test_what_is_computed_after_the_trees_is_found_out_by_the_scores(
+    drawn: tuple[Forest, np.ndarray, np.ndarray],
+) -> None:
+    """A Poisson regression ends in exp: its exact values are of another function, so there are none."""
+    model, matrix, background = drawn
+    core = regressor(model)
+    said = run(core, matrix)[:, 0].astype(np.float64)
+    explain_trees(core, matrix, background, PLAYERS, 4, said)
+    with pytest.raises(Undefined, match="not a known function"):
+        explain_trees(core, matrix, background, PLAYERS, 4, np.exp(said))
 
 
 def test_values_that_miss_the_output_of_a_row_are_not_published(drawn: tuple[Forest, np.ndarray, np.ndarray]) -> None:
@@ -164,5 +175,5 @@ def test_a_linear_model_has_its_closed_form_by_players(classes: int, unit: str) 
         return (np.where(known, matrix[0], background).astype(np.float64) @ explained_outputs).mean(axis=0)
 
     assert found.unit == unit
-    assert np.allclose(found.values[:, 0], forests.enumerated(worth, 4), atol=1e-12)
+    assert np.allclose(found.values[:, 0], by_definition.enumerated(worth, 4), atol=1e-12)
     assert (found.residual <= 1e-12).all()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation.sampling import Sampled, sample
-from rai_assets_tests.analysis.explanation.forests import enumerated
+from rai_assets_tests.analysis.explanation.by_definition import enumerated
 
 # Columns 1 and 2 are one player.
 PLAYERS = np.array([0, 1, 1, 2, 3, 4, 5])

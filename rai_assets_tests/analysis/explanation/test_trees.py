@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rai_assets.analysis.explanation.trees import TreeGame, tree_values
 from rai_assets.errors import Undefined
 from rai_assets.model.ensemble import TreeEnsemble, read_ensemble, tree_node
-from rai_assets_tests.analysis.explanation import forests
-from rai_assets_tests.analysis.explanation.forests import Forest, Node, forest, grow, regressor, rows
+from rai_assets_tests.analysis.explanation import by_definition
+from rai_assets_tests.model.forests import CLASSIC_MODES, Forest, Node, forest, grow, one_of, regressor, rows
 
 # Columns 1 and 2 are one player, as the parts of a one-hot encoded column are.
 PLAYERS = np.array([0, 1, 1, 2, 3])
@@ -35,7 +35,7 @@ def test_interventional_values_are_those_of_the_definition(seed: int, outputs: i
     matrix, background = rows(draw, 3, 5), rows(draw, 6, 5)
     values, base = tree_values(parsed(model), matrix, background, PLAYERS, 4)
     for row, found in zip(matrix, values.transpose(1, 0, 2), strict=True):
-        assert np.allclose(found, forests.interventional(model, row, background, PLAYERS, 4), atol=1e-9)
+        assert np.allclose(found, by_definition.interventional(model, row, background, PLAYERS, 4), atol=1e-9)
     assert np.allclose(base, model.sums(background).mean(axis=0), atol=1e-9)
 
 
@@ -48,7 +48,7 @@ def test_tests_of_sets_have_the_values_of_the_definition(seed: int) -> None:
     matrix, background = rows(draw, 3, 5), rows(draw, 6, 5)
     values, base = tree_values(parsed(model), matrix, background, PLAYERS, 4)
     for row, found in zip(matrix, values.transpose(1, 0, 2), strict=True):
-        assert np.allclose(found, forests.interventional(model, row, background, PLAYERS, 4), atol=1e-9)
+        assert np.allclose(found, by_definition.interventional(model, row, background, PLAYERS, 4), atol=1e-9)
     assert np.allclose(base, model.sums(background).mean(axis=0), atol=1e-9)
 
 
@@ -56,25 +56,27 @@ def test_a_set_has_one_leaf_behind_it_however_many_values() -> None:
     """10 of 20 values in each of 6 columns: 7 leaves, not one for every combination of values."""
     node = Node(weights=(1.0,))
     for column in range(6):
-        node = forests.one_of(column, range(0, 20, 2), node, Node(weights=(0.5,)))
+        node = one_of(column, range(0, 20, 2), node, Node(weights=(0.5,)))
     model = Forest((node,), 6, 1)
     matrix = np.random.default_rng(0).integers(0, 20, size=(300, 6)).astype(np.float32)
     game = TreeGame.prepare(parsed(model), matrix[:50], np.arange(6), 6)
     assert len(game.shallow) + len(game.deep) == 7
     values = game.values(matrix)
     assert np.allclose(game.base[:, None] + values.sum(axis=2), model.sums(matrix).T, atol=1e-12)
-    assert np.allclose(values[:, 7], forests.interventional(model, matrix[7], matrix[:50], np.arange(6), 6), atol=1e-12)
+    assert np.allclose(
+        values[:, 7], by_definition.interventional(model, matrix[7], matrix[:50], np.arange(6), 6), atol=1e-12
+    )
 
 
 @few
-@given(seeds, st.sampled_from([forests.CLASSIC_MODES, ("SET", "BRANCH_LEQ")]))
+@given(seeds, st.sampled_from([CLASSIC_MODES, ("SET", "BRANCH_LEQ")]))
 def test_path_dependent_values_are_those_of_the_definition(seed: int, modes: tuple[str, ...]) -> None:
     draw = np.random.default_rng(seed)
     model = forest(draw, aggregate="AVERAGE", modes=modes)
     matrix, seen = rows(draw, 3, 5), rows(draw, 12, 5)
     values, base = tree_values(parsed(model), matrix, seen, PLAYERS, 4, perturbation="path_dependent")
     for row, found in zip(matrix, values.transpose(1, 0, 2), strict=True):
-        assert np.allclose(found, forests.path_dependent(model, row, seen, PLAYERS, 4), atol=1e-9)
+        assert np.allclose(found, by_definition.path_dependent(model, row, seen, PLAYERS, 4), atol=1e-9)
     assert np.allclose(base, model.sums(seen).mean(axis=0), atol=1e-9)
 
 
@@ -272,7 +274,7 @@ def test_a_three_class_boosting_model_agrees_with_the_definition() -> None:
             return native.decision_function(np.where(known, row, background)).mean(axis=0)
 
         for row in range(3):
-            expected = forests.enumerated(lambda coalition, row=row: worth(coalition, matrix[row]), 4)
+            expected = by_definition.enumerated(lambda coalition, row=row: worth(coalition, matrix[row]), 4)
             assert np.allclose(values[:, row], expected, atol=1e-5)
 
 
