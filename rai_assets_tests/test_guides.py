@@ -157,7 +157,7 @@ def test_snippets_print_what_the_guides_promise(work: Path, capsys: pytest.Captu
     code = {page.stem: "\n".join(blocks(page, "python")) for page in GUIDES}
     for guide, words in {
         "risk-and-audit": "The gate holds and there was no champion.",
-        "data-scientist": "effect of income",
+        "data-scientist": "((), ('weekday',))",
         "test-and-evaluation": "R1 pass The accuracy is",
         "mlops": "['weekday', 'income']",
     }.items():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rai_assets.errors import RaiError, UsageError, near_names
 from rai_assets.home import home
@@ -21,6 +23,9 @@ from rai_assets.store.branches import check_data_branch
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.use_case.declaration import Declared, find
+
+if TYPE_CHECKING:
+    from rai_assets.model.records import RecordScorer
 
 _OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
 
@@ -234,6 +239,28 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
             f"the report cannot be written: {error.strerror}", where=str(output), fix="name another file by --output"
         ) from error
     return output
+
+
+@contextmanager
+def record_scorer(name: str, branch: str = MAIN) -> Iterator[RecordScorer]:
+    """The model of a data branch's last audit, open for single records that the contract of its data checks.
+
+    Args:
+        name: The use case.
+        branch: The data branch.
+
+    Raises:
+        RaiError: The branch was not audited, or its audit is of logged decisions, without a model.
+    """
+    from rai_assets.data.dataset import Dataset
+    from rai_assets.model.records import RecordScorer
+    from rai_assets.model.scoring import ScoringSession
+    from rai_assets.model.version import ModelVersion
+
+    repository = repository_of(name)
+    made = results.load(repository, results_head(repository, name, branch), "model")
+    with ScoringSession(ModelVersion.from_files(made.files)) as session:
+        yield RecordScorer(session, Dataset(repository, made.provenance.commit).contract)
 
 
 def explain(text: str) -> str:
