@@ -1,10 +1,11 @@
-"""The two inner loops that add up a tree ensemble, compiled.
+"""The inner loops that add up a tree ensemble, compiled.
 
 Rows are taken in blocks. A block's values become codes first (how many of the column's split points lie below), so
 that a comparison is one of small whole numbers; then tree after tree is walked for the whole block, which keeps the
 tree in the cache. Trees of up to 64 leaves are not walked at all: every column's code rules leaves out, and what is
 left of a 64-bit set of leaves after all columns is the leaf (QuickScorer, Lucchese et al., SIGIR 2015). Larger trees
-part the block's rows node by node, without a branch, as a training on these rows would: each node is read once.
+part the block's rows node by node, without a branch, as a training on these rows would: each node is read once. Few
+rows go down all of the larger trees together instead, since for them reading the nodes is what takes the time.
 """
 
 from __future__ import annotations
@@ -172,3 +173,43 @@ def add_large_trees(
                     waiting[count, 0], waiting[count, 1] = child, there
                     waiting[count, 2], waiting[count, 3] = first, middle
                     count += 1
+
+
+@compiled(nogil=True, boundscheck=False)
+def add_large_trees_to_few(
+    matrix: NDArray,
+    points: NDArray,
+    start: NDArray,
+    roots: NDArray,
+    nodes: NDArray,
+    deepest: int,
+    output: NDArray,
+    width: NDArray,
+    weights: NDArray,
+    with_low: bool,
+    total: NDArray,
+) -> None:
+    """`add_large_trees`, to the last bit, a level of all trees at a time: while one waits for memory, others go on."""
+    codes = np.zeros((2 * matrix.shape[1], 1), np.uint16)
+    words = np.empty(roots.size, np.uint64)
+    moving = np.empty(roots.size, np.int64)
+    for row in range(matrix.shape[0]):
+        encode_block(matrix, row, row + 1, points, start, with_low, codes)
+        for t in range(roots.size):
+            words[t], moving[t] = nodes[roots[t]], t
+        left = roots.size
+        while left > 0:
+            kept = 0
+            for a in range(left):
+                t = moving[a]
+                word = words[t]
+                column = word & _LOW
+                if column != _LEAF:
+                    above = np.uint64(codes[column, 0] > (word >> np.uint64(16)) & _LOW)
+                    words[t] = nodes[(word >> np.uint64(32)) + above]
+                    moving[kept] = t
+                    kept += 1
+            left = kept
+        for t in range(roots.size):
+            for k in range(width[t]):
+                total[row, output[t] + k] += weights[(words[t] >> np.uint64(32)) + np.uint64(k)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SMALL_LEAVES = 64
 _SMALL_BLOCK, _LARGE_BLOCK = 512, 16_384
 _FEWEST = 8
+FEW_ROWS = 256  # up to here going down all trees together is the faster way
 _MAX_SETS = 4_000_000
 _MOST = _LEAF = np.iinfo(np.uint16).max
 # By number of classes (3: or more), the links that the operator and `TreeScorer.scores` apply alike.
@@ -34,7 +35,7 @@ class TreeScorer:
         points: Split points of all columns, ascending within a column, float32.
         start: Where a column's split points begin, (m + 1,).
         small: Arguments of `add_small_trees` between the split points and the block size; None without such trees.
-        large: Arguments of `add_large_trees` likewise.
+        large: Arguments of `add_large_trees` likewise, and of `add_large_trees_to_few`.
     """
 
     ensemble: TreeEnsemble
@@ -79,12 +80,14 @@ class TreeScorer:
 
     def scores(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """The core's output for encoded rows (n, m): probabilities (n, classes), or values (n, 1)."""
-        from rai_assets.model.tree_kernels import add_large_trees, add_small_trees
+        from rai_assets.model.tree_kernels import add_large_trees, add_large_trees_to_few, add_small_trees
 
         total = np.tile(self.ensemble.base, (len(matrix), 1))
         if self.small is not None:
             add_small_trees(matrix, self.points, self.start, *self.small, _SMALL_BLOCK, total)
-        if self.large is not None:
+        if self.large is not None and len(matrix) <= FEW_ROWS:
+            add_large_trees_to_few(matrix, self.points, self.start, *self.large, total)
+        elif self.large is not None:
             add_large_trees(matrix, self.points, self.start, *self.large, _LARGE_BLOCK, total)
         if self.ensemble.link == "SOFTMAX":
             return softmax(total)

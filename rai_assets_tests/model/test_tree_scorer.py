@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from rai_assets.model.runtime import open_session
-from rai_assets.model.tree_scorer import SMALL_LEAVES, TreeScorer
+from rai_assets.model.tree_scorer import FEW_ROWS, SMALL_LEAVES, TreeScorer
 from rai_assets_tests.model import supplied_models as supplied
 
 COLUMNS = 5
@@ -91,8 +91,11 @@ def test_equal_to_the_runtime(seed: int, task: tuple[int, int, str], size: tuple
     scorer = TreeScorer.of(model, COLUMNS)
     assert scorer is not None
     expected = open_session(model.SerializeToString()).run(["probabilities"], {"x": matrix})[0]
-    np.testing.assert_allclose(scorer.scores(matrix), expected, rtol=2e-6, atol=2e-6)
-    np.testing.assert_array_equal(scorer.scores(matrix[700:703]), scorer.scores(matrix)[700:703])
+    whole = scorer.scores(matrix)
+    np.testing.assert_allclose(whole, expected, rtol=2e-6, atol=2e-6)
+    for few in (1, 3, FEW_ROWS, FEW_ROWS + 1):
+        parts = [scorer.scores(matrix[start : start + few]) for start in range(500, 500 + 2 * few, few)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole[500 : 500 + 2 * few])
 
 
 def test_both_layouts_are_used_in_one_ensemble() -> None:
