@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from rai_assets import __version__
+from rai_assets.cli_alerts import commands as alert_commands
 from rai_assets.cli_branches import commands as branch_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
 from rai_assets.cli_store import Branch, Name, say
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(store_commands)
 app.add_typer(branch_commands)
 app.add_typer(housekeeping_commands)
+app.add_typer(alert_commands, name="alerts")
 
 _STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only

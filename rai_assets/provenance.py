@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,12 @@ _ADDRESS = re.compile(
     r"(?P<use_case>[a-z][a-z0-9_]*)@(?P<commit>[0-9a-f]+):(?P<asset>[a-z_]+)#(?P<definition>[a-z0-9_]+@\d+)"
     r"(?:\[(?P<coordinates>[^\[\]]*)\])?"
 )
+
+
+def run_page(run_id: str) -> str:
+    """The page of a run, if `RAI_DAGSTER_URL` says where Dagster's pages are; else empty."""
+    pages = os.environ.get("RAI_DAGSTER_URL", "").rstrip("/")
+    return f"{pages}/runs/{run_id}" if pages else ""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The questions of a model asked of production batches: drift, and performance with and without labels."""
+"""The questions of a model asked of production: batches, drift, performance with and without labels, telling people."""

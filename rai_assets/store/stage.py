@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,7 +11,7 @@ from rai_assets import __version__
 from rai_assets.errors import RaiError
 from rai_assets.keys import UseCaseKeys, results_branch
 from rai_assets.progress import Progress
-from rai_assets.provenance import Provenance, digest_of
+from rai_assets.provenance import Provenance, digest_of, run_page
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.results import Result
@@ -55,9 +54,8 @@ class Stage:
     @property
     def run_words(self) -> dict[str, str]:
         """The run, for the metadata of commits; with `RAI_DAGSTER_URL` its page too, which lakeFS shows as a button."""
-        pages = os.environ.get("RAI_DAGSTER_URL", "").rstrip("/")
-        link = {"::lakefs::Dagster::url[url:ui]": f"{pages}/runs/{self.run_id}"} if pages else {}
-        return {"run_id": self.run_id, **link}
+        page = run_page(self.run_id)
+        return {"run_id": self.run_id, **({"::lakefs::Dagster::url[url:ui]": page} if page else {})}
 
     def result(self, asset: str) -> Result:
         """The stored result of another asset of this audit.

@@ -18,6 +18,7 @@ from rai_assets.keys import USE_CASE_PATTERN, UseCaseKeys
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
+from rai_assets.monitoring.alerts.settings import AlertSettings
 
 if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
@@ -124,6 +125,7 @@ class UseCase(_Strict):
         model: How the model is made; None where the data carries logged decisions or scores.
         analyses: Settings of the analyses.
         requirements: What must hold before the model may serve.
+        alerts: Who is told of what.
     """
 
     name: Annotated[str, Field(pattern=USE_CASE_PATTERN)]
@@ -134,6 +136,7 @@ class UseCase(_Strict):
     model: ModelSettings | None = None
     analyses: Analyses = Analyses()
     requirements: list[RequirementSettings] = []
+    alerts: AlertSettings = AlertSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> UseCase:

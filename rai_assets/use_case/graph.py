@@ -20,6 +20,7 @@ from rai_assets.model.assets import champion_asset, model_version, predictions
 from rai_assets.report.assets import scorecard_asset
 from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
+from rai_assets.use_case.alerting import alert_sensor
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
@@ -110,12 +111,14 @@ def broken_definitions(broken: Broken) -> dg.Definitions:
 
 def location_definitions(declared: Sequence[Declared]) -> dg.Definitions:
     """What the code location has once: the executor and the sensors that are on by default."""
+    telling = [item for item in declared if item.use_case.alerts.rules]
     return dg.Definitions(
         executor=dg.in_process_executor,
         resources={"lake": LAKE},
         sensors=[
             branch_sensor(declared, [_audit_job(item) for item in declared]),
             _dead_run_sensor(),
+            *([alert_sensor(telling)] if telling else []),
             dg.AutomationConditionSensorDefinition(
                 "automation",
                 target=dg.AssetSelection.all(),

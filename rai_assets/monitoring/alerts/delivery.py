@@ -1,0 +1,102 @@
+"""From the outbox to the channels: everything that is due, and what could not be sent again later."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.monitoring.alerts import mail, services, webhook
+from rai_assets.monitoring.alerts.events import Event, notices
+from rai_assets.monitoring.alerts.outbox import Outbox
+from rai_assets.monitoring.alerts.settings import AlertSettings, Channel, MailSettings, ServiceSettings
+
+
+def keep(outbox: Outbox, settings: AlertSettings, events: list[Event], now: float) -> int:
+    """Put events into the outbox for the channels that are told of them.
+
+    In quiet hours only what is urgent is due at once.
+
+    Args:
+        outbox: Where to.
+        settings: Of the use case that the events are of.
+        events: What happened; those of one run together.
+        now: Seconds since 1970.
+
+    Returns:
+        How many are new.
+    """
+    quiet = settings.quiet_hours
+    later = quiet.over(datetime.fromtimestamp(now, UTC)).timestamp() if quiet is not None else now
+    return sum(
+        outbox.put(event, {name: now if urgent else later for name, urgent in receivers.items()})
+        for event, receivers in notices(settings, events)
+    )
+
+
+def deliver(outbox: Outbox, settings: Mapping[str, AlertSettings], *, seconds: float = 20.0) -> tuple[int, list[str]]:
+    """Send what is due, until it is done or the time is up.
+
+    Args:
+        outbox: What is to be sent.
+        settings: {use case: its alerts}.
+        seconds: No further one is begun after so long.
+
+    Returns:
+        How many were sent, and why others were not; those are tried again later.
+    """
+    end = time.monotonic() + seconds
+    sent = 0
+    faults = []
+    dead: set[tuple[str, str]] = set()  # channels that failed just now: the others come first
+    while time.monotonic() < end and (batch := outbox.claim(time.time(), 1)):
+        (sending,) = batch
+        known = settings.get(sending.use_case)
+        channel = known.channels.get(sending.channel) if known is not None else None
+        place = (sending.use_case, sending.channel)
+        try:
+            if place in dead:
+                raise RaiError("not tried: the channel failed a moment ago")
+            send(channel, sending.body, f"channel {sending.channel} of {sending.use_case}")
+        except RaiError as fault:
+            dead.add(place)
+            faults.append(f"{sending.use_case}, {sending.channel}: {fault.what}")
+            outbox.failed(sending, time.time(), str(fault))
+        else:
+            sent += 1
+            outbox.sent(sending)
+    return sent, faults
+
+
+def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
+    """Send one event through one channel.
+
+    Args:
+        channel: Its declaration; None if it is not declared any more.
+        body: The event as JSON value.
+        where: The channel, for the errors.
+
+    Raises:
+        UsageError: The channel is not set up.
+        RaiError: It did not take the event.
+    """
+    if channel is None:
+        raise UsageError("the channel is not declared any more", where=where, fix="declare it again, or let it expire")
+    if isinstance(channel, MailSettings):
+        mail.send(body, channel.to, where)
+    elif isinstance(channel, ServiceSettings):
+        services.send(body, _variable(channel.url_env, where), where)
+    else:
+        url = channel.url or _variable(channel.url_env or "", where)
+        key = webhook.secret_key(_variable(channel.secret_env, where), where=channel.secret_env)
+        webhook.post(url, key, body, time.time(), where)
+
+
+def _variable(name: str, where: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise UsageError(f"the environment variable {name} is not set", where=where, fix=f"set {name}")
+    return value

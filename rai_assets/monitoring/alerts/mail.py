@@ -1,0 +1,86 @@
+"""An event as an e-mail in plain text."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rai_assets.errors import RaiError, UsageError
+
+SERVER = "RAI_SMTP_URL"
+SENDER = "RAI_SMTP_FROM"
+_SECONDS = 10.0
+_FORM = f"set {SERVER}=smtps://USER:PASSWORD@HOST:465 (or smtp://… with STARTTLS) and {SENDER}=alerts@example.org"
+
+
+def message(body: Mapping[str, Any], sender: str, to: Sequence[str]) -> EmailMessage:
+    """The e-mail that tells of an event; its id is that of the event, so that a mail system can drop a second copy.
+
+    Args:
+        body: The event as JSON value.
+        sender: Address it comes from.
+        to: Addresses it goes to.
+    """
+    mail = EmailMessage()
+    mail["Subject"] = " ".join(str(body["title"]).split())
+    mail["From"] = sender
+    mail["To"] = ", ".join(to)
+    mail["Message-ID"] = f"<{body['id']}@{sender.rpartition('@')[2] or 'rai_assets'}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    facts = {
+        "Use case": body["use_case"],
+        "Asset": body["asset"],
+        "Of": body["subject"],
+        "Partition": body["partition"],
+        "Run": body["run"],
+        "Time": body["at"],
+        "Page": body["link"],
+    }
+    lines = [str(body["text"]), "", *(f"{name}: {value}" for name, value in facts.items() if value)]
+    mail.set_content("\n".join(lines) + "\n")
+    return mail
+
+
+def send(body: Mapping[str, Any], to: Sequence[str], where: str) -> None:
+    """Hand an event to the mail server.
+
+    Args:
+        body: The event as JSON value.
+        to: Addresses.
+        where: The channel, for the errors.
+
+    Raises:
+        UsageError: The server or the sender is not set.
+        RaiError: The server is away, or it refuses.
+    """
+    parts = urlsplit(os.environ.get(SERVER, ""))
+    sender = os.environ.get(SENDER, "")
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or "@" not in sender:
+        # Not shown: there may be a password in it.
+        raise UsageError("no mail server is set", where=where, fix=_FORM)
+    mail = message(body, sender, to)
+    try:
+        with _connect(parts.scheme, parts.hostname, parts.port) as server:
+            if parts.username:
+                server.login(unquote(parts.username), unquote(parts.password or ""))
+            server.send_message(mail)
+    except (smtplib.SMTPException, OSError) as fault:
+        raise RaiError(
+            f"the mail server did not take it: {type(fault).__name__}", where=where, fix=f"look at its log; {_FORM}"
+        ) from fault
+
+
+def _connect(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
+    safe = ssl.create_default_context()
+    if scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port or 465, timeout=_SECONDS, context=safe)
+    server = smtplib.SMTP(host, port or 587, timeout=_SECONDS)
+    server.ehlo()
+    if server.has_extn("starttls"):
+        server.starttls(context=safe)
+    return server

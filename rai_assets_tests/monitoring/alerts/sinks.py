@@ -1,0 +1,85 @@
+"""Receivers in this process: an HTTP endpoint and a mail server that keep what they are sent."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Sink:
+    """What came in, and how it is answered."""
+
+    port: int = 0
+    answers: list[int] = field(default_factory=list)
+    """Status of the next answers; 200 when there are no more."""
+    heads: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}/hook?team=risk"
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for body in self.bodies]
+
+
+@contextmanager
+def http_sink() -> Iterator[Sink]:
+    sink = Sink()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sink.heads.append({name.lower(): value for name, value in self.headers.items()})
+            sink.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(sink.answers.pop(0) if sink.answers else 200)
+            self.send_header("location", "http://localhost:1/elsewhere")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("localhost", 0), Handler) as server:
+        sink.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield sink
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def mail_sink() -> Iterator[Sink]:
+    sink = Sink()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.say("220 sink")
+            for line in self.rfile:
+                word = line.strip().upper()
+                if word == b"DATA":
+                    self.say("354 go on")
+                    body = b"".join(iter(self.rfile.readline, b".\r\n"))
+                    sink.bodies.append(body)
+                self.say("221 bye" if word == b"QUIT" else "250 ok")
+                if word == b"QUIT":
+                    return
+
+        def say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("localhost", 0), Handler) as server:
+        server.daemon_threads = True
+        sink.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield sink
+        finally:
+            server.shutdown()

@@ -1,0 +1,66 @@
+"""Where alerts are sent to: hostile addresses are refused before a byte leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from rai_assets.errors import UsageError
+from rai_assets.monitoring.alerts.addresses import target
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/x",
+        "https://localhost/x",
+        "https://10.1.2.3/x",
+        "https://172.16.0.1/x",
+        "https://192.168.1.1/x",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://100.64.0.1/x",
+        "https://0.0.0.0/x",
+        "https://224.0.0.1/x",
+        "https://[::1]/x",
+        "https://[fe80::1]/x",
+        "https://[fc00::1]/x",
+        "https://[::ffff:127.0.0.1]/x",
+        "https://[2002:7f00:1::]/x",  # 6to4 of 127.0.0.1
+        "https://2130706433/x",  # 127.0.0.1 as one number
+        "https://0x7f.1/x",
+    ],
+)
+def test_addresses_of_this_machine_and_its_networks_are_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="not public|not known") as refused:
+        target(url, "channel ops")
+    assert "channel ops" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("file:///etc/passwd", "no https URL"),
+        ("javascript:alert(1)", "no https URL"),
+        ("https:///path", "no https URL"),
+        ("https://user:secret@example.org/", "credentials"),
+        ("http://93.184.216.34/x", "not encrypted"),
+        ("https://93.184.216.34/x\r\nX-Injected: 1", "no https URL"),
+        ("https://93.184.216.34:99999/", "cannot be read"),
+    ],
+)
+def test_what_is_no_address_for_alerts_is_refused_without_being_shown(url: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        target(url, "RAI_OPS_URL")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_public_address_is_taken_with_its_port_and_query() -> None:
+    found = target("https://93.184.216.34/hook?token=1", "channel ops")
+    assert (found.scheme, found.host, found.port, found.path) == ("https", "93.184.216.34", 443, "/hook?token=1")
+    assert found.address == "93.184.216.34"
+
+
+def test_an_administrator_may_name_hosts_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAI_ALERT_HOSTS", "other.example.org, LOCALHOST")
+    assert target("http://localhost:8080/x", "channel ops").port == 8080
+    with pytest.raises(UsageError, match="not public"):
+        target("https://127.0.0.1/x", "channel ops")  # the name was allowed, not what it stands for

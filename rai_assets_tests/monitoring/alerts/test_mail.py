@@ -1,0 +1,51 @@
+"""E-mail: plain text, one header line a header, handed to a real server."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+
+import pytest
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.monitoring.alerts.mail import message, send
+from rai_assets_tests.monitoring.alerts.conftest import event
+from rai_assets_tests.monitoring.alerts.sinks import mail_sink
+
+
+def test_a_server_takes_the_event_with_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mail_sink() as sink:
+        monkeypatch.setenv("RAI_SMTP_URL", f"smtp://localhost:{sink.port}")
+        monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+        send(event(link="https://pages.example.org/runs/run-1").body(), ["risk@example.org"], "channel team")
+    (body,) = sink.bodies
+    mail = email.message_from_bytes(body, policy=email.policy.default)
+    assert mail["Subject"] == "It failed"
+    assert mail["To"] == "risk@example.org"
+    assert mail["Message-ID"] == f"<{event().id}@example.org>"
+    text = mail.get_content()
+    assert text.startswith("Why.")
+    assert "Partition: main" in text
+    assert "Page: https://pages.example.org/runs/run-1" in text
+
+
+def test_a_name_with_a_line_break_makes_no_header() -> None:
+    mail = message(event(title="Drift of\r\nBcc: all@example.org").body(), "alerts@example.org", ["risk@example.org"])
+    assert mail["Subject"] == "Drift of Bcc: all@example.org"
+    assert mail["Bcc"] is None
+
+
+def test_without_a_server_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAI_SMTP_URL", "ftp://user:hunter2@localhost")
+    with pytest.raises(UsageError, match="no mail server") as refused:
+        send(event().body(), ["risk@example.org"], "channel team")
+    assert "RAI_SMTP_URL" in refused.value.fix
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_server_that_is_away_is_a_fault_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAI_SMTP_URL", "smtp://user:hunter2@localhost:1")
+    monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+    with pytest.raises(RaiError, match="did not take it") as fault:
+        send(event().body(), ["risk@example.org"], "channel team")
+    assert "hunter2" not in str(fault.value)

@@ -1,0 +1,116 @@
+"""The outbox: nothing is told twice, nothing is lost, and what cannot be sent is tried again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rai_assets.errors import RaiError
+from rai_assets.monitoring.alerts.outbox import FIRST_WAIT, GIVE_UP_AFTER, Outbox
+from rai_assets_tests.monitoring.alerts.conftest import NOON, event
+
+
+def test_an_event_waits_once_for_each_channel(outbox: Outbox) -> None:
+    assert outbox.put(event(), {"ops": NOON, "team": NOON + 60})
+    assert not outbox.put(event(), {"ops": NOON})
+    assert [(item.channel, item.state) for item in outbox.listing()] == [("ops", "waiting"), ("team", "waiting")]
+    assert [item.channel for item in outbox.claim(NOON)] == ["ops"]
+
+
+def test_what_stands_already_is_no_news_until_it_was_over(outbox: Outbox) -> None:
+    tomorrow = event(run="run-2", at=NOON + 86_400)
+    assert outbox.put(event(), {"ops": NOON})
+    assert not outbox.put(tomorrow, {"ops": NOON})
+    outbox.over(event().thing, NOON + 2 * 86_400)
+    assert outbox.put(event(run="run-3", at=NOON + 3 * 86_400), {"ops": NOON})
+    # The run in between is read a second time: what came after it still stands.
+    outbox.over(event().thing, NOON + 2 * 86_400)
+    assert not outbox.put(event(run="run-4", at=NOON + 4 * 86_400), {"ops": NOON})
+
+
+def test_the_end_of_a_run_is_news_each_time(outbox: Outbox) -> None:
+    for run in ("run-1", "run-2"):
+        assert outbox.put(event(kind="run_failed", run=run), {"ops": NOON})
+
+
+def test_what_one_sender_has_taken_no_other_is_given_for_two_minutes(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    assert len(outbox.claim(NOON)) == 1
+    assert outbox.claim(NOON + 119) == []
+    assert len(outbox.claim(NOON + 121)) == 1
+
+
+def test_two_senders_never_hold_the_same_sending(outbox: Outbox) -> None:
+    for number in range(40):
+        outbox.put(event(subject=str(number)), {"ops": NOON})
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: outbox.claim(NOON, 1), range(60)))
+    held = [item.event for items in taken for item in items]
+    assert len(held) == len(set(held)) == 40
+
+
+def test_a_failed_try_comes_again_after_growing_waits_for_a_week(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    now, waits = NOON, []
+    for _ in range(10):
+        outbox.failed(outbox.claim(now, 1)[0], now, "away")
+        (item,) = outbox.listing()
+        assert (item.state, item.fault) == ("waiting", "away")
+        waits.append(item.due - now)
+        now = item.due
+    assert 0.8 * FIRST_WAIT <= waits[0] <= 1.2 * FIRST_WAIT
+    assert 1.6 * FIRST_WAIT <= waits[1] <= 2.4 * FIRST_WAIT
+    assert 0.8 * 3600 <= waits[-1] <= 1.2 * 3600
+    now = NOON + GIVE_UP_AFTER + 1
+    outbox.failed(outbox.claim(now, 1)[0], now, "away")
+    (item,) = outbox.listing()
+    assert item.state == "given up"
+    assert outbox.claim(now + 86_400) == []
+    # It is kept, and a person may ask for it again.
+    assert outbox.again(now) == 1
+    assert [item.channel for item in outbox.claim(now)] == ["ops"]
+
+
+def test_what_was_sent_is_forgotten_after_three_months_and_what_waits_is_not(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    outbox.put(event(subject="other"), {"ops": NOON})
+    outbox.sent(outbox.claim(NOON, 1)[0])
+    outbox.forget(NOON + 89 * 86_400)
+    assert len(outbox.listing()) == 2
+    outbox.forget(NOON + 91 * 86_400)
+    assert [item.state for item in outbox.listing()] == ["waiting"]
+
+
+def test_a_process_that_dies_while_it_puts_leaves_an_outbox_that_works(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    program = (
+        "import os, sys, threading; from pathlib import Path\n"
+        "from rai_assets.monitoring.alerts.outbox import Outbox\n"
+        "from rai_assets_tests.monitoring.alerts.conftest import NOON, event\n"
+        "outbox = Outbox(Path(sys.argv[1]))\n"
+        "for number in range(10_000):\n"
+        "    outbox.put(event(subject=str(number)), {'ops': NOON}); print(number, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        told = [int(child.stdout.readline()) for _ in range(25)]
+        child.kill()
+        told += [int(line) for line in child.stdout.read().split()]
+    outbox = Outbox(path)
+    kept = {int(item.body["subject"]) for item in outbox.listing(limit=20_000)}
+    assert set(told) <= kept  # acknowledged is kept
+    assert kept <= set(range(len(told) + 1))
+    assert outbox.put(event(subject="after"), {"ops": NOON})
+
+
+def test_an_outbox_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    path.write_bytes(b"nothing of the kind" * 100)
+    with pytest.raises(RaiError) as fault:
+        Outbox(path)
+    assert str(path) in str(fault.value)
+    assert "moved away" in fault.value.fix
