@@ -9,7 +9,16 @@ import sklearn.metrics as sk
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.counts import confusion_cells
-from rai_assets.metrics.gaps import Comparison
+from rai_assets.metrics.estimates import Estimates
+from rai_assets.metrics.gaps import (
+    Comparison,
+    Gap,
+    difference_gap,
+    no_ratio_to,
+    pair_difference,
+    pair_ratio,
+    ratio_gap,
+)
 from rai_assets.metrics.intervals import newcombe_difference, proportion_interval, ratio_interval
 from rai_assets.metrics.named import named_gaps
 from rai_assets.metrics.number import Number
@@ -239,6 +248,38 @@ def test_scores_and_errors_have_gaps_too() -> None:
     assert regression["mean_error_difference"].value == pytest.approx(2)
     assert regression["mean_error_difference"].low is None
     assert regression["mean_error_difference"].reason == "no interval, because all rows have the same value"
+
+
+BIASED = Estimates(
+    "expected_calibration_error",
+    np.array([0.10, 0.30, 0.15, 0.20]),
+    np.array([100, 60, 80, 90]),
+    lambda level: (np.array([0.05, 0.22, 0.12, 0.12]), np.array([0.14, 0.33, 0.18, 0.22])),
+    biased=True,
+)
+
+
+def test_gaps_of_values_that_are_biased_are_bounded_by_the_bounds_alone() -> None:
+    """Their distances to the bounds do not add in squares: lowest less highest, and highest less lowest."""
+    pair = BIASED.take([1, 0])
+    low, high = pair.bounds(0.95)
+    assert pair_difference(pair, low, high) == Gap(*map(pytest.approx, (0.20, 0.22 - 0.14, 0.33 - 0.05)))
+    assert pair_ratio(pair, low, high) == Gap(*map(pytest.approx, (3.0, 0.22 / 0.14, 0.33 / 0.05)))
+    assert pair_ratio(pair, np.array([0.22, 0.0]), high).high == np.inf
+    assert difference_gap(BIASED, 0.95) == Gap(*map(pytest.approx, (0.20, 0.22 - 0.14, 0.33 - 0.05)))
+    assert ratio_gap(BIASED, 0.95) == Gap(*map(pytest.approx, (1 / 3, 0.05 / 0.33, 0.14 / 0.22)))
+
+
+def test_a_ratio_of_values_below_zero_is_undefined() -> None:
+    assert no_ratio_to(0.5, 0.25) == ""
+    assert no_ratio_to(0.5, 0.0) == "the value of the reference group is 0"
+    for value, base in ((-0.1, 0.2), (0.2, -0.1)):
+        assert no_ratio_to(value, base) == "a value is below 0, and a ratio needs values of one sign"
+
+
+def test_a_gap_of_two_rates_counts_the_rows_of_the_larger_denominator() -> None:
+    rows, codes = decisions((10, 10, 20, 30), (20, 30, 10, 70))
+    assert gaps_of(rows, codes)["equalized_odds_difference"].n == 20 + 30 + 10 + 70
 
 
 def test_the_odds_hold_at_once() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, t
 
 from rai_assets.metrics.intervals import (
     Bounds,
@@ -79,11 +79,12 @@ def test_fractions_of_effective_rows_are_between_those_of_whole_ones() -> None:
 
 
 def test_the_effective_size_of_equal_weights_is_their_number() -> None:
-    assert_allclose(effective_size([12.0, 6.0, 0.0], [36.0, 12.0, 0.0]), [4, 3, 0])
+    assert_allclose(effective_size([12.0, 6.0, 0.5, 0.0], [36.0, 12.0, 0.25, 0.0]), [4, 3, 1, 0])
 
 
 def test_a_t_interval_is_students() -> None:
     assert_allclose(t_interval(10, 2, 4), (10 - 2 * 2.776445, 10 + 2 * 2.776445), rtol=1e-6)
+    assert_allclose(t_interval(10, 2, 0.5), 10 + 2 * t.ppf([0.025, 0.975], 0.5))
     assert np.isnan(t_interval(10, 2, 0)).all()
 
 
@@ -123,6 +124,12 @@ def test_a_ratio_is_bounded_where_the_numerator_is_zero() -> None:
     assert low == 0
     assert 0.1 < high < 0.5
     assert np.isnan(ratio_interval(0.5, proportion_interval(5, 10), 0.0, proportion_interval(0, 10))).all()
+
+
+def test_a_ratio_needs_bounds_that_are_not_negative_and_has_no_end_where_the_base_may_be_zero() -> None:
+    assert np.isnan(ratio_interval(0.5, (-0.1, 0.8), 0.5, (0.3, 0.7))).all()
+    assert_allclose(ratio_interval(0.0, (0.0, 0.3), 0.1, (0.0, 0.4)), (0, np.inf))
+    assert ratio_interval(0.2, (0.1, np.inf), 0.5, (0.3, 0.7))[1] == np.inf
 
 
 def test_a_ratio_upside_down_has_the_interval_upside_down() -> None:
@@ -195,3 +202,57 @@ def test_the_gap_of_two_groups_is_the_absolute_difference() -> None:
     value, n = np.array([0.9, 0.2]), np.array([50, 50])
     low, high = max_min_difference(value, lambda level: proportion_interval(value * n, n, level))
     assert_allclose((low, high), newcombe_difference(45, 50, 10, 50))
+
+
+def by_pairs(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[Bounds, Bounds]:
+    """Of the gap and of the ratio: the farthest bounds of all pairs, one after the other."""
+    gaps, ratios = [], []
+    for i in range(len(value)):
+        for j in range(len(value)):
+            if i != j and value[i] <= value[j]:
+                one, other = (low[i], high[i]), (low[j], high[j])
+                below, above = difference_interval(value[j], other, value[i], one)
+                gaps.append((max(below, -above), max(above, -below)))
+                least, most = ratio_interval(value[i], one, value[j], other)
+                ratios.append((min(least, 1 / most) if most > 1 else least, min(most, 1.0)))
+    return (max(0.0, max(g[0] for g in gaps)), max(g[1] for g in gaps)), (
+        min(r[0] for r in ratios),
+        min(r[1] for r in ratios),
+    )
+
+
+@pytest.mark.parametrize("width", [0.02, 0.2])
+@pytest.mark.parametrize("groups", [2, 5, 64])
+def test_up_to_sixty_four_groups_the_gap_is_the_hull_of_all_pairs(groups: int, width: float) -> None:
+    value = np.random.default_rng(groups).uniform(0.3, 0.9, groups)
+    asked = []
+
+    def limits(level: float) -> Bounds:
+        asked.append(level)
+        return value - width * value, value + width
+
+    difference, ratio = by_pairs(value, *limits(0.0))
+    assert_allclose(max_min_difference(value, limits), difference)
+    assert_allclose(max_min_ratio(value, limits), ratio)
+    assert asked[1:] == [1 - 0.05 / (groups * (groups - 1) / 2)] * 2
+
+
+@pytest.mark.parametrize(("groups", "by_pair"), [(65, True), (4, False)])
+def test_beyond_or_of_biased_values_the_gap_is_that_of_the_outermost_bounds(groups: int, by_pair: bool) -> None:
+    value = np.linspace(0.2, 0.8, groups)
+
+    def limits(level: float) -> Bounds:
+        assert level == 1 - 0.05 / groups
+        return value - 0.1, value + 0.05
+
+    # Lower bounds from 0.1 to 0.7, upper ones from 0.25 to 0.85.
+    assert_allclose(max_min_difference(value, limits, by_pair=by_pair), (0.7 - 0.25, 0.85 - 0.1))
+    assert_allclose(max_min_ratio(value, limits, by_pair=by_pair), (0.1 / 0.85, 0.25 / 0.7))
+
+
+def test_outermost_bounds_that_overlap_leave_no_gap_and_those_below_zero_say_nothing_of_a_ratio() -> None:
+    value = np.array([0.2, 0.21, 0.3])
+    assert_allclose(max_min_difference(value, lambda _: (value - 0.1, value + 0.1), by_pair=False), (0, 0.4 - 0.1))
+    assert_allclose(max_min_ratio(value, lambda _: (value - 0.1, value + 0.1), by_pair=False), (0.1 / 0.4, 1))
+    assert_allclose(max_min_ratio(value, lambda _: (value - 0.25, value + 0.1), by_pair=False), (0, 1))
+    assert_allclose(max_min_ratio(value, lambda _: (value - 0.3, value + 0.1), by_pair=False), (0, 1))

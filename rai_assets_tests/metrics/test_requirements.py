@@ -80,6 +80,22 @@ def test_a_missing_bound_is_without_end() -> None:
     failed = judge(LIMIT, [gap(0.25, 0.15, None)])
     assert failed.verdict == "fail"
     assert "0.15 to no upper bound" in failed.sentence
+    at_least = Requirement("gap", "selection_rate_difference", sensitive=["sex"], at_least=0.10)
+    assert judge(at_least, [gap(0.25, None, 0.3)]).verdict == "cannot tell"
+    assert judge(at_least, [gap(0.05, None, 0.08)]).verdict == "fail"
+
+
+def test_a_requirement_stops_a_merge_unless_it_says_otherwise() -> None:
+    assert LIMIT.blocking
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.95])
+def test_of_equal_outcomes_the_one_nearest_to_or_farthest_beyond_the_limit_decides(limit: float) -> None:
+    numbers = [rate(0.5, {"sex": sex}) for sex in "FM"] + [rate(0.4, {"sex": "X"}), rate(0.6, {"sex": "Y"})]
+    at_least = Requirement("recall", "true_positive_rate", sensitive=["sex"], at_least=limit)
+    assert judge(at_least, numbers).number is numbers[2]
+    at_most = Requirement("recall", "true_positive_rate", sensitive=["sex"], at_most=limit)
+    assert judge(at_most, numbers).number is numbers[3]
 
 
 def test_what_was_not_measured_cannot_be_told() -> None:
