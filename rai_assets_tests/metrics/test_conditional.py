@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rai_assets.metrics.conditional import measure_conditional
+from rai_assets.metrics.intervals import difference_interval, proportion_interval, t_interval
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.table import measure
@@ -67,6 +68,66 @@ def test_the_standardised_rate_is_the_strata_shares_mean() -> None:
     wanted = abs(sum(share[s] * (rate(0, s) - rate(1, s)) for s in range(4)))
     numbers = measure_conditional(rows, grouping("g", group), grouping("s", stratum))
     assert one(numbers, "true_positive_rate_conditional_difference").value == pytest.approx(wanted, abs=1e-12)
+
+
+def gap_interval(values: np.ndarray, bounds: np.ndarray) -> tuple[float, float]:
+    """Of two groups, from their values (2,) and bounds (2, 2)."""
+    below, above = difference_interval(values[0], bounds[0], values[1], bounds[1])
+    return max(below, -above, 0.0), max(above, -below)
+
+
+def test_the_interval_of_a_standardised_rate_is_that_of_as_many_trials_as_its_variance_amounts_to() -> None:
+    selected, n = np.array([[12, 30, 0], [9, 4, 2]]), np.array([[20, 50, 8], [40, 25, 12]])
+    codes = [(g, s, int(k < selected[g, s])) for g in range(2) for s in range(3) for k in range(n[g, s])]
+    group, stratum, decision = np.array(codes).T
+    rows = Rows("binary", ("no", "yes"), decision=decision)
+    number = one(
+        measure_conditional(rows, grouping("g", group), grouping("s", stratum)), "selection_rate_conditional_difference"
+    )
+    share = n.sum(axis=0) / n.sum()
+    values, bounds = (selected / n) @ share, []
+    for g in range(2):
+        moved = (selected[g] + 0.5) / (n[g] + 1)
+        trials = (moved @ share) * (1 - moved @ share) / (share**2 * moved * (1 - moved) / n[g]).sum()
+        bounds.append(proportion_interval(values[g] * trials, trials))
+    assert number.value == pytest.approx(abs(values[0] - values[1]))
+    assert (number.low, number.high) == pytest.approx(gap_interval(values, np.array(bounds)))
+
+
+def test_the_interval_of_a_standardised_mean_pools_the_spread_also_beside_single_rows() -> None:
+    rng = np.random.default_rng(3)
+    n = np.array([[9, 14, 1], [30, 6, 5]])
+    group = np.repeat([0, 1], n.sum(axis=1))
+    stratum = np.concatenate([np.repeat(range(3), n[g]) for g in range(2)])
+    target = rng.normal(size=n.sum()) + stratum + group
+    rows = Rows("regression", target=target)
+    numbers = measure_conditional(rows, grouping("g", group), grouping("s", stratum))
+    assert [number.definition for number in numbers] == ["mean_target_conditional_difference@1"]
+    share = n.sum(axis=0) / n.sum()
+    values, bounds = np.empty(2), []
+    for g in range(2):
+        parts = [target[(group == g) & (stratum == s)] for s in range(3)]
+        values[g] = sum(w * part.mean() for w, part in zip(share, parts, strict=True))
+        degrees = n[g].sum() - 3
+        pooled = sum(((part - part.mean()) ** 2).sum() for part in parts) / degrees
+        bounds.append(t_interval(values[g], np.sqrt(pooled * (share**2 / n[g]).sum()), degrees))
+    assert (numbers[0].low, numbers[0].high) == pytest.approx(gap_interval(values, np.array(bounds)))
+
+
+def test_rows_without_weight_are_as_good_as_not_there() -> None:
+    rng = np.random.default_rng(4)
+    stratum, group, decision = rng.integers(0, 2, (3, 400))
+    weight = rng.exponential(size=400) * (rng.random(400) < 0.8)
+    there = weight > 0
+    whole, part = (
+        measure_conditional(
+            Rows("binary", ("no", "yes"), decision=decision[kept], weight=weight[kept]),
+            grouping("g", group[kept]),
+            grouping("s", stratum[kept]),
+        )
+        for kept in (np.ones(400, bool), there)
+    )
+    assert whole == part
 
 
 def test_strata_without_every_group_are_left_out_and_counted() -> None:
