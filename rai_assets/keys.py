@@ -9,8 +9,12 @@ from dataclasses import dataclass
 USE_CASE_PATTERN = r"^[a-z][a-z0-9_]{2,40}$"
 MAIN = "main"
 CHAMPION = "champion"
+PRODUCTION = "production"
+"""The branch of the accepted batches; their results are on `results-production`."""
 DATA_PREFIX = "dataset/"
 """Where the data lie on `main` and every data branch."""
+BATCHES = "batches/"
+"""Where the batches lie on `production`, and what was found of them on `results-production`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,21 @@ class UseCaseKeys:
         return f"{self.name}_branch"
 
     @property
+    def batch_partitions(self) -> str:
+        """Name of the dynamic partitions that are the batches of production."""
+        return f"{self.name}_batch"
+
+    @property
+    def production_job(self) -> str:
+        """Name of the job that audits and scores one batch of production."""
+        return f"{self.name}_production"
+
+    @property
+    def arrivals_sensor(self) -> str:
+        """Name of the sensor that watches the inbox of production."""
+        return f"{self.name}_arrivals"
+
+    @property
     def audit_job(self) -> str:
         """Name of the job that refreshes and audits one data branch."""
         return f"{self.name}_audit"
@@ -60,6 +79,11 @@ def repository_name(use_case: str) -> str:
 def results_branch(branch: str) -> str:
     """The branch that holds the results of a data branch's audits."""
     return f"results-{branch}"
+
+
+def batch_folder(batch: str) -> str:
+    """Where a batch lies on `production`, and what was found of it on `results-production`."""
+    return f"{BATCHES}{batch}/"
 
 
 def check_name(text: str) -> str:

@@ -15,7 +15,7 @@ from rai_assets import __version__
 from rai_assets.errors import UsageError
 
 _ADDRESS = re.compile(
-    r"(?P<use_case>[a-z][a-z0-9_]*)@(?P<commit>[0-9a-f]+):(?P<asset>[a-z_]+)#(?P<definition>[a-z0-9_]+@\d+)"
+    r"(?P<use_case>[a-z][a-z0-9_]*)@(?P<commit>[0-9a-f]+):(?P<asset>(?:[a-z0-9][a-z0-9_-]*/)*[a-z_]+)#(?P<definition>[a-z0-9_]+@\d+)"
     r"(?:\[(?P<coordinates>[^\[\]]*)\])?"
 )
 
@@ -56,7 +56,7 @@ class Address:
     """The name of one number: `<use_case>@<results commit>:<asset>#<definition>[<coordinates>]`.
 
     Group columns stand as they are (`sex=F`), every other coordinate with a leading dot (`.feature=age`), so
-    that a column called `feature` cannot be taken for one.
+    that a column called `feature` cannot be taken for one. The asset of a batch is `batches/<key>/<asset>`.
     """
 
     use_case: str

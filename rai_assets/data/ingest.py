@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from rai_assets.data.staging import Origin, Progress, Staged, stage_files, stage
 from rai_assets.errors import RaiError
 from rai_assets.store import ledger
 from rai_assets.store.errors import MergeConflict
-from rai_assets.store.protocol import NoChanges, NotFound, StaleHead, VersionedRepository
+from rai_assets.store.protocol import ChangeSet, NoChanges, NotFound, StaleHead, VersionedRepository
 
 DESTINATION = "destination"  # what the commits of a run branch call the branch that they were made for
 
@@ -148,36 +148,93 @@ def _publish(
     metadata: Mapping[str, str],
     parts: str | None = None,
 ) -> Ingested:
-    run_branch = f"run-{run_id}"
+    words = {**metadata, DESTINATION: branch, **staged.words}
+    published = publish(
+        repository,
+        branch,
+        staged.changes(),
+        run_branch=f"run-{run_id}",
+        start=start,
+        message=f"{staged.rows:,} rows for {branch}",
+        words=words,
+        judge=lambda commit: _judge(staged, repository, branch, commit, run_id),
+        before=lambda run_branch: bring(repository, parts, run_branch) if parts is not None else None,
+    )
+    version = repository.tree_digest(published.commit, PREFIX)
+    changed = published.commit != start
+    return Ingested(published.accepted, published.commit, published.branch, staged.rules, staged.rows, version, changed)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came of data that were written and audited.
+
+    Attributes:
+        accepted: Whether they are published.
+        commit: The commit that holds them.
+        branch: Its branch: the destination, or the run branch if they were not accepted.
+    """
+
+    accepted: bool
+    commit: str
+    branch: str
+
+
+def publish(
+    repository: VersionedRepository,
+    branch: str,
+    changes: ChangeSet,
+    *,
+    run_branch: str,
+    start: str,
+    message: str,
+    words: Mapping[str, str],
+    judge: Callable[[str], bool],
+    prefix: str = PREFIX,
+    before: Callable[[str], None] = lambda _: None,
+) -> Published:
+    """Write data on a branch of its own, have that commit judged, and publish it if the verdict is good.
+
+    Args:
+        repository: Where the data go.
+        branch: The branch that they are for.
+        changes: The data, all under `prefix`.
+        run_branch: Holds the data until they are accepted, and after, if not.
+        start: Commit of `branch` that the data were made on; what came since is met at the merge.
+        message: Of the commit.
+        words: Kept with the commits.
+        judge: Asked whether the data of a commit may be published.
+        prefix: The folder that the verdict is about.
+        before: Told the run branch before the data are written on it.
+
+    Raises:
+        RaiError: Others published other data under the prefix meanwhile.
+    """
     # A run that is tried again finds the branch of its first attempt.
     with suppress(NotFound):
         repository.delete_branch(run_branch)
-    # From what was there when reading began: what came since is met at the merge.
     repository.create_branch(run_branch, start)
-    words = {
-        **metadata,
-        DESTINATION: branch,
-        "rows": str(staged.rows),
-        "rules": f"{len(staged.rules) - len(staged.failed)} of {len(staged.rules)} hold",
-        **({"failed_rules": ", ".join(staged.failed)} if staged.failed else {}),
-    }
     try:
-        if parts is not None:
-            bring(repository, parts, run_branch)
-        commit = repository.commit(run_branch, staged.changes(), f"{staged.rows:,} rows for {branch}", words).id
+        before(run_branch)
+        commit = repository.commit(run_branch, changes, message, words).id
     except NoChanges:
         commit = repository.resolve(run_branch)
     except BaseException:
         repository.delete_branch(run_branch)
         raise
+<<<<<<< HEAD
     version = repository.tree_digest(commit, PREFIX)
     accepted = _judge(staged, repository, branch, commit, version, run_id)
+=======
+    accepted = judge(commit)
+>>>>>>> 438d4ad (Production: an inbox whose files become audited batches, scored by the champion; quarantine, revisions, a ledger of arrivals)
     if commit != start:
         if not accepted:
-            return Ingested(False, commit, run_branch, staged.rules, staged.rows, version, changed=True)
-        commit = land(repository, run_branch, branch, version, words, audited_on=start)
+            return Published(False, commit, run_branch)
+        version = repository.tree_digest(commit, prefix)
+        commit = land(repository, run_branch, branch, version, words, audited_on=start, prefix=prefix)
     repository.delete_branch(run_branch)
-    return Ingested(accepted, commit, branch, staged.rules, staged.rows, version, changed=commit != start)
+    return Published(accepted, commit, branch)
 
 
 def _judge(staged: Staged, repository: VersionedRepository, branch: str, commit: str, digest: str, run_id: str) -> bool:
@@ -196,6 +253,7 @@ def land(
     words: Mapping[str, str],
     *,
     audited_on: str = "",
+    prefix: str = PREFIX,
 ) -> str:
     """Bring audited data into the data branch while its head is what they were audited on; else once more.
 
@@ -209,6 +267,7 @@ def land(
         version: Digest of the audited data.
         words: Kept with the merge.
         audited_on: Commit of the data branch that the run branch holds already.
+        prefix: The folder of the data.
 
     Returns:
         The data branch's commit that holds the data.
@@ -219,14 +278,14 @@ def land(
     for _ in range(ledger.ATTEMPTS):
         head = repository.resolve(branch)
         if head != audited_on:
-            if repository.tree_digest(head, PREFIX) == version:
+            if repository.tree_digest(head, prefix) == version:
                 return head
             try:
                 with suppress(NoChanges):
                     repository.merge(head, run_branch, f"{branch} moved on", words)
             except MergeConflict as conflict:
                 raise _overtaken(branch, run_branch) from conflict
-            if repository.tree_digest(run_branch, PREFIX) != version:
+            if repository.tree_digest(run_branch, prefix) != version:
                 raise _overtaken(branch, run_branch)
             audited_on = head
         with suppress(StaleHead):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
 Progress = Callable[[str, int, int], None]
 Origin = Literal["declared", "given"]
-_PARQUET = "application/vnd.apache.parquet"
+PARQUET = "application/vnd.apache.parquet"
 EDITED = f"{TABLE}, edited on the branch"
 
 
@@ -64,6 +64,15 @@ class Staged:
         """Names of the rules that do not hold."""
         return tuple(rule.rule for rule in self.rules if not rule.passed)
 
+    @property
+    def words(self) -> dict[str, str]:
+        """What the commit that stores them says of them."""
+        return {
+            "rows": str(self.rows),
+            "rules": f"{len(self.rules) - len(self.failed)} of {len(self.rules)} hold",
+            **({"failed_rules": ", ".join(self.failed)} if self.failed else {}),
+        }
+
     def changes(self) -> ChangeSet:
         """What storing them writes; nothing else stays under the prefix but media files, which are stored before."""
         files = [source.as_json() for source in self.sources]
@@ -72,10 +81,10 @@ class Staged:
         if self.media is None:
             changes.delete_prefix(PREFIX)
         else:
-            changes.adopt(MANIFEST, self.media.manifest, _PARQUET)
+            changes.adopt(MANIFEST, self.media.manifest, PARQUET)
             changes.put(MEDIA, _json(self.media.summary), "application/json")
         return (
-            changes.adopt(TABLE, self.table, _PARQUET)
+            changes.adopt(TABLE, self.table, PARQUET)
             .put(CONTRACT, _json(self.contract.as_json()), "application/json")
             .put(SOURCES, _json(sources), "application/json")
         )
@@ -88,6 +97,7 @@ def stage_files(
     progress: Progress,
     origin: Origin = "declared",
     media_files: MediaFiles | None = None,
+    optional: Collection[str] = (),
 ) -> Staged:
     """Read, convert, check and write the rows of files, once through, in memory that does not grow with them.
 
@@ -98,6 +108,7 @@ def stage_files(
         progress: Told (what, bytes done, bytes in all).
         origin: Whose files they are.
         media_files: The files that the rows name, where they are not those of the declared folder.
+        optional: Columns that a file may lack; they are missing in its rows then.
 
     Raises:
         InputRefused: A file cannot be read, or there are no rows.
@@ -109,7 +120,7 @@ def stage_files(
     table = folder / "table.parquet"
     rows = [0] * len(settings.files)
     with ExitStack() as stack:
-        validator = stack.enter_context(Validator(settings))
+        validator = stack.enter_context(Validator(settings, optional))
         media = None
         if settings.media is not None:
             files = media_files or FolderFiles(base, settings.media.folder, progress)

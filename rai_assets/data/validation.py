@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -44,10 +45,12 @@ class Validator:
 
     Args:
         settings: The declaration.
+        optional: Columns that a file may lack.
     """
 
-    def __init__(self, settings: DatasetSettings) -> None:
+    def __init__(self, settings: DatasetSettings, optional: Collection[str] = ()) -> None:
         self._settings = settings
+        self._optional = frozenset(optional)
         self._contract = Contract.of(settings)
         self._rules = rules_of(settings)
         self._findings = {rule.name: _Findings() for rule in self._rules}
@@ -107,7 +110,7 @@ class Validator:
             findings.add(Violation("is the only column found; check `separator`", present[0], path))
             return
         for column in self._contract:
-            if column.name not in present:
+            if column.name not in present and column.name not in self._optional:
                 findings.add(Violation("is not in the file", column.name, path))
         for name in present:
             if name not in self._settings.columns:

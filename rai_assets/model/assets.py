@@ -39,7 +39,7 @@ def model_version(settings: ModelSettings, folder: Path) -> ResultAsset:
 
         return make_version(stage, settings, folder)
 
-    def outside() -> dict[str, Any]:
+    def outside(_: "Stage") -> dict[str, Any]:
         from rai_assets.model.making import outside_of
 
         return outside_of(settings, folder)

@@ -1,4 +1,7 @@
-"""The shape that every audited asset shares: one stored result per data branch, re-emitted while its inputs stand."""
+"""The shape that every audited asset shares: one stored result per partition, re-emitted while its inputs stand.
+
+A partition is a data branch, or a batch of production.
+"""
 
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -23,11 +26,13 @@ if TYPE_CHECKING:
     from rai_assets.store.stage import Stage
 
 STAGES = ("data", "model", "analysis", "report", "monitoring")
+Per = Literal["branch", "batch"]
+"""What one partition of an asset is."""
 
 
 @dataclass(frozen=True)
 class ResultAsset:
-    """What one asset of the training side is, before it is built.
+    """What one asset with a result is, before it is built.
 
     Attributes:
         thing: Last part of the asset key.
@@ -41,6 +46,7 @@ class ResultAsset:
         present: Dagster metadata from a result: headline floats, short markdown, tables.
         requirements: The requirements measured by this asset; each becomes a check, not blocking here.
         outside: What the result depends on beyond the declaration and the store, as JSON: files, library versions.
+        per: What one partition of it is.
     """
 
     thing: str
@@ -53,22 +59,24 @@ class ResultAsset:
     compute: "Callable[[Stage], Result]"
     present: "Callable[[Result], Mapping[str, Any]]"
     requirements: Sequence[Requirement] = ()
-    outside: Callable[[], Any] = dict
+    outside: "Callable[[Stage], Any]" = lambda _: {}
+    per: Per = "branch"
 
     def build(self, keys: UseCaseKeys) -> dg.AssetsDefinition:
         """The Dagster asset with its checks."""
-        partitions = branch_partitions(keys)
+        partitions = partitions_of(keys, self.per)
         specs = [requirement_spec(keys, self.thing, item, partitions) for item in self.requirements]
+        opened = open_stage if self.per == "branch" else open_batch
 
         @dg.asset(
             key=keys.asset(self.thing),
             deps=[dg.AssetKey(keys.asset(name)) for name in self.follows],
             check_specs=specs,
-            **common_attributes(keys, self.stage, self.kinds, self.description),
+            **common_attributes(keys, self.stage, self.kinds, self.description, self.per),
         )
         def produce(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-            with open_stage(context, lake, keys, self.thing) as stage:
-                given = [self.settings, self.outside()]
+            with opened(context, lake, keys, self.thing) as stage:
+                given = [self.settings, self.outside(stage)]
                 result, commit, reused = stage.produce(self.thing, given, self.reads, self.compute)
                 return materialization(
                     stage, result, commit, reused, self.present(result), requirement_results(result, self.requirements)
@@ -77,15 +85,22 @@ class ResultAsset:
         return produce
 
 
+def partitions_of(keys: UseCaseKeys, per: Per) -> dg.DynamicPartitionsDefinition:
+    """The partitions of an asset."""
+    return branch_partitions(keys) if per == "branch" else dg.DynamicPartitionsDefinition(name=keys.batch_partitions)
+
+
 def branch_partitions(keys: UseCaseKeys) -> dg.DynamicPartitionsDefinition:
     """The partitions that mirror the data branches of a use case."""
     return dg.DynamicPartitionsDefinition(name=keys.branch_partitions)
 
 
-def common_attributes(keys: UseCaseKeys, stage: str, kinds: frozenset[str], description: str) -> dict[str, Any]:
-    """What every branch-partitioned asset of a use case is declared with."""
+def common_attributes(
+    keys: UseCaseKeys, stage: str, kinds: frozenset[str], description: str, per: Per = "branch"
+) -> dict[str, Any]:
+    """What every partitioned asset of a use case is declared with."""
     return {
-        "partitions_def": branch_partitions(keys),
+        "partitions_def": partitions_of(keys, per),
         "group_name": keys.name,
         "owners": list(keys.owners),
         "kinds": set(kinds),
@@ -131,14 +146,34 @@ def open_stage_on(
     from rai_assets.store.branches import check_data_branch
     from rai_assets.store.stage import Stage
 
-    began = time.monotonic()
-    try:
+    with _told(thing):
         repository = lake.repository(keys)
         check_data_branch(repository, keys.name, branch)
         lake.take_turn(context, keys, branch)
-        announce(f"{thing} ...")
         yield Stage(keys, branch, repository, context.run.run_id, Progress(context.log.info))
-        announce(f"{thing} done in {time.monotonic() - began:.1f} s")
+
+
+@contextmanager
+def open_batch(context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys, thing: str) -> "Iterator[Stage]":
+    """The step of the running asset on the batch of its partition; refusals as in `open_stage_on`.
+
+    Batches take no turns: each has folders of its own, and what two runs of one batch leave is the same.
+    """
+    from rai_assets.store.stage import Stage
+
+    with _told(f"{thing} of {context.partition_key}"):
+        progress = Progress(context.log.info)
+        yield Stage.of_batch(keys, context.partition_key, lake.repository(keys), context.run.run_id, progress)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say that something begins and ends; a refusal in it becomes a Dagster failure in the same words."""
+    began = time.monotonic()
+    try:
+        announce(f"{what} ...")
+        yield
+        announce(f"{what} done in {time.monotonic() - began:.1f} s")
     except RaiError as error:
         metadata: dict[str, Any] = {"exit_code": error.exit_code, **({"fix": error.fix} if error.fix else {})}
         raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
@@ -158,7 +193,7 @@ def materialization(
     elif result.numbers:
         announce(f"{result.asset}: {len(result.numbers):,} numbers")
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(stage.repository.tree_digest(commit, f"{result.asset}/")),
+        data_version=dg.DataVersion(stage.repository.tree_digest(commit, f"{stage.folder}{result.asset}/")),
         metadata={
             **present,
             "numbers": len(result.numbers),

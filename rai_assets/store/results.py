@@ -1,5 +1,8 @@
 """One asset's result in a repository: numbers, charts, tables, notes, files and facts under `<asset>/`.
 
+What is asked of a batch of production stands one folder deeper, under `batches/<key>/<asset>/`: the functions here take
+that folder, with its slash, and the root when it is left out.
+
 `result.json` holds provenance, facts, notes, the digest of the inputs and the names of the parts; beside it lie
 `numbers.json`, `charts/<name>.json`, `tables/<name>.parquet` and `files/<name>`. The same result gives the same bytes.
 """
@@ -69,6 +72,7 @@ def save(
     *,
     message: str,
     metadata: Mapping[str, str],
+    folder: str = "",
 ) -> Commit:
     """Commit a result, and drop the parts of an earlier one that it has no longer.
 
@@ -81,6 +85,7 @@ def save(
         input_digest: Digest over everything the result depends on, for `find`.
         message: Message of the commit.
         metadata: Run id and the like; not part of the stored bytes.
+        folder: Where it stands.
 
     Returns:
         The new commit, or the head where the branch holds exactly this result already.
@@ -89,11 +94,8 @@ def save(
         UsageError: The asset's name cannot stand in an address.
         InvalidPath: The name of a part cannot be a path.
     """
-    if not _ASSET.fullmatch(result.asset):
-        raise UsageError(f"{result.asset!r} is no asset name", fix="use lower-case letters and '_'")
-    changes = ChangeSet().delete_prefix(f"{result.asset}/")
-    for path, content in _contents(result, input_digest):
-        changes.put(f"{result.asset}/{path}", content, _content_type(path))
+    changes = ChangeSet()
+    write(changes, result, input_digest, folder)
     ensure_branch(repository, branch)
     try:
         return repository.commit(branch, changes, message, metadata)
@@ -101,7 +103,21 @@ def save(
         return repository.get_commit(branch)
 
 
-def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool = True) -> Result:
+def write(changes: ChangeSet, result: Result, input_digest: str, folder: str = "") -> None:
+    """Add a result to a change set, in the place of an earlier one.
+
+    Raises:
+        UsageError: The asset's name cannot stand in an address.
+        InvalidPath: The name of a part cannot be a path.
+    """
+    if not _ASSET.fullmatch(result.asset):
+        raise UsageError(f"{result.asset!r} is no asset name", fix="use lower-case letters and '_'")
+    changes.delete_prefix(f"{folder}{result.asset}/")
+    for path, content in _contents(result, input_digest):
+        changes.put(f"{folder}{result.asset}/{path}", content, _content_type(path))
+
+
+def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool = True, folder: str = "") -> Result:
     """Read a result. Its numbers are pinned to the data commit, but not addressed.
 
     Args:
@@ -109,27 +125,28 @@ def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool =
         ref: The commit to read.
         asset: Name of the asset.
         whole: False leaves out charts, tables and files.
+        folder: Where it stands.
 
     Raises:
         NotFound: There is no such ref, or it holds no result of this asset.
     """
-    commit = repository.resolve(ref)
-    head = _head(repository, commit, asset)
+    commit, place = repository.resolve(ref), f"{folder}{asset}"
+    head = _head(repository, commit, place)
     provenance = Provenance(**head["provenance"])
     parts = head["parts"] if whole else {"charts": [], "tables": [], "files": []}
     return Result(
         asset=asset,
         provenance=provenance,
-        numbers=_numbers(repository, commit, asset, provenance),
-        charts={name: json.loads(_read(repository, commit, f"{asset}/charts/{name}.json")) for name in parts["charts"]},
-        tables={name: _table(_read(repository, commit, f"{asset}/tables/{name}.parquet")) for name in parts["tables"]},
+        numbers=_numbers(repository, commit, place, provenance),
+        charts={name: json.loads(_read(repository, commit, f"{place}/charts/{name}.json")) for name in parts["charts"]},
+        tables={name: _table(_read(repository, commit, f"{place}/tables/{name}.parquet")) for name in parts["tables"]},
         notes=head["notes"],
-        files={name: _read(repository, commit, f"{asset}/files/{name}") for name in parts["files"]},
+        files={name: _read(repository, commit, f"{place}/files/{name}") for name in parts["files"]},
         facts=head["facts"],
     )
 
 
-def refuse_outdated(repository: VersionedRepository, commit: str, result: Result) -> None:
+def refuse_outdated(repository: VersionedRepository, commit: str, result: Result, folder: str = "") -> None:
     """Make sure that a result was made from the results that are stored beside it.
 
     Every result keeps the tree digests of those it read; a model that was made again leaves the old one's audit behind.
@@ -138,17 +155,21 @@ def refuse_outdated(repository: VersionedRepository, commit: str, result: Result
         RaiError: One of them is another now.
     """
     for name, digest in result.facts.get(READS, {}).items():
-        if repository.tree_digest(commit, f"{name}/") != digest:
+        if repository.tree_digest(commit, f"{folder}{name}/") != digest:
             use_case = result.provenance.use_case
             raise RaiError(
                 f"{result.asset} was made from another {name} than the one stored now",
                 where=use_case,
-                fix=f"make it again: `rai run {use_case}`, or materialize {use_case}/{result.asset}",
+                fix="make it again: "
+                + ("" if folder else f"`rai run {use_case}`, or ")
+                + f"materialize {use_case}/{result.asset}",
             )
 
 
 def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> list[Number]:
     """The numbers of a result with their addresses in the commit that `ref` names now.
+
+    Of a batch `asset` is what stands in the address: `batches/<key>/<asset>`.
 
     Raises:
         NotFound: There is no such ref, or it holds no result of this asset.
@@ -159,25 +180,27 @@ def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> 
     return [number.addressed(provenance.use_case, commit, asset) for number in numbers]
 
 
-def find(repository: VersionedRepository, branch: str, asset: str, input_digest: str) -> Commit | None:
+def find(
+    repository: VersionedRepository, branch: str, asset: str, input_digest: str, folder: str = ""
+) -> Commit | None:
     """The head of `branch` if it holds a result of `asset` made from the same inputs, else None."""
     try:
         head = repository.get_commit(branch)
-        stored = _head(repository, head.id, asset)
+        stored = _head(repository, head.id, f"{folder}{asset}")
     except NotFound:
         return None
     return head if stored["input_digest"] == input_digest else None
 
 
-def assets(repository: VersionedRepository, ref: str) -> list[str]:
-    """Names of the assets that have a result in a commit, sorted.
+def assets(repository: VersionedRepository, ref: str, folder: str = "") -> list[str]:
+    """Names of the assets that have a result in a commit, in one folder, sorted.
 
     Raises:
         NotFound: There is no such ref.
     """
     commit = repository.resolve(ref)
-    folders = [item.path for item in repository.list_objects(commit, delimiter="/") if item.is_prefix]
-    return [folder[:-1] for folder in folders if _holds(repository, commit, f"{folder}result.json")]
+    found = [item.path for item in repository.list_objects(commit, folder, delimiter="/") if item.is_prefix]
+    return [path[len(folder) : -1] for path in found if _holds(repository, commit, f"{path}result.json")]
 
 
 def _contents(result: Result, input_digest: str) -> list[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""One step of an audit: what it reads, pinned to commits, and the result it leaves on the results branch."""
+"""One step of a run: what it reads, pinned to commits, and the result it leaves on the results branch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from rai_assets import __version__
 from rai_assets.errors import RaiError
-from rai_assets.keys import UseCaseKeys, results_branch
+from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.progress import Progress
 from rai_assets.provenance import Provenance, digest_of, run_page
 from rai_assets.store import results
@@ -19,14 +19,15 @@ from rai_assets.store.results import Result
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of one run on one data branch. It reads the results as they stood when it began.
+    """A step of one run on one data branch, or on one batch of production. It reads the results as they stood before.
 
     Attributes:
         keys: Names of the use case.
-        branch: The data branch that is audited.
+        branch: The data branch that is audited, or `production`.
         repository: The use case's repository.
         run_id: Id of the run, for commit metadata.
         progress: Told how far long work is.
+        batch: Key of the batch; empty for a step on a data branch.
     """
 
     keys: UseCaseKeys
@@ -34,12 +35,25 @@ class Stage:
     repository: VersionedRepository
     run_id: str
     progress: Progress
+    batch: str = ""
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_batch(
+        cls, keys: UseCaseKeys, batch: str, repository: VersionedRepository, run_id: str, progress: Progress
+    ) -> Stage:
+        """A step on one batch of production."""
+        return cls(keys, PRODUCTION, repository, run_id, progress, batch)
 
     @property
     def results_branch(self) -> str:
         """The branch that holds this data branch's results."""
         return results_branch(self.branch)
+
+    @property
+    def folder(self) -> str:
+        """Where the results stand on the results branch, with a slash at its end; empty for its root."""
+        return batch_folder(self.batch) if self.batch else ""
 
     @cached_property
     def results_commit(self) -> str:
@@ -49,7 +63,7 @@ class Stage:
     @cached_property
     def data_commit(self) -> str:
         """The commit of the audited data."""
-        return self.result("dataset").provenance.commit
+        return self.result("batch" if self.batch else "dataset").provenance.commit
 
     @property
     def run_words(self) -> dict[str, str]:
@@ -58,21 +72,27 @@ class Stage:
         return {"run_id": self.run_id, **({"::lakefs::Dagster::url[url:ui]": page} if page else {})}
 
     def result(self, asset: str) -> Result:
-        """The stored result of another asset of this audit.
+        """The stored result of another asset of this data branch, or of this batch.
 
         Raises:
             RaiError: It has no result yet, or one made from others than those stored now.
         """
         if asset not in self._loaded:
-            if asset not in results.assets(self.repository, self.results_commit):
+            if asset not in results.assets(self.repository, self.results_commit, self.folder):
                 raise RaiError(
-                    f"{asset} has no result on branch {self.branch!r} yet",
+                    f"{asset} has no result {self._place} yet",
                     where=self.keys.name,
-                    fix=f"materialize {self.keys.name}/{asset} first, or run `rai run {self.keys.name}`",
+                    fix=f"materialize {self.keys.name}/{asset} first"
+                    + ("" if self.batch else f", or run `rai run {self.keys.name}`"),
                 )
-            self._loaded[asset] = results.load(self.repository, self.results_commit, asset)
-            results.refuse_outdated(self.repository, self.results_commit, self._loaded[asset])
+            loaded = results.load(self.repository, self.results_commit, asset, folder=self.folder)
+            results.refuse_outdated(self.repository, self.results_commit, loaded, self.folder)
+            self._loaded[asset] = loaded
         return self._loaded[asset]
+
+    @property
+    def _place(self) -> str:
+        return f"of batch {self.batch!r}" if self.batch else f"on branch {self.branch!r}"
 
     def provenance(self, *, model: str | None = None, seed: int | None = None) -> Provenance:
         """What a result of this step is pinned to."""
@@ -84,7 +104,7 @@ class Stage:
         return digest_of({"asset": asset, "settings": settings, "code": __version__, "reads": read})
 
     def _digests(self, reads: Sequence[str]) -> dict[str, str]:
-        return {name: self.repository.tree_digest(self.results_commit, f"{name}/") for name in reads}
+        return {name: self.repository.tree_digest(self.results_commit, f"{self.folder}{name}/") for name in reads}
 
     def produce(
         self, asset: str, settings: Any, reads: Sequence[str], compute: Callable[[Stage], Result]
@@ -95,9 +115,9 @@ class Stage:
             The result, the results commit that holds it, and whether it was reused.
         """
         digest = self.input_digest(asset, settings, reads)
-        found = results.find(self.repository, self.results_branch, asset, digest)
+        found = results.find(self.repository, self.results_branch, asset, digest, self.folder)
         if found is not None:
-            return results.load(self.repository, found.id, asset), found.id, True
+            return results.load(self.repository, found.id, asset, folder=self.folder), found.id, True
         computed = compute(self)
         result = replace(computed, facts={**computed.facts, results.READS: self._digests(reads)})
         return result, self.save(result, digest), False
@@ -109,6 +129,7 @@ class Stage:
             self.results_branch,
             result,
             input_digest,
-            message=f"{result.asset} of {self.branch}",
+            message=f"{result.asset} of {self.batch or self.branch}",
             metadata={**self.run_words, "data_commit": result.provenance.commit},
+            folder=self.folder,
         ).id

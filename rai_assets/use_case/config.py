@@ -19,6 +19,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
+from rai_assets.monitoring.settings import ProductionSettings
 
 if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
@@ -126,6 +127,7 @@ class UseCase(_Strict):
         analyses: Settings of the analyses.
         requirements: What must hold before the model may serve.
         alerts: Who is told of what.
+        production: Where new data arrive when the model serves, and how they are watched; nothing is watched without.
     """
 
     name: Annotated[str, Field(pattern=USE_CASE_PATTERN)]
@@ -137,6 +139,7 @@ class UseCase(_Strict):
     analyses: Analyses = Analyses()
     requirements: list[RequirementSettings] = []
     alerts: AlertSettings = AlertSettings()
+    production: ProductionSettings | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> UseCase:

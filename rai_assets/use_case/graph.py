@@ -17,10 +17,13 @@ from rai_assets.home import home
 from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
+from rai_assets.monitoring.assets import batch_assets
+from rai_assets.monitoring.batches.assets import batch_asset
 from rai_assets.report.assets import scorecard_asset
 from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.alerting import alert_sensor
+from rai_assets.use_case.arrivals import arrivals_sensor
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
@@ -51,7 +54,15 @@ def build(declared: Declared) -> dg.Definitions:
     if use_case.model is not None:
         assets.append(champion_asset(keys))
         jobs.append(_promotion_job(keys))
-    return dg.Definitions(assets=assets, jobs=jobs, resources={"lake": LAKE})
+    sensors = []
+    if use_case.production is not None:
+        made = batch_assets(use_case.dataset, use_case.production, has_model=use_case.model is not None)
+        assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
+        assets += [asset.build(keys) for asset in made]
+        job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
+        jobs.append(job)
+        sensors.append(arrivals_sensor(declared, job))
+    return dg.Definitions(assets=assets, jobs=jobs, sensors=sensors, resources={"lake": LAKE})
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:
@@ -94,6 +105,14 @@ def _promotion_job(keys: UseCaseKeys) -> Any:
         keys.promotion_job,
         selection=dg.AssetSelection.assets(keys.asset(CHAMPION)),
         description=f"Moves the champion of {keys.name} when the gate of its main branch holds.",
+    )
+
+
+def _production_job(keys: UseCaseKeys, things: Sequence[str]) -> Any:
+    return dg.define_asset_job(
+        keys.production_job,
+        selection=dg.AssetSelection.assets(*(keys.asset(thing) for thing in things)),
+        description=f"Audits and scores one batch of {keys.name}'s production.",
     )
 
 

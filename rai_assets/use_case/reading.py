@@ -291,7 +291,8 @@ def explain(text: str) -> str:
     if not found:
         raise UsageError(f"no number has the address {text}", fix="copy one from `rai metrics NAME --format json`")
     number, formula = found[0], definition_of(address.definition)
-    result = results.load(repository, commit, address.asset, whole=False)
+    folder, slash, asset = address.asset.rpartition("/")
+    result = results.load(repository, commit, asset, whole=False, folder=folder + slash)
     data = repository.get_commit(result.provenance.commit)
     sources = read_sources(repository, data.id).files
     lines = [

@@ -1,0 +1,351 @@
+"""The ledger of what has arrived: files as they were seen and taken, batches and what became of each.
+
+It is a SQLite file in the state folder, so that a look at ten thousand known files costs milliseconds. What was
+accepted is told by the store, which it can be made from again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rai_assets.errors import RaiError
+from rai_assets.monitoring.batches.sources import Found
+from rai_assets.provenance import digest_of
+
+State = Literal["pending", "accepted", "quarantined"]
+Taking = Literal["new", "corrected", "same bytes"]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS files (
+  path TEXT PRIMARY KEY, size INTEGER NOT NULL, stamp TEXT NOT NULL, modified REAL NOT NULL, since REAL NOT NULL,
+  state TEXT NOT NULL, sha256 TEXT, same_as TEXT);
+CREATE INDEX IF NOT EXISTS files_sha256 ON files(sha256);
+CREATE INDEX IF NOT EXISTS files_state ON files(state);
+CREATE TABLE IF NOT EXISTS slices (path TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (path, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS slices_key ON slices(key);
+CREATE TABLE IF NOT EXISTS batches (
+  key TEXT PRIMARY KEY, state TEXT NOT NULL, request INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  not_before REAL NOT NULL, since REAL NOT NULL, revision INTEGER, rows INTEGER, branch TEXT, reason TEXT);
+CREATE INDEX IF NOT EXISTS batches_state ON batches(state);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_RECENT = 100  # batches that tell what is usual
+_PATIENCE_SECONDS = 30.0  # for another process to end its transaction
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0  # seconds before a batch is tried again whose run ended without a verdict
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A file whose bytes were taken.
+
+    Attributes:
+        path: Its place in the inbox.
+        size: Bytes.
+        modified: Time of the last change, seconds since 1970.
+        sha256: Digest of its bytes.
+    """
+
+    path: str
+    size: int
+    modified: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A batch that waits for its audit.
+
+    Attributes:
+        key: The batch.
+        digest: Over the files that it is made of.
+        number: Rises with everything new that is asked of the batch.
+    """
+
+    key: str
+    digest: str
+    number: int
+
+    @property
+    def run_key(self) -> str:
+        """What names one run of the batch on these bytes."""
+        return f"{self.key}:{self.digest[:16]}:{self.number}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger says of a batch.
+
+    Attributes:
+        key: The batch.
+        state: `pending`, `accepted` or `quarantined`.
+        revision: Of its rows on `production`; None before the first.
+        branch: The run branch with the refused rows.
+        reason: Why it is in quarantine.
+        since: When it came into this state, seconds since 1970.
+        attempts: Runs that ended without a verdict since it was asked for.
+    """
+
+    key: str
+    state: State
+    revision: int | None
+    branch: str | None
+    reason: str | None
+    since: float
+    attempts: int
+
+
+def sources_digest(sources: Iterable[Taken]) -> str:
+    """What identifies a batch's content: SHA-256 (hex) over its files' paths and digests."""
+    return digest_of([[source.path, source.sha256] for source in sources])
+
+
+class Arrivals:
+    """The ledger of one use case. Processes may share it; threads open one each.
+
+    Args:
+        path: The SQLite file; made if it is not there.
+
+    Raises:
+        RaiError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._faults():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+            self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def __enter__(self) -> Arrivals:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def filled(self) -> bool:
+        """Whether what the store holds was written into it."""
+        return bool(self._all("SELECT 1 FROM facts WHERE name = 'filled'"))
+
+    def fill(self, batches: Iterable[tuple[str, int, int, Iterable[Taken]]]) -> None:
+        """Write down what the store has accepted: (key, revision, rows, files) of every batch."""
+        now = time.time()
+        with self._writing():
+            for key, revision, rows, files in batches:
+                for file in files:
+                    self._run(
+                        "INSERT OR IGNORE INTO files VALUES (?, ?, '', ?, ?, 'taken', ?, NULL)",
+                        (file.path, file.size, file.modified, now, file.sha256),
+                    )
+                    self._run("INSERT OR IGNORE INTO slices VALUES (?, ?)", (file.path, key))
+                self._run(
+                    "INSERT OR IGNORE INTO batches VALUES (?, 'accepted', 0, 0, 0, ?, ?, ?, NULL, NULL)",
+                    (key, now, revision, rows),
+                )
+            self._run("INSERT OR REPLACE INTO facts VALUES ('filled', ?)", (str(now),))
+
+    def known(self) -> dict[str, tuple[int, str, float, str]]:
+        """{path: (size, stamp, when it was first seen so, state)} of every file that was ever seen."""
+        rows = self._all("SELECT path, size, stamp, since, state FROM files")
+        return {path: (size, stamp, since, state) for path, size, stamp, since, state in rows}
+
+    def saw(self, files: Iterable[Found], now: float) -> None:
+        """Files are there that were not, or not so: from now on they are waited for."""
+        with self._writing():
+            for item in files:
+                self._run(
+                    "INSERT INTO files VALUES (?, ?, ?, ?, ?, 'waiting', NULL, NULL) ON CONFLICT (path) DO UPDATE SET "
+                    "size = excluded.size, stamp = excluded.stamp, modified = excluded.modified, "
+                    "since = excluded.since, state = 'waiting'",
+                    (item.path, item.size, item.stamp, item.modified, now),
+                )
+
+    def take(self, found: Found, sha256: str, keys: Iterable[str], now: float) -> Taking:
+        """The bytes of a file were taken: ask for every batch that has rows of it, or had.
+
+        Args:
+            found: The file.
+            sha256: Digest of its bytes.
+            keys: The batches that it has rows of.
+            now: Seconds since 1970.
+
+        Returns:
+            What it is: `same bytes` as this file had, or another has, ask for nothing.
+        """
+        file = (found.size, found.stamp, found.modified, now)
+        with self._writing():
+            before = self._all("SELECT sha256 FROM files WHERE path = ?", (found.path,))
+            former = before[0][0] if before else None
+            twin = self._all("SELECT path FROM files WHERE sha256 = ? AND path != ?", (sha256, found.path))
+            if former == sha256 or (twin and former is None):
+                same_as = None if former == sha256 else twin[0][0]
+                self._run(
+                    "INSERT INTO files VALUES (?, ?, ?, ?, ?, 'same bytes', ?, ?) ON CONFLICT (path) DO UPDATE SET "
+                    "size = excluded.size, stamp = excluded.stamp, modified = excluded.modified, "
+                    "since = excluded.since, "
+                    "state = iif(excluded.same_as IS NULL, 'taken', 'same bytes'), same_as = excluded.same_as",
+                    (found.path, *file, former, same_as),
+                )
+                return "same bytes"
+            self._run(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, 'taken', ?, NULL)", (found.path, *file, sha256)
+            )
+            had = {key for (key,) in self._all("SELECT key FROM slices WHERE path = ?", (found.path,))}
+            self._run("DELETE FROM slices WHERE path = ?", (found.path,))
+            wanted = set(keys)
+            for key in sorted(wanted):
+                self._run("INSERT INTO slices VALUES (?, ?)", (found.path, key))
+            for key in sorted(wanted | had):
+                self._ask(key, now)
+        return "new" if former is None else "corrected"
+
+    def owner(self, key: str) -> str | None:
+        """A file that has rows of a batch."""
+        rows = self._all("SELECT path FROM slices WHERE key = ? LIMIT 1", (key,))
+        return rows[0][0] if rows else None
+
+    def keys_of(self, path: str) -> list[str]:
+        """The batches that a file has rows of."""
+        return [key for (key,) in self._all("SELECT key FROM slices WHERE path = ? ORDER BY key", (path,))]
+
+    def sources(self, key: str) -> tuple[Taken, ...]:
+        """The files that a batch is made of, in order."""
+        rows = self._all(
+            "SELECT f.path, f.size, f.modified, f.sha256 FROM slices s JOIN files f ON f.path = s.path "
+            "WHERE s.key = ? ORDER BY f.path",
+            (key,),
+        )
+        return tuple(Taken(*row) for row in rows)
+
+    def pending(self, limit: int, now: float) -> list[Request]:
+        """The batches that wait for a verdict, those asked for first first."""
+        rows = self._all(
+            "SELECT key, request FROM batches WHERE state = 'pending' AND not_before <= ? ORDER BY request LIMIT ?",
+            (now, limit),
+        )
+        return [Request(key, sources_digest(self.sources(key)), number) for key, number in rows]
+
+    def ended_without_verdict(self, key: str, now: float) -> None:
+        """The run of a batch broke off: it is asked for again after a pause that doubles."""
+        with self._writing():
+            self._run(
+                "UPDATE batches SET attempts = attempts + 1, request = max(request + 1, ?), "
+                "not_before = ? + min(?, ? * (1 << min(attempts, 20))) WHERE key = ? AND state = 'pending'",
+                (_milliseconds(now), now, _LONGEST_PAUSE, _FIRST_PAUSE, key),
+            )
+
+    def decided(
+        self,
+        key: str,
+        digest: str,
+        state: State,
+        *,
+        revision: int | None = None,
+        rows: int | None = None,
+        branch: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """A batch made of the files with this digest got its verdict; what came since stays pending."""
+        with self._writing():
+            if sources_digest(self.sources(key)) != digest:
+                return
+            self._run(
+                "UPDATE batches SET state = ?, since = ?, attempts = 0, revision = coalesce(?, revision), rows = ?, "
+                "branch = ?, reason = ? WHERE key = ?",
+                (state, time.time(), revision, rows, branch, reason, key),
+            )
+
+    def ask_again(self, keys: Iterable[str], now: float) -> None:
+        """Have batches audited once more."""
+        with self._writing():
+            for key in keys:
+                self._ask(key, now)
+
+    def entries(self, state: State | None = None) -> list[Entry]:
+        """Every batch, or those in a state, by key."""
+        rows = self._all(
+            "SELECT key, state, revision, branch, reason, since, attempts FROM batches "
+            "WHERE ? IS NULL OR state = ? ORDER BY key",
+            (state, state),
+        )
+        return [Entry(*row) for row in rows]
+
+    def entry(self, key: str) -> Entry | None:
+        """What is known of one batch."""
+        rows = self._all(
+            "SELECT key, state, revision, branch, reason, since, attempts FROM batches WHERE key = ?", (key,)
+        )
+        return Entry(*rows[0]) if rows else None
+
+    def recent_rows(self, key: str) -> list[int]:
+        """Rows of the batches that were accepted last, without this one."""
+        rows = self._all(
+            "SELECT rows FROM batches WHERE state = 'accepted' AND key != ? AND rows > 0 ORDER BY since DESC LIMIT ?",
+            (key, _RECENT),
+        )
+        return [count for (count,) in rows]
+
+    def digests_in_use(self) -> set[str]:
+        """Digests of the files of every batch that has no verdict, or a bad one."""
+        rows = self._all(
+            "SELECT DISTINCT f.sha256 FROM batches b JOIN slices s ON s.key = b.key JOIN files f ON f.path = s.path "
+            "WHERE b.state != 'accepted'"
+        )
+        return {digest for (digest,) in rows}
+
+    def counts(self) -> Mapping[str, int]:
+        """How many batches are in each state."""
+        return dict(self._all("SELECT state, count(*) FROM batches GROUP BY state"))
+
+    def _ask(self, key: str, now: float) -> None:
+        self._run(
+            "INSERT INTO batches VALUES (?, 'pending', ?, 0, 0, ?, NULL, NULL, NULL, NULL) ON CONFLICT (key) DO UPDATE "
+            "SET state = 'pending', request = max(request + 1, excluded.request), attempts = 0, not_before = 0, "
+            "since = excluded.since",
+            (key, _milliseconds(now), now),
+        )
+
+    def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._faults():
+            return self._connection.execute(query, values).fetchall()
+
+    def _run(self, query: str, values: tuple[Any, ...]) -> None:
+        self._connection.execute(query, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction: all of it, or nothing."""
+        with self._faults():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as fault:
+            raise RaiError(
+                f"the ledger of arrivals cannot be used: {fault}",
+                where=str(self._path),
+                fix="free some disk and make the folder writable; a damaged ledger can be removed, it is made again "
+                "from the store",
+            ) from fault
+
+
+def _milliseconds(now: float) -> int:
+    return int(now * 1000)

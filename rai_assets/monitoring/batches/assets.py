@@ -1,0 +1,137 @@
+"""The assets `batch` (written, audited, and only then published) and `batch_predictions`."""
+
+# No postponed annotations here: Dagster reads those of the assets as they are defined.
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.keys import CHAMPION, UseCaseKeys
+from rai_assets.monitoring.settings import ProductionSettings
+from rai_assets.store.assets import ResultAsset, common_attributes, materialization, open_batch, partitions_of
+from rai_assets.store.resource import Lake
+
+if TYPE_CHECKING:
+    from rai_assets.monitoring.batches.accept import Accepted
+    from rai_assets.store.results import Result
+    from rai_assets.store.stage import Stage
+
+BATCH = """\
+One batch of production: the rows of the files that arrived for it, checked against the contract.
+
+It is written on a branch of its own first; only when every rule of the contract holds is it published on the branch
+`production`. Otherwise it stays in quarantine, and no other batch waits for it. A corrected file makes the batch again,
+as a new revision."""
+
+PREDICTIONS = """\
+What the serving model says of every row of a batch, computed once and read by every question asked of it."""
+
+
+def batch_asset(
+    keys: UseCaseKeys, dataset: DatasetSettings, settings: ProductionSettings, folder: Path
+) -> dg.AssetsDefinition:
+    """The rows of one batch, with one check per kind of rule.
+
+    Args:
+        keys: Names of the use case.
+        dataset: The declared contract.
+        settings: The declared production.
+        folder: Where the declared paths start from.
+    """
+    from rai_assets.monitoring.batches.contracts import for_batches
+    from rai_assets.monitoring.batches.findings import blocking, rule_descriptions
+
+    rules = rule_descriptions(for_batches(dataset, ()))
+    specs = [
+        dg.AssetCheckSpec(
+            rule,
+            asset=dg.AssetKey(keys.asset("batch")),
+            blocking=blocking(rule),
+            description=description,
+            partitions_def=partitions_of(keys, "batch"),
+        )
+        for rule, description in rules.items()
+    ]
+
+    @dg.asset(
+        key=keys.asset("batch"),
+        output_required=False,
+        check_specs=specs,
+        **common_attributes(keys, "monitoring", frozenset({"parquet"}), BATCH, "batch"),
+    )
+    def batch(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from rai_assets.home import home
+        from rai_assets.monitoring.batches.audit import Production
+
+        with open_batch(context, lake, keys, "batch") as stage:
+            production = Production(keys, dataset, settings, folder, home())
+            accepted = production.audit(stage)
+            yield from _checks(accepted, list(rules))
+            if accepted.published:
+                result, commit, reused = production.summarize(stage, accepted)
+                yield materialization(stage, result, commit, reused, _present(result))
+
+    return batch
+
+
+def _checks(accepted: "Accepted", rules: list[str]) -> Iterator[dg.AssetCheckResult]:
+    found = {item.rule: item for item in accepted.findings}
+    for rule in rules:
+        item = found.get(rule)
+        error = item is not None and item.blocking
+        yield dg.AssetCheckResult(
+            check_name=rule,
+            passed=item is None or item.passed,
+            severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+            description="The contract of this batch has no such rule." if item is None else item.sentence,
+            metadata={
+                "violations": 0 if item is None else item.count,
+                "columns": "" if item is None else ", ".join(item.columns),
+                "revision": accepted.record.revision,
+                "contract": accepted.record.contract,
+                "commit": accepted.commit,
+                "branch": accepted.branch,
+            },
+        )
+
+
+def _present(result: "Result") -> dict[str, Any]:
+    facts = result.facts
+    return {
+        "dagster/row_count": facts["rows"],
+        "revision": facts["revision"],
+        "contract": facts["contract"],
+        "time": facts["time"],
+        "files": dg.MetadataValue.json(facts["sources"]),
+    }
+
+
+def batch_predictions() -> ResultAsset:
+    """The asset that scores every row of a batch once."""
+
+    def compute(stage: "Stage") -> "Result":
+        from rai_assets.monitoring.batches.scoring import score_batch
+
+        return score_batch(stage)
+
+    def outside(stage: "Stage") -> "str | None":
+        from rai_assets.monitoring.batches.scoring import champion_digest
+
+        return champion_digest(stage.repository)
+
+    return ResultAsset(
+        thing="batch_predictions",
+        description=PREDICTIONS,
+        stage="monitoring",
+        kinds=frozenset({"onnx", "parquet"}),
+        reads=("batch",),
+        follows=("batch", CHAMPION),
+        settings=None,
+        compute=compute,
+        present=lambda result: {"dagster/row_count": result.facts["rows"]},
+        outside=outside,
+        per="batch",
+    )

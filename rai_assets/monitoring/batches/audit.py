@@ -1,0 +1,157 @@
+"""Production of one use case: its inbox, its ledger, and the audit of one batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.errors import UsageError
+from rai_assets.keys import PRODUCTION, UseCaseKeys
+from rai_assets.metrics.number import Number
+from rai_assets.monitoring.batches.accept import Accepted, accept
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.batch import records
+from rai_assets.monitoring.batches.intake import Looked, Spool, bring, look
+from rai_assets.monitoring.batches.sources import FolderInbox, Inbox
+from rai_assets.monitoring.settings import ProductionSettings
+from rai_assets.provenance import Provenance, digest_of
+from rai_assets.store import results
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.results import Result
+from rai_assets.store.stage import Stage
+
+
+@dataclass(frozen=True)
+class Production:
+    """What watches the batches of one use case.
+
+    Attributes:
+        keys: Names of the use case.
+        dataset: The declared data set, for its contract.
+        settings: The declared production.
+        folder: Where declared paths start from.
+        home: The state folder.
+    """
+
+    keys: UseCaseKeys
+    dataset: DatasetSettings
+    settings: ProductionSettings
+    folder: Path
+    home: Path
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Where data arrive."""
+        return FolderInbox(self.folder, self.settings.inbox)
+
+    @property
+    def spool(self) -> Spool:
+        """The bytes of files without a verdict."""
+        return Spool(self._state / "taken")
+
+    @property
+    def _state(self) -> Path:
+        return self.home / "production" / self.keys.name
+
+    @contextmanager
+    def arrivals(self, repository: VersionedRepository) -> Iterator[Arrivals]:
+        """The ledger; one that is new is made from what the store has accepted.
+
+        Raises:
+            RaiError: It cannot be used, or the store cannot be reached.
+        """
+        with Arrivals(self._state / "arrivals.sqlite") as arrivals:
+            if not arrivals.filled:
+                heads = repository.branches(PRODUCTION)
+                known = list(records(repository, heads[PRODUCTION])) if PRODUCTION in heads else []
+                arrivals.fill((item.key, item.revision, item.rows, item.sources) for item in known)
+            yield arrivals
+
+    def look(self, arrivals: Arrivals, *, limit: int) -> Looked:
+        """Look into the inbox, and take what is ready.
+
+        Raises:
+            RaiError: The inbox or the ledger cannot be reached.
+        """
+        return look(self.inbox, arrivals, self.spool, settle=self._settle, limit=limit)
+
+    @property
+    def _settle(self) -> float:
+        return self.settings.inbox.settle if self.settings.inbox.complete == "unchanged" else 0.0
+
+    def tidy(self, arrivals: Arrivals) -> None:
+        """Remove the kept bytes of files whose batches are accepted."""
+        self.spool.sweep(arrivals.digests_in_use(), time.time())
+
+    def audit(self, stage: Stage) -> Accepted:
+        """Publish the batch of a step, or put it into quarantine; the ledger is told.
+
+        Raises:
+            UsageError: No file of such a batch has arrived.
+            RaiError: Its files, the store or the ledger cannot be reached.
+        """
+        with self.arrivals(stage.repository) as arrivals:
+            sources = arrivals.sources(stage.batch)
+            if not sources:
+                raise UsageError(
+                    f"no file of a batch {stage.batch!r} has arrived",
+                    where=self.inbox.where,
+                    fix="put its file into the inbox; the sensor adds the batch",
+                )
+            accepted = accept(
+                self._read_as(self.dataset),
+                stage.repository,
+                stage.batch,
+                sources,
+                lambda source: bring(self.inbox, self.spool, source),
+                run_id=stage.run_id,
+                former_rows=arrivals.recent_rows(stage.batch),
+                words={**stage.run_words, "use_case": self.keys.name},
+                progress=stage.progress,
+            )
+            arrivals.decided(
+                stage.batch,
+                accepted.record.digest,
+                "accepted" if accepted.published else "quarantined",
+                revision=accepted.record.revision if accepted.published else None,
+                rows=accepted.record.rows,
+                branch=None if accepted.published else accepted.branch,
+                reason=accepted.reason,
+            )
+        return accepted
+
+    def _read_as(self, dataset: DatasetSettings) -> DatasetSettings:
+        declared = self.settings.inbox.format
+        return dataset if declared is None else dataset.model_copy(update={"format": declared})
+
+    def summarize(self, stage: Stage, accepted: Accepted) -> tuple[Result, str, bool]:
+        """Store what is known of a published batch as the result of `batch`.
+
+        Returns:
+            The result, the results commit that holds it, and whether it was there already.
+        """
+        record = accepted.record
+        digest = digest_of({"asset": "batch", "revision": record.revision, "files": record.digest})
+        found = results.find(stage.repository, stage.results_branch, "batch", digest, stage.folder)
+        if found is not None:
+            return results.load(stage.repository, found.id, "batch", folder=stage.folder), found.id, True
+        provenance = Provenance(stage.keys.name, PRODUCTION, accepted.commit)
+        result = Result(
+            asset="batch",
+            provenance=provenance,
+            numbers=[Number("count@1", float(record.rows), n=record.rows, unit="count").pinned(provenance)],
+            facts={
+                "rows": record.rows,
+                "revision": record.revision,
+                "contract": record.contract,
+                "time": record.time,
+                "sources": {source.path: source.sha256 for source in record.sources},
+                "rules": list(record.findings),
+            },
+        )
+        return result, stage.save(result, digest), False

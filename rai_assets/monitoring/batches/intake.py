@@ -1,0 +1,178 @@
+"""Taking files out of an inbox: which are ready, what batches they belong to; their bytes, until they are judged."""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from rai_assets.errors import RaiError
+from rai_assets.monitoring.batches.arrivals import Arrivals, Taken
+from rai_assets.monitoring.batches.sources import Found, Inbox
+from rai_assets.provenance import digest_of
+
+_NOT_SLUG = re.compile(r"[^a-z0-9_]+")
+_LONGEST = 80  # characters of a slug
+_YOUNG_SECONDS = 3600.0
+_TAKING_SECONDS = 20.0  # in one look; Dagster ends a tick after a minute
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of one look into an inbox.
+
+    Attributes:
+        taken: Files whose bytes were taken, with what each was.
+        waiting: Files that are not ready yet.
+        problems: Files that could not be read, and why.
+    """
+
+    taken: dict[str, str]
+    waiting: int
+    problems: tuple[str, ...]
+
+
+def look(
+    inbox: Inbox,
+    arrivals: Arrivals,
+    spool: Spool,
+    *,
+    settle: float,
+    limit: int,
+    now: Callable[[], float] = time.time,
+) -> Looked:
+    """Look into an inbox, and take what is ready.
+
+    Args:
+        inbox: Where data arrive.
+        arrivals: The ledger.
+        spool: Where the bytes are kept.
+        settle: Seconds for which a file has kept its size and stamp before it is taken.
+        limit: Most files that are taken.
+        now: The clock, seconds since 1970.
+
+    Raises:
+        RaiError: The inbox or the ledger cannot be reached.
+    """
+    began = now()
+    known = arrivals.known()
+    fresh: list[Found] = []
+    ready: list[Found] = []
+    waiting = 0
+    for found in inbox.look():
+        size, stamp, since, state = known.get(found.path, (-1, "", began, ""))
+        if (size, stamp) != (found.size, found.stamp):
+            fresh.append(found)
+            since, state = began, "waiting"
+        if state == "waiting":
+            if inbox.whole or began - since >= settle:
+                ready.append(found)
+            else:
+                waiting += 1
+    if fresh:
+        arrivals.saw(fresh, began)
+    taken: dict[str, str] = {}
+    problems: list[str] = []
+    for found in sorted(ready, key=lambda item: (item.modified, item.path)):
+        if len(taken) >= limit or now() - began > _TAKING_SECONDS:
+            break
+        try:
+            kind = _take(inbox, arrivals, spool, found, now())
+        except RaiError as fault:
+            problems.append(str(fault))
+            continue
+        if kind is not None:
+            taken[found.path] = kind
+    return Looked(taken, waiting + len(ready) - len(taken), tuple(problems))
+
+
+def _take(inbox: Inbox, arrivals: Arrivals, spool: Spool, found: Found, now: float) -> str | None:
+    fresh = spool.fresh()
+    try:
+        copied = inbox.copy(found.path, fresh)
+        if copied is None or (copied.found.size, copied.found.stamp) != (found.size, found.stamp):
+            return None  # it is being written: the next look sees it as it is then
+        keys = [file_key(found.path, arrivals)]
+        spool.keep(fresh, copied.sha256)
+        return arrivals.take(copied.found, copied.sha256, keys, now)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+class Spool:
+    """The bytes of files that were taken, by their digest, until their batches are accepted.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fresh(self) -> Path:
+        """A file to write."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f".{uuid4().hex}"
+
+    def keep(self, fresh: Path, sha256: str) -> None:
+        """Give a written file its name."""
+        fresh.replace(self._folder / sha256)
+
+    def find(self, sha256: str) -> Path | None:
+        """The bytes with this digest, if they are here."""
+        path = self._folder / sha256
+        return path if path.is_file() else None
+
+    def sweep(self, in_use: Iterable[str], now: float) -> None:
+        """Remove what no batch waits for any more, and what dead processes left; nothing younger than an hour."""
+        kept = set(in_use)
+        for path in self._folder.glob("*"):
+            with suppress(FileNotFoundError):
+                if path.name not in kept and path.stat().st_mtime < now - _YOUNG_SECONDS:
+                    path.unlink()
+
+
+def bring(inbox: Inbox, spool: Spool, source: Taken) -> Path:
+    """The bytes of a file as they were taken; from the inbox again where they are kept no longer.
+
+    Raises:
+        RaiError: The inbox holds other bytes now, or none.
+    """
+    kept = spool.find(source.sha256)
+    if kept is not None:
+        return kept
+    fresh = spool.fresh()
+    try:
+        copied = inbox.copy(source.path, fresh)
+        if copied is None or copied.sha256 != source.sha256:
+            raise RaiError(
+                "the file is not in the inbox any more as it was when it was taken",
+                where=f"{inbox.where}: {source.path}",
+                fix="put it there again, under the same name",
+            )
+        spool.keep(fresh, source.sha256)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return spool.find(source.sha256) or fresh
+
+
+def file_key(path: str, arrivals: Arrivals) -> str:
+    """The batch of a file: its name as a slug, with a short digest of its path where another file has that slug."""
+    known = arrivals.keys_of(path)
+    if known:
+        return known[0]
+    plain = slug(path)
+    return plain if plain and arrivals.owner(plain) in (None, path) else f"{plain or 'batch'}-{digest_of(path)[:8]}"
+
+
+def slug(path: str) -> str:
+    """A file's name in the grammar of batch keys, `[a-z0-9][a-z0-9_-]*`; empty where nothing of it fits."""
+    name = path.rpartition("/")[2].removesuffix(".gz")
+    stem = name.rpartition(".")[0] or name
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
+    return _NOT_SLUG.sub("-", plain).strip("-_")[:_LONGEST].strip("-_")

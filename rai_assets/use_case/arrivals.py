@@ -1,0 +1,91 @@
+"""The sensor that looks into a use case's inbox: what is ready becomes batches, and every batch gets its run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from rai_assets.home import home
+from rai_assets.keys import UseCaseKeys
+from rai_assets.monitoring.batches.arrivals import Arrivals, Request
+from rai_assets.monitoring.batches.audit import Production
+from rai_assets.store.resource import Lake
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.observer import SENSOR_SECONDS
+
+AT_ONCE = 50  # runs that a tick asks for, and files that it takes
+_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
+
+
+def production_of(declared: Declared) -> Production:
+    """What watches the batches of a use case that declares its production."""
+    use_case = declared.use_case
+    assert use_case.production is not None  # noqa: S101
+    return Production(use_case.keys(), use_case.dataset, use_case.production, declared.folder, home())
+
+
+def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
+    """The sensor of one use case, so that an inbox that cannot be reached holds up no other.
+
+    What has arrived stands in a ledger of our own: a tick that breaks off is repeated by the next one.
+
+    Args:
+        declared: The use case.
+        job: Audits and scores one batch.
+    """
+    keys = declared.use_case.keys()
+
+    @dg.sensor(
+        name=keys.arrivals_sensor,
+        job=job,
+        minimum_interval_seconds=SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes what is ready in the inbox, adds its batches as partitions and asks for their runs, at most "
+        f"{AT_ONCE} at once. The same bytes ask for nothing; corrected ones for their batch again.",
+    )
+    def arrivals(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult | dg.SkipReason:
+        production = production_of(declared)
+        with production.arrivals(lake.repository(keys)) as ledger:
+            looked = production.look(ledger, limit=AT_ONCE)
+            for problem in looked.problems:
+                context.log.error(problem)
+            requests = due(ledger, context.instance, keys, time.time())
+            if not requests:
+                production.tidy(ledger)
+        if not requests:
+            return dg.SkipReason(f"nothing new; {looked.waiting:,} files are not ready yet")
+        present = set(context.instance.get_dynamic_partitions(keys.batch_partitions))
+        new = [request.key for request in requests if request.key not in present]
+        partitions = dg.DynamicPartitionsDefinition(name=keys.batch_partitions)
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(_run_key(keys, request), partition_key=request.key) for request in requests],
+            dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
+        )
+
+    return arrivals
+
+
+def due(ledger: Arrivals, instance: dg.DagsterInstance, keys: UseCaseKeys, now: float) -> Sequence[Request]:
+    """The batches that wait for a run: those without one, and those whose run ended without a verdict."""
+    waiting = ledger.pending(AT_ONCE, now)
+    if not waiting:
+        return []
+    under_way = instance.get_runs(dg.RunsFilter(job_name=keys.production_job, statuses=_UNFINISHED))
+    busy = {run.tags.get("dagster/partition") for run in under_way}
+    asked = []
+    for request in waiting:
+        if request.key in busy:
+            continue
+        if instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": _run_key(keys, request)}), limit=1):
+            ledger.ended_without_verdict(request.key, now)
+        else:
+            asked.append(request)
+    return asked
+
+
+def _run_key(keys: UseCaseKeys, request: Request) -> str:
+    return f"{keys.name}:{request.run_key}"
