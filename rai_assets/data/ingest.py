@@ -157,12 +157,10 @@ def _publish(
         start=start,
         message=f"{staged.rows:,} rows for {branch}",
         words=words,
-        judge=lambda commit: _judge(staged, repository, branch, commit, run_id),
+        judge=lambda commit, digest: _judge(staged, repository, branch, commit, digest, run_id),
         before=lambda run_branch: bring(repository, parts, run_branch) if parts is not None else None,
     )
-    version = repository.tree_digest(published.commit, PREFIX)
-    changed = published.commit != start
-    return Ingested(published.accepted, published.commit, published.branch, staged.rules, staged.rows, version, changed)
+    return Ingested(**vars(published), rules=staged.rules, rows=staged.rows, changed=published.commit != start)
 
 
 @dataclass(frozen=True)
@@ -173,11 +171,13 @@ class Published:
         accepted: Whether they are published.
         commit: The commit that holds them.
         branch: Its branch: the destination, or the run branch if they were not accepted.
+        version: Digest of all that is stored under the prefix.
     """
 
     accepted: bool
     commit: str
     branch: str
+    version: str
 
 
 def publish(
@@ -189,7 +189,7 @@ def publish(
     start: str,
     message: str,
     words: Mapping[str, str],
-    judge: Callable[[str], bool],
+    judge: Callable[[str, str], bool],
     prefix: str = PREFIX,
     before: Callable[[str], None] = lambda _: None,
 ) -> Published:
@@ -203,7 +203,7 @@ def publish(
         start: Commit of `branch` that the data were made on; what came since is met at the merge.
         message: Of the commit.
         words: Kept with the commits.
-        judge: Asked whether the data of a commit may be published.
+        judge: Asked whether the data of a commit, with their digest, may be published.
         prefix: The folder that the verdict is about.
         before: Told the run branch before the data are written on it.
 
@@ -222,19 +222,14 @@ def publish(
     except BaseException:
         repository.delete_branch(run_branch)
         raise
-<<<<<<< HEAD
-    version = repository.tree_digest(commit, PREFIX)
-    accepted = _judge(staged, repository, branch, commit, version, run_id)
-=======
-    accepted = judge(commit)
->>>>>>> 438d4ad (Production: an inbox whose files become audited batches, scored by the champion; quarantine, revisions, a ledger of arrivals)
+    version = repository.tree_digest(commit, prefix)
+    accepted = judge(commit, version)
     if commit != start:
         if not accepted:
-            return Published(False, commit, run_branch)
-        version = repository.tree_digest(commit, prefix)
+            return Published(False, commit, run_branch, version)
         commit = land(repository, run_branch, branch, version, words, audited_on=start, prefix=prefix)
     repository.delete_branch(run_branch)
-    return Published(accepted, commit, branch)
+    return Published(accepted, commit, branch, version)
 
 
 def _judge(staged: Staged, repository: VersionedRepository, branch: str, commit: str, digest: str, run_id: str) -> bool:

@@ -167,8 +167,8 @@ def _audit(
     return staged, [readable(), *of_rules(staged.rules)]
 
 
-def _verdict(holds: bool) -> Callable[[str], bool]:
-    return lambda _: holds
+def _verdict(holds: bool) -> Callable[[str, str], bool]:
+    return lambda _commit, _digest: holds
 
 
 def _lay_out(kept: Path, place: Path) -> None:
