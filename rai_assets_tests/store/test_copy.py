@@ -21,6 +21,8 @@ from rai_assets_tests.store.backends import BACKENDS, NAME
 from rai_assets_tests.store.saying import content, read, write
 
 BRANCHES = ("main", "work", "results-main", "run-1")
+# Between folders commits are copied as they are, with their ids.
+to_lakefs = pytest.mark.parametrize("backend", ["facade", "lakefs"], indirect=True)
 PATHS = ("a", "b/x", "b/y", "c/d/e", "ünï %+ code")
 
 
@@ -125,9 +127,8 @@ def test_between_folders_commits_keep_their_ids(store: VersionedRepository, tmp_
     assert list(target.log("main")) == list(store.log("main"))
 
 
+@to_lakefs
 def test_a_copy_tells_the_original_id_and_time(store: VersionedRepository, backend: str, tmp_path: Path):
-    if backend == "embedded":
-        pytest.skip("between folders commits keep their ids")
     target = BACKENDS[backend](str(tmp_path / "other"))
     original = write(store, "main", {"a": "1"})
     copied = copy(store, target)
@@ -195,12 +196,9 @@ def test_a_branch_or_tag_that_stands_elsewhere_is_left_and_told(store: Versioned
     assert other.resolve("work") == own
 
 
-def test_a_merge_settled_by_hand_becomes_an_ordinary_commit(
-    repository: VersionedRepository, backend: str, tmp_path: Path
-):
+@to_lakefs
+def test_a_merge_settled_by_hand_becomes_an_ordinary_commit(repository: VersionedRepository, tmp_path: Path):
     """Nothing but its parents tells such a merge; what it holds is kept."""
-    if backend == "embedded":
-        pytest.skip("between folders commits are copied as they are")
     source = open_repository(tmp_path / "source", NAME)
     write(source, "main", {"a": "1"})
     source.create_branch("work", "main")
