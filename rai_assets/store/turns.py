@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rai_assets.errors import RaiError
+from rai_assets.store.faults import faults
 
 Report = Callable[[str], None]
 
@@ -37,22 +38,24 @@ def turn(home: Path, use_case: str, branch: str, run_id: str, *, wait: float, re
     """
     path = _folder(home) / f"{use_case}.{branch}.lock"
     lock = FileLock(path)
-    with _faults(path):
-        if not _taken(lock, 0):
-            holder = path.read_text("ascii", "replace")
-            if holder == run_id:
-                yield
-                return
-            other = f"another run of {use_case} on branch {branch!r} is under way ({holder[:8] or 'about to begin'})"
-            if wait:
-                report(f"{other}; waiting until it ends")
-            if not wait or not _taken(lock, wait):
-                raise RaiError(
-                    other,
-                    fix="wait until it ends, then run this again; the results will be reused where nothing changed",
-                )
+    with faults(path):
+        holder = None if _taken(lock, 0) else path.read_text("ascii", "replace")
+    if holder == run_id:
+        yield
+        return
+    if holder is not None:
+        other = f"another run of {use_case} on branch {branch!r} is under way ({holder[:8] or 'about to begin'})"
+        if wait:
+            report(f"{other}; waiting until it ends")
+        with faults(path):
+            taken = wait > 0 and _taken(lock, wait)
+        if not taken:
+            raise RaiError(
+                other,
+                fix="wait until it ends, then run this again; the results will be reused where nothing changed",
+            )
     try:
-        with _faults(path):
+        with faults(path):
             path.write_text(run_id, "ascii")
         yield
     finally:
@@ -68,7 +71,7 @@ def at_work(home: Path, use_case: str, branch: str) -> bool:
         RaiError: The folder cannot be written.
     """
     path = _folder(home) / f"{use_case}.{branch}.lock"
-    with _faults(path):
+    with faults(path):
         if not path.exists():
             return False
         lock = FileLock(path)
@@ -87,7 +90,7 @@ def mark_alive(home: Path, run_id: str) -> None:
     if path in _marks:
         return
     fresh = path.with_suffix(f".{os.getpid()}")
-    with _faults(path):
+    with faults(path):
         lock = FileLock(fresh)
         lock.acquire()
         # Seen only once it is locked: nobody takes a run that is about to begin for a dead one.
@@ -123,7 +126,7 @@ def dead_runs(home: Path) -> Iterator[str]:
 
 def _folder(home: Path) -> Path:
     folder = home / "locks"
-    with _faults(folder):
+    with faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -138,15 +141,3 @@ def _taken(lock: FileLock, wait: float) -> bool:
     except Timeout:
         return False
     return True
-
-
-@contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise RaiError(
-            f"the lock cannot be taken: {fault.strerror or fault}",
-            where=str(path),
-            fix="free some disk and make the state folder writable, or set RAI_HOME to another",
-        ) from fault

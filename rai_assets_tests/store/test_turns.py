@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,12 @@ def test_the_steps_of_one_run_share_its_turn(tmp_path: Path) -> None:
         with pytest.raises(RaiError, match="under way"):
             take(tmp_path, "other")
     take(tmp_path, "other")
+
+
+def test_what_a_step_itself_cannot_read_is_not_taken_for_the_lock(tmp_path: Path) -> None:
+    mine = partial(turn, tmp_path, "loans", "main", "mine", wait=0, report=print)
+    with mine(), pytest.raises(FileNotFoundError), mine():
+        (tmp_path / "nowhere").read_bytes()
 
 
 def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
@@ -136,4 +143,4 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, locks_e
             folder.chmod(0o555)
     done = subprocess.run([sys.executable, "-c", UNPRIVILEGED, home], capture_output=True, text=True)
     assert done.stdout.startswith(f"{home}/locks"), done.stderr
-    assert "the lock cannot be taken: Permission denied\n  Fix:" in done.stdout
+    assert "the file system refused: Permission denied\n  Fix:" in done.stdout
