@@ -14,11 +14,9 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from rai_assets.errors import InputRefused
 from rai_assets.store.changes import Put
 from rai_assets.store.errors import BackendUnavailable
 
@@ -167,13 +165,13 @@ class Staging:
         source = put.source
         if put.consume and isinstance(source, Path) and _same_device(source, self._folder):
             path = source
-            with _opened(path) as stream:
+            with put.opened() as stream:
                 blob = copy_hashed(stream, None)
                 self._flush(stream)
         else:
             path = self._folder / str(next(self._numbers))
             # Born read-only: nothing may write a content twice.
-            with _opened(source) as stream, open(path, "xb", 0, opener=_read_only) as out:
+            with put.opened() as stream, open(path, "xb", 0, opener=_read_only) as out:
                 blob = copy_hashed(stream, out)
                 self._flush(out)
         if self._staged.setdefault(blob, path) != path:
@@ -272,22 +270,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _opened(source: bytes | Path | BinaryIO) -> Iterator[BinaryIO]:
-    """A stream over the source; one that the caller opened stays open."""
-    if isinstance(source, Path):
-        try:
-            stream = source.open("rb")
-        except OSError as fault:
-            raise InputRefused(f"the file to store cannot be read: {fault.strerror}", where=str(source)) from fault
-        with stream:
-            yield stream
-    elif isinstance(source, bytes | bytearray | memoryview):
-        yield BytesIO(source)
-    else:
-        yield source
 
 
 @contextmanager
