@@ -45,7 +45,11 @@ class Put:
             try:
                 stream = source.open("rb")
             except OSError as fault:
-                raise InputRefused(f"the file to store cannot be read: {fault.strerror}", where=str(source)) from fault
+                raise InputRefused(
+                    f"the file to store cannot be read: {fault.strerror}",
+                    where=str(source),
+                    fix="give this user the right to read it",
+                ) from fault
             with stream:
                 yield stream
         elif isinstance(source, bytes | bytearray | memoryview):
@@ -129,7 +133,7 @@ class ChangeSet:
     ) -> ChangeSet:
         check_path(path)
         if isinstance(source, Path) and not source.is_file():
-            raise InputRefused("there is no such file to store", where=str(source))
+            raise InputRefused("there is no such file to store", where=str(source), fix="correct its path")
         check_texts({"content type": content_type, **(metadata or {})}, where=path)
         self.puts[path] = Put(source, content_type, dict(metadata or {}), if_absent, consume)
         self.deletes.discard(path)
@@ -144,8 +148,12 @@ def check_texts(texts: Mapping[str, str], *, where: str) -> None:
     """
     for key, value in texts.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise InputRefused(f"metadata must be texts, not {key!r}: {value!r}", where=where)
+            raise InputRefused(
+                f"metadata must be texts, not {key!r}: {value!r}", where=where, fix="turn keys and values into texts"
+            )
         try:
             (key + value).encode()
         except UnicodeEncodeError as fault:
-            raise InputRefused(f"metadata {key!r} is not valid Unicode", where=where) from fault
+            raise InputRefused(
+                f"metadata {key!r} is not valid Unicode", where=where, fix="leave out lone surrogates"
+            ) from fault

@@ -54,7 +54,11 @@ def copy(source: VersionedRepository, target: VersionedRepository, report: Repor
         if pair not in equal:
             equal[pair] = source.tree_digest(pair[0]) == target.tree_digest(pair[1])
         if not equal[pair]:
-            raise BackendUnavailable(f"{name} is not the same after the copy", where=target.repository)
+            raise BackendUnavailable(
+                f"{name} is not the same after the copy",
+                where=target.repository,
+                fix="`rai store verify` looks for damage in either store; copy to an empty one again",
+            )
     return brought
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -11,31 +10,19 @@ from pathlib import Path
 
 from dulwich.objects import ObjectID
 
-from rai_assets.errors import RaiError
-from rai_assets.store import garbage, history, migrate, names, trees
+from rai_assets.store import garbage, history, migrate, names, refusals, trees
 from rai_assets.store.blobs import ContentFolder, Staging
 from rai_assets.store.changes import ChangeSet, check_texts
-from rai_assets.store.errors import (
-    AlreadyExists,
-    HookRejected,
-    InvalidRef,
-    MergeConflict,
-    NoChanges,
-    NotFound,
-    ProtectedBranch,
-    StaleHead,
-)
 from rai_assets.store.expiry import expired
 from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.git_objects import BLOB, TREE, GitObject
 from rai_assets.store.history import Node
+from rai_assets.store.hooks import Gate, Hooks
 from rai_assets.store.merge import STRATEGY_KEY, check_strategy, merge_changes
 from rai_assets.store.pointers import Pointer
-from rai_assets.store.protocol import Collected, Commit, MergeCandidate, MergeResult, Strategy
+from rai_assets.store.protocol import Collected, Commit, MergeResult, Strategy
 from rai_assets.store.reading import EmbeddedReader
-
-Gate = Callable[[MergeCandidate], None]
 
 
 class EmbeddedRepository(EmbeddedReader):
@@ -47,7 +34,7 @@ class EmbeddedRepository(EmbeddedReader):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._gates: list[Gate] = []
+        self._hooks = Hooks()
 
     @classmethod
     def create(cls, root: Path) -> None:
@@ -77,7 +64,7 @@ class EmbeddedRepository(EmbeddedReader):
         with self._git.writing():
             self._head(name)
             if name == self.default_branch or self._protected(name):
-                raise ProtectedBranch(f"branch {name!r} may not be deleted", where=self.repository)
+                raise refusals.stays(name, self.repository)
             self._git.remove_branch(name)
 
     def create_tag(self, tag: str, ref: str) -> str:  # noqa: D102
@@ -92,7 +79,7 @@ class EmbeddedRepository(EmbeddedReader):
         names.check_tag(tag)
         with self._git.writing():
             if self._git.tag(tag) is None:
-                raise NotFound(f"there is no tag {tag!r}", where=self.repository)
+                raise refusals.no_tag(tag, self.repository)
             self._git.remove_tag(tag)
 
     @contextmanager
@@ -122,7 +109,7 @@ class EmbeddedRepository(EmbeddedReader):
                 objects = {path: GitObject.make(BLOB, item.encode()) for path, item in pointers.items()}
                 tree, made = trees.rewrite(self._git.objects, head.tree, self._plan(head, changes, objects))
                 if tree == head.tree and not allow_empty:
-                    raise NoChanges(f"branch {branch!r} holds this content already", where=self.repository)
+                    raise refusals.unchanged(branch, self.repository)
                 staging.publish()
                 return self._advance(branch, head, tree, [*objects.values(), *made], message, described)
 
@@ -146,15 +133,15 @@ class EmbeddedRepository(EmbeddedReader):
                 other = self._node(source)
                 base = history.merge_base(self._git.objects, head, other)
                 if other.tree == base.tree and not allow_empty:
-                    raise NoChanges(f"{source!r} has nothing that {destination!r} has not", where=self.repository)
+                    raise refusals.nothing_to_merge(source, destination, self.repository)
                 tree, made = self._merge_trees(base.tree, other.tree, head.tree, strategy)
                 candidate, node = history.make(tree, [head] if squash else [head, other], message, described)
                 self._git.store([*made, candidate])
-                if not self._gates:
+                if not self._hooks:
                     self._git.set_branch(destination, head.id, node.id)
                     return MergeResult(node.commit, base.id)
             # The lock is free while a gate works, so that it may take its time and write to the store itself.
-            self._ask_gates(other.id, destination, head.id, node.id)
+            self._hooks.ask(other.id, destination, head.id, node.id)
             with self._git.writing():
                 if self._head(destination).id == head.id:
                     # Once more: a sweep may have come between.
@@ -163,14 +150,12 @@ class EmbeddedRepository(EmbeddedReader):
                     return MergeResult(node.commit, base.id)
 
     def protect(self, patterns: Sequence[str]) -> None:  # noqa: D102
-        for pattern in patterns:
-            # A pattern that no branch name can match would protect nothing, silently.
-            names.check_branch(pattern.replace("*", "x"))
+        names.check_patterns(patterns)
         with self._git.writing():
             self._git.set_protected(patterns)
 
     def before_merge(self, gate: Gate) -> None:  # noqa: D102
-        self._gates.append(gate)
+        self._hooks.append(gate)
 
     def revert(  # noqa: D102
         self,
@@ -185,10 +170,11 @@ class EmbeddedRepository(EmbeddedReader):
         described = _described(message, metadata, branch)
         with self._git.writing():
             head, undone = self._head(branch), self._node(ref)
-            before = self._parent(undone, parent_number)
+            parent = refusals.parent_to_go_back_to(undone.commit, parent_number, self.repository)
+            before = history.read(self._git.objects, parent)
             tree, made = self._merge_trees(undone.tree, before.tree, head.tree, None)
             if tree == head.tree:
-                raise NoChanges(f"what {ref!r} did is undone on {branch!r} already", where=self.repository)
+                raise refusals.undone_already(ref, branch, self.repository)
             return self._advance(branch, head, tree, made, message, described)
 
     def collect_garbage(  # noqa: D102
@@ -209,21 +195,15 @@ class EmbeddedRepository(EmbeddedReader):
     def _head(self, branch: str, expected: str | None = None) -> Node:
         head = self._git.branch(names.check_branch(branch))
         if head is None:
-            raise NotFound(f"there is no branch {branch!r}", where=self.repository)
+            raise refusals.no_branch(branch, self.repository)
         if expected is not None and head != expected:
-            raise StaleHead(
-                f"branch {branch!r} stands at {head[:12]}, not at {expected[:12]}",
-                where=self.repository,
-                fix="read the branch again and repeat the change on its new head",
-            )
+            raise refusals.stale(branch, head, expected, self.repository)
         return history.read(self._git.objects, head)
 
     def _writable(self, branch: str, expected: str | None) -> Node:
         head = self._head(branch, expected)
         if self._protected(branch):
-            raise ProtectedBranch(
-                f"branch {branch!r} takes merges only", where=self.repository, fix="commit to a branch, then merge it"
-            )
+            raise refusals.merges_only(branch, self.repository)
         return head
 
     def _protected(self, branch: str) -> bool:
@@ -231,14 +211,14 @@ class EmbeddedRepository(EmbeddedReader):
 
     def _check_free(self, name: str) -> None:
         if self._git.branch(name) or self._git.tag(name) or (names.is_commit(name) and self._git.commits_from(name)):
-            raise AlreadyExists(f"{name!r} names a branch, a tag or a commit already", where=self.repository)
+            raise refusals.taken(name, self.repository)
 
     def _plan(self, head: Node, changes: ChangeSet, objects: Mapping[str, GitObject]) -> dict[str, ObjectID | None]:
         """What becomes of each path that the change set touches."""
         store = self._git.objects
         for path, put in changes:
             if put.if_absent and trees.find(store, head.tree, path) is not None:
-                raise AlreadyExists(f"there is an object {path!r} already", where=self.repository)
+                raise refusals.object_exists(path, self.repository)
         plan: dict[str, ObjectID | None] = dict.fromkeys(changes.deletes)
         for prefix in changes.prefixes:
             plan.update(dict.fromkeys(path for path, _ in trees.walk(store, head.tree, prefix)))
@@ -257,28 +237,7 @@ class EmbeddedRepository(EmbeddedReader):
         try:
             return trees.rewrite(store, destination, merge_changes(changed, present, strategy))
         except trees.PathClash as clash:
-            raise MergeConflict(
-                [clash.path], where=self.repository, fix="rename one of them; no strategy helps"
-            ) from clash
-
-    def _parent(self, node: Node, number: int) -> Node:
-        """The parent that a revert goes back to."""
-        parents = node.commit.parents
-        if not parents:
-            raise NoChanges("the first commit cannot be taken back", where=self.repository)
-        if number == 0 and len(parents) > 1:
-            raise InvalidRef(f"{node.id[:12]} is a merge", fix="say which parent to go back to: parent_number=1 or 2")
-        if not 0 <= number <= len(parents):
-            raise InvalidRef(f"{node.id[:12]} has no parent number {number}", fix=f"it has {len(parents)}")
-        return history.read(self._git.objects, parents[max(number, 1) - 1])
-
-    def _ask_gates(self, source: str, destination: str, head: str, commit: str) -> None:
-        for gate in self._gates:
-            run_id = uuid.uuid4().hex
-            try:
-                gate(MergeCandidate(run_id, source, destination, head, commit))
-            except RaiError as refusal:
-                raise HookRejected(refusal.what, run_id=run_id, where=destination, fix=refusal.fix) from refusal
+            raise refusals.merged_clash(clash.path, self.repository) from clash
 
     def _advance(
         self,

@@ -24,7 +24,9 @@ class InvalidPath(InputRefused):
 
 
 class NoChanges(RaiError):
-    """The commit, merge or revert would leave the content as it is."""
+    """The commit, merge or revert would leave the content as it is: no fault, what was wanted is so already."""
+
+    exit_code = 0
 
 
 class ProtectedBranch(RaiError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from rai_assets.errors import RaiError
+from rai_assets.errors import RaiError, UsageError
 from rai_assets.keys import MAIN
 from rai_assets.metrics.requirements import Requirement
+from rai_assets.store import refusals
 from rai_assets.store.errors import MergeConflict, NoChanges, StaleHead
 from rai_assets.store.ledger import ATTEMPTS, Standing, copy_verdicts, data_digest, standing
 from rai_assets.store.protocol import Commit, Strategy, VersionedRepository
@@ -63,7 +64,10 @@ def merge_data(
         MergeConflict: Both sides changed the same paths.
         NoChanges: The source has nothing that the destination has not.
         NotFound: There is no such branch.
+        UsageError: Source and destination are the same branch.
     """
+    if source == destination:
+        raise UsageError(f"{source!r} cannot be merged into itself", where=use_case, fix="name two branches")
     work = f"run-{run_id}"
     repository.create_branch(work, source)
     try:
@@ -72,7 +76,7 @@ def merge_data(
             candidate = _united(repository, work, head, source, destination, use_case, _OTHER_SIDE[strategy])
             there = next(iter(repository.diff(head, candidate)), None) is None
             if there and not attempt:
-                raise NoChanges(f"{source!r} has nothing that {destination!r} has not", where=use_case)
+                raise refusals.nothing_to_merge(source, destination, use_case)
             found = standing(repository, candidate, requirements)
             if found.contract is None and not found.gated:
                 audit(candidate)

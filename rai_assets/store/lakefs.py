@@ -14,37 +14,33 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from rai_assets.errors import RaiError
-from rai_assets.store import names
+from rai_assets.store import names, refusals
 from rai_assets.store.changes import ChangeSet, check_texts
 from rai_assets.store.errors import (
     AlreadyExists,
     BackendUnavailable,
-    HookRejected,
-    InvalidRef,
     MergeConflict,
     NoChanges,
     NotFound,
-    ProtectedBranch,
     StaleHead,
 )
+from rai_assets.store.hooks import Gate, Hooks
 from rai_assets.store.lakefs_connection import Connection, pause
 from rai_assets.store.lakefs_garbage import collect
 from rai_assets.store.lakefs_history import NONCE
-from rai_assets.store.lakefs_moving import LakeFSMover, stale
+from rai_assets.store.lakefs_moving import LakeFSMover
 from rai_assets.store.lakefs_staging import Staging
 from rai_assets.store.merge import check_strategy
-from rai_assets.store.protocol import Collected, Commit, MergeCandidate, MergeResult, Strategy
+from rai_assets.store.protocol import Collected, Commit, MergeResult, Strategy
 
 PATIENCE = 120.0  # seconds in which a commit tries to get in before others on the same paths
-Gate = Callable[[MergeCandidate], None]
 
 
 class LakeFSRepository(LakeFSMover):
@@ -58,7 +54,7 @@ class LakeFSRepository(LakeFSMover):
 
     def __init__(self, connection: Connection, name: str, folder: Path) -> None:
         super().__init__(connection, name, folder)
-        self._gates: list[Gate] = []
+        self._hooks = Hooks()
 
     def create_branch(self, name: str, source: str, *, exist_ok: bool = False) -> str:  # noqa: D102
         names.check_branch(name)
@@ -79,7 +75,7 @@ class LakeFSRepository(LakeFSMover):
     def delete_branch(self, name: str) -> None:  # noqa: D102
         self._head(name)
         if name == self.default_branch or self._protected(name):
-            raise ProtectedBranch(f"branch {name!r} may not be deleted", where=self.repository)
+            raise refusals.stays(name, self.repository)
         self._ask(self._api.branches_api.delete_branch, name, subject=f"branch {name!r}")
 
     def create_tag(self, tag: str, ref: str) -> str:  # noqa: D102
@@ -118,7 +114,7 @@ class LakeFSRepository(LakeFSMover):
                     break
                 except MergeConflict as conflict:
                     if expected_head is not None:
-                        raise stale(branch, self.repository) from conflict
+                        raise refusals.stale(branch, self._head(branch), expected_head, self.repository) from conflict
                     if time.monotonic() > until:
                         raise BackendUnavailable(
                             f"others kept changing {conflict.paths[0]!r} on {branch!r}", retryable=True, fix="try again"
@@ -152,10 +148,10 @@ class LakeFSRepository(LakeFSMover):
             if head != base:
                 self._refuse_merged_clashes(head, other, strategy)
             how: dict[str, Any] = {"head": head, "strategy": strategy, "squash": squash, "allow_empty": allow_empty}
-            if self._gates:
+            if self._hooks:
                 with Staging.at(self, head) as trial:
                     candidate = self._bring(other, trial.branch, message, described, **how)
-                    self._ask_gates(other, destination, head, candidate.id)
+                    self._hooks.ask(other, destination, head, candidate.id)
                 if self._head(destination) != head:
                     continue
             made = self._bring(other, destination, message, described, **how)
@@ -163,15 +159,13 @@ class LakeFSRepository(LakeFSMover):
             return MergeResult(made, base)
 
     def protect(self, patterns: Sequence[str]) -> None:  # noqa: D102
-        for pattern in patterns:
-            # A pattern that no branch name can match would protect nothing, silently.
-            names.check_branch(pattern.replace("*", "x"))
+        names.check_patterns(patterns)
         rules = [self._models.BranchProtectionRule(pattern=pattern) for pattern in patterns]
         set_rules = self._api.repositories_api.set_branch_protection_rules
         self._ask(set_rules, rules, subject="protection rule", operation="write")
 
     def before_merge(self, gate: Gate) -> None:  # noqa: D102
-        self._gates.append(gate)
+        self._hooks.append(gate)
 
     def revert(  # noqa: D102
         self,
@@ -185,7 +179,7 @@ class LakeFSRepository(LakeFSMover):
         message = message or f"Revert {ref}"
         described = _described("merge", message, metadata, branch)
         head, undone = self._head(branch), self.get_commit(ref)
-        before = _parent(undone, parent_number)
+        before = refusals.parent_to_go_back_to(undone, parent_number, self.repository)
         if head != undone.id:
             self._refuse_reverted_clashes(head, undone.id, before)
         words = self._models.RevertCreation(
@@ -207,7 +201,7 @@ class LakeFSRepository(LakeFSMover):
                 sorted(contested, key=str.encode), where=self.repository, fix="take back the later commits first"
             ) from conflict
         except NoChanges as fault:
-            raise NoChanges(f"what {ref!r} did is undone on {branch!r} already", where=self.repository) from fault
+            raise refusals.undone_already(ref, branch, self.repository) from fault
 
     def collect_garbage(
         self, grace: timedelta = timedelta(days=14), *, expire_runs: timedelta | None = None, dry_run: bool = False
@@ -225,9 +219,7 @@ class LakeFSRepository(LakeFSMover):
     def _refuse_protected(self, branch: str) -> None:
         # Our own rule: lakeFS lets merges pass, and that is how a commit comes to its branch here.
         if self._protected(branch):
-            raise ProtectedBranch(
-                f"branch {branch!r} takes merges only", where=self.repository, fix="commit to a branch, then merge it"
-            )
+            raise refusals.merges_only(branch, self.repository)
 
     def _check_free(self, name: str) -> None:
         # lakeFS itself takes the beginning of a commit id for a name that is free.
@@ -236,7 +228,7 @@ class LakeFSRepository(LakeFSMover):
                 self.get_commit(name)
             except NotFound:
                 return
-            raise AlreadyExists(f"{name!r} names a branch, a tag or a commit already", where=self.repository)
+            raise refusals.taken(name, self.repository)
 
     def _rebased(
         self, stack: ExitStack, change: str, changes: ChangeSet, head: str, metadata: Mapping[str, str]
@@ -261,27 +253,7 @@ class LakeFSRepository(LakeFSMover):
                 fix=f"read the branch again: the change is there, as {made.id[:12]}, on top of his",
             )
 
-    def _ask_gates(self, source: str, destination: str, head: str, commit: str) -> None:
-        for gate in self._gates:
-            run_id = uuid.uuid4().hex
-            try:
-                gate(MergeCandidate(run_id, source, destination, head, commit))
-            except RaiError as refusal:
-                raise HookRejected(refusal.what, run_id=run_id, where=destination, fix=refusal.fix) from refusal
-
 
 def _described(kind: str, message: str, metadata: Mapping[str, str] | None, where: str) -> dict[str, str]:
     check_texts({"message": message, **(metadata or {})}, where=where)
     return {**(metadata or {}), NONCE: f"{kind}:{uuid.uuid4().hex}"}
-
-
-def _parent(commit: Commit, number: int) -> str:
-    """Id of the parent that a revert goes back to."""
-    parents = commit.parents
-    if not parents:
-        raise NoChanges("the first commit cannot be taken back")
-    if number == 0 and len(parents) > 1:
-        raise InvalidRef(f"{commit.id[:12]} is a merge", fix="say which parent to go back to: parent_number=1 or 2")
-    if not 0 <= number <= len(parents):
-        raise InvalidRef(f"{commit.id[:12]} has no parent number {number}", fix=f"it has {len(parents)}")
-    return parents[max(number, 1) - 1]

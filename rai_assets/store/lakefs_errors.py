@@ -62,21 +62,21 @@ def refusal(operation: Operation, status: int, message: str, *, subject: str, wh
     if status == 403:
         return _forbidden(lowered, message, subject, where)
     if status == 404 and "invalid api endpoint" not in lowered:
-        return NotFound(f"there is no {subject}", where=where)
+        return NotFound(f"there is no {subject}", where=where, fix="look for the name in lakeFS, or by `rai log`")
     if status == 409:
         if operation == "merge":
             return MergeConflict([], where=where)
-        return AlreadyExists(f"the name of {subject} is taken: {message}", where=where)
+        return AlreadyExists(f"the name of {subject} is taken: {message}", where=where, fix="choose another name")
     if status == 412:
         return _precondition(operation, message, subject, where)
     if status == 400 and "no changes" in lowered:
-        return NoChanges(f"{subject} holds this content already", where=where)
+        return NoChanges(f"{subject} holds this content already", where=where, fix="nothing is left to be done")
     if status == 400 and "dirty branch" in lowered:
         return DirtyBranch(
             f"{subject} has uncommitted changes of another program", where=where, fix="commit or reset them in lakeFS"
         )
     if status == 400:
-        return InvalidRef(f"lakeFS refuses {subject}: {message}", where=where)
+        return InvalidRef(f"lakeFS refuses {subject}: {message}", where=where, fix="give a name that lakeFS accepts")
     if status == 410:
         return BackendUnavailable(
             f"the content of {subject} is gone from lakeFS's storage", where=where, fix="restore that storage"
@@ -128,7 +128,8 @@ def not_lakefs(endpoint: str) -> BackendUnavailable:
 
 def _forbidden(lowered: str, message: str, subject: str, where: str) -> RaiError:
     if "protected branch" in lowered or "default branch" in lowered:
-        return ProtectedBranch(f"lakeFS protects {subject}: {message}", where=where)
+        fix = "commit to another branch and merge it, or have the rule lifted in lakeFS"
+        return ProtectedBranch(f"lakeFS protects {subject}: {message}", where=where, fix=fix)
     if "read-only" in lowered:
         return BackendUnavailable("the repository is read-only", where=where, fix="ask lakeFS's administrator")
     return BackendUnavailable(
@@ -140,6 +141,6 @@ def _forbidden(lowered: str, message: str, subject: str, where: str) -> RaiError
 
 def _precondition(operation: Operation, message: str, subject: str, where: str) -> RaiError:
     if operation == "upload":
-        return AlreadyExists(f"there is {subject} already", where=where)
+        return AlreadyExists(f"there is {subject} already", where=where, fix="choose another path")
     run = _HOOK_RUN.search(message)
     return HookRejected(message, run_id=run[1] if run else "unknown", where=where, fix="look at this run in lakeFS")

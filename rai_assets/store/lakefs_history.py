@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rai_assets.store import names
+from rai_assets.store import names, refusals
 from rai_assets.store.errors import NotFound
 from rai_assets.store.lakefs_connection import Connection
 from rai_assets.store.merge import STRATEGY_KEY
@@ -86,7 +86,7 @@ class LakeFSHistory:
             return self._commit(copy + mark + steps)
 
     def _no_commit(self, ref: str) -> NotFound:
-        return NotFound(f"there is no branch, tag or commit {ref!r}", where=self.repository)
+        return refusals.no_commit(ref, self.repository)
 
     def _walk(self, start: str, *, first_parent: bool = False) -> Iterator[Commit]:
         found = self._pages(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rai_assets.store import names
+from rai_assets.store import names, refusals
 from rai_assets.store.changes import ChangeSet
-from rai_assets.store.errors import BackendUnavailable, MergeConflict, NoChanges, NotFound, StaleHead
+from rai_assets.store.errors import BackendUnavailable, MergeConflict, NoChanges, NotFound
 from rai_assets.store.lakefs_connection import Connection, patiently
 from rai_assets.store.lakefs_errors import Unanswered
 from rai_assets.store.lakefs_history import NONCE, as_commit
@@ -42,9 +42,9 @@ class LakeFSMover(LakeFSReader):
     def _head(self, branch: str, expected: str | None = None) -> str:
         head = self._head_of(names.check_branch(branch))
         if head is None:
-            raise NotFound(f"there is no branch {branch!r}", where=self.repository)
+            raise refusals.no_branch(branch, self.repository)
         if expected is not None and head != expected:
-            raise stale(branch, self.repository)
+            raise refusals.stale(branch, head, expected, self.repository)
         return head
 
     def _bring(
@@ -73,14 +73,10 @@ class LakeFSMover(LakeFSReader):
             return self._once(destination, head, metadata[NONCE], send)
         except MergeConflict as conflict:
             changed = self._changed(self._head(destination), source, two_dot=False)
-            raise MergeConflict(
-                [path for path, kind in changed if kind == "conflict"],
-                where=self.repository,
-                fix="merge the destination into the source first and settle these objects there, "
-                "or choose a side with the strategy source-wins or dest-wins",
-            ) from conflict
+            contested = [path for path, kind in changed if kind == "conflict"]
+            raise refusals.conflict(contested, self.repository) from conflict
         except NoChanges as fault:
-            raise NoChanges(f"{source[:12]} has nothing that {destination!r} has not", where=self.repository) from fault
+            raise refusals.nothing_to_merge(source[:12], destination, self.repository) from fault
 
     def _once(self, branch: str, head: str, nonce: str, send: Callable[[Mapping[str, Any]], object]) -> Commit:
         """What `send` made of a branch; if its answer is lost, what the log says decides whether to send again.
@@ -109,7 +105,11 @@ class LakeFSMover(LakeFSReader):
                 raise
             made = self._find(branch, head, nonce)
             if made is None:
-                raise BackendUnavailable("what lakeFS made is not in its log", where=self.repository)
+                raise BackendUnavailable(
+                    "what lakeFS made is not in its log",
+                    where=self.repository,
+                    fix="read the branch again; if the change is not there, do it again",
+                )
             return made
 
         made: Commit = patiently(attempt)
@@ -152,15 +152,4 @@ class LakeFSMover(LakeFSReader):
             try:
                 refuse_clashes(self, head, changes)
             except PathClash as clash:
-                raise MergeConflict(
-                    [clash.path], where=self.repository, fix="rename one of them; no strategy helps"
-                ) from clash
-
-
-def stale(branch: str, repository: str) -> StaleHead:
-    """The error for a branch that is not where the caller thinks it is."""
-    return StaleHead(
-        f"branch {branch!r} moved on",
-        where=repository,
-        fix="read the branch again and repeat the change on its new head",
-    )
+                raise refusals.merged_clash(clash.path, self.repository) from clash

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
-from rai_assets.store import names
+from rai_assets.store import names, refusals
 from rai_assets.store.blobs import write_all
 from rai_assets.store.errors import BackendUnavailable, NotFound
 from rai_assets.store.faults import faults
@@ -167,7 +167,7 @@ class LakeFSReader(LakeFSHistory):
         except NotFound as fault:
             # The server's answer is the same where there is no such commit.
             self._commit(commit)
-            raise NotFound(f"there is no object {path!r} in {commit[:12]}", where=self.repository) from fault
+            raise refusals.no_object(path, commit[:12], self.repository) from fault
 
     def _found(self, commit: str, path: str) -> Any:
         return self._ask(self._api.objects_api.stat_object, commit, path, subject=f"object {path!r}")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from typing import Any, BinaryIO
 
+from rai_assets.store import refusals
 from rai_assets.store.changes import ChangeSet, Put
 from rai_assets.store.errors import AlreadyExists, BackendUnavailable, NotFound
 from rai_assets.store.lakefs_connection import CHUNK, PAGE, patiently
@@ -87,7 +88,7 @@ class Staging:
         """
         for path, put in changes:
             if put.if_absent and self._reader.holds(self.base, path):
-                raise AlreadyExists(f"there is an object {path!r} already", where=self._reader.repository)
+                raise refusals.object_exists(path, self._reader.repository)
         refuse_clashes(self._reader, self.base, changes)
 
     def delete(self, changes: ChangeSet) -> None:
@@ -108,6 +109,7 @@ class Staging:
                 raise BackendUnavailable(
                     f"lakeFS did not delete {answer.errors[0].get('path')!r}: {answer.errors[0].message}",
                     where=self._reader.repository,
+                    fix="look into the server's log, then do it again",
                 )
 
     def commit(self, message: str, metadata: Mapping[str, str], *, allow_empty: bool) -> str:
@@ -166,7 +168,10 @@ class Staging:
                 self._ask(self._api.experimental_api.update_object_user_metadata, self.branch, path, words)
         if arrived != body.md5.hexdigest():
             raise BackendUnavailable(
-                f"object {path!r} did not arrive as it was sent", retryable=True, where=self._reader.repository
+                f"object {path!r} did not arrive as it was sent",
+                retryable=True,
+                where=self._reader.repository,
+                fix="try again; the connection changed its bytes",
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dulwich.objects import ObjectID
 
 from rai_assets.errors import UsageError
-from rai_assets.store.errors import MergeConflict
+from rai_assets.store import refusals
 from rai_assets.store.protocol import Strategy
 from rai_assets.store.trees import Sides
 
@@ -48,10 +48,6 @@ def merge_changes(
     """
     contested = conflicts(source, present)
     if contested and strategy is None:
-        raise MergeConflict(
-            contested,
-            fix="merge the destination into the source first and settle these objects there, "
-            "or choose a side with the strategy source-wins or dest-wins",
-        )
+        raise refusals.conflict(contested)
     skipped = set(contested) if strategy == "dest-wins" else set()
     return {path: after for path, (_, after) in source.items() if path not in skipped}

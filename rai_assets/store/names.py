@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from rai_assets.store.errors import InvalidPath, InvalidRef
 
@@ -53,6 +54,16 @@ def check_branch(name: str) -> str:
             fix=f"use up to {_MAX_NAME} ASCII letters, digits, '_' and '-', not starting with '-'",
         )
     return name
+
+
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Make sure that each pattern, with `*`, can match a branch: another would protect nothing, silently.
+
+    Raises:
+        InvalidRef: One cannot.
+    """
+    for pattern in patterns:
+        check_branch(pattern.replace("*", "x"))
 
 
 def check_tag(name: str) -> str:

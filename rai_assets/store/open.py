@@ -101,7 +101,11 @@ def _open_embedded(home: Path, name: str, create: bool) -> VersionedRepository:
     with faults(folder):
         if not folder.is_dir():
             if not create:
-                raise NotFound(f"there is no repository {name!r}", where=str(home / "store"))
+                raise NotFound(
+                    f"there is no repository {name!r}",
+                    where=str(home / "store"),
+                    fix="`rai run` makes it; RAI_HOME and RAI_STORE say where it is looked for",
+                )
             _create(folder)
         bring_up_to_date(folder)
     return EmbeddedRepository(folder)

@@ -321,9 +321,9 @@ class VersionedRepository(Protocol):
 
         Raises:
             NotFound: There is no such branch or ref.
-            InvalidRef: The commit has no such parent, or is a merge and no parent is named.
+            InvalidRef: The commit is the first one, has no such parent, or is a merge and no parent is named.
             MergeConflict: Later commits changed the same paths; nothing is changed.
-            NoChanges: The commit is the first one, or what it did is undone already.
+            NoChanges: What it did is undone already.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 
 from dulwich.objects import ObjectID
 
-from rai_assets.store import history, names, trees
+from rai_assets.store import history, names, refusals, trees
 from rai_assets.store.blobs import ContentFolder
 from rai_assets.store.errors import NotFound
 from rai_assets.store.faults import faults
@@ -120,7 +120,7 @@ class EmbeddedReader:
             for _ in range(steps):
                 node = history.read(self._git.objects, node.commit.parents[0])
         except (KeyError, IndexError) as fault:
-            raise NotFound(f"there is no commit {ref!r}", where=self.repository) from fault
+            raise refusals.no_commit(ref, self.repository) from fault
         return node
 
     def _commit_id(self, prefix: str) -> str:
@@ -128,7 +128,7 @@ class EmbeddedReader:
             return prefix
         found = self._git.commits_from(prefix) if names.is_commit(prefix) else []
         if not found:
-            raise NotFound(f"there is no branch, tag or commit {prefix!r}", where=self.repository)
+            raise refusals.no_commit(prefix, self.repository)
         if len(found) > 1:
             raise NotFound(f"several commits start with {prefix!r}", where=self.repository, fix="give more digits")
         return found[0]
@@ -138,7 +138,7 @@ class EmbeddedReader:
         node = self._node(ref)
         found = trees.find(self._git.objects, node.tree, path)
         if found is None:
-            raise NotFound(f"there is no object {path!r} in {ref!r}", where=self.repository)
+            raise refusals.no_object(path, ref, self.repository)
         return Pointer.decode(self._git.pointer(found))
 
     def _info(self, path: str, pointer: ObjectID | None) -> ObjectInfo | None:

@@ -283,7 +283,11 @@ def _head(repository: VersionedRepository, commit: str, asset: str) -> dict[str,
     try:
         return dict(json.loads(_read(repository, commit, f"{asset}/result.json")))
     except NotFound as fault:
-        raise NotFound(f"{asset!r} has no result in commit {commit[:12]}", where=repository.repository) from fault
+        raise NotFound(
+            f"{asset!r} has no result in commit {commit[:12]}",
+            where=repository.repository,
+            fix="`rai run` makes it",
+        ) from fault
 
 
 def _read(repository: VersionedRepository, ref: str, path: str) -> bytes:

@@ -135,7 +135,11 @@ def checked(stream: BinaryIO, item: ObjectInfo) -> Iterator[bytes]:
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != item.sha256:
-        raise BackendUnavailable("the content does not have the digest it was stored with", where=item.path)
+        raise BackendUnavailable(
+            "the content does not have the digest it was stored with",
+            where=item.path,
+            fix="restore the store from a backup; `rai store verify` names all that is damaged",
+        )
 
 
 def _survey(repository: VersionedRepository, report: Report) -> Survey:

@@ -328,7 +328,7 @@ def test_30_a_revert_that_meets_later_edits_is_a_conflict(repository: VersionedR
 def test_30_the_first_commit_has_nothing_to_revert(repository: VersionedRepository):
     root = repository.resolve("main")
     repository.commit("main", change({"a": "1"}), "m")
-    with pytest.raises(NoChanges):
+    with pytest.raises(InvalidRef, match="nothing that could be taken back"):
         repository.revert("main", root)
     empty = repository.commit("main", ChangeSet(), "m", allow_empty=True)
     with pytest.raises(NoChanges):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from rai_assets.errors import RaiError
 from rai_assets.store.protocol import (
     AlreadyExists,
     ChangeSet,
@@ -187,3 +190,44 @@ def test_27_a_refused_commit_leaves_the_branch_as_it_was(repository: VersionedRe
     with pytest.raises(ProtectedBranch):
         repository.commit("main", change({"a": None}), "m")
     assert repository.resolve("main") == head
+
+
+REFUSED: dict[str, Callable[[VersionedRepository], object]] = {
+    "a branch from nowhere": lambda store: store.create_branch("new", "nowhere"),
+    "a branch that exists": lambda store: store.create_branch("work", "main"),
+    "deleting no branch": lambda store: store.delete_branch("nowhere"),
+    "deleting the default branch": lambda store: store.delete_branch("main"),
+    "a tag of nothing": lambda store: store.create_tag("v2", "nowhere"),
+    "a tag that exists": lambda store: store.create_tag("v1", "main"),
+    "deleting no tag": lambda store: store.delete_tag("v2"),
+    "the log of nothing": lambda store: list(store.log("nowhere")),
+    "a commit before the first": lambda store: store.get_commit("main~9"),
+    "a difference from nothing": lambda store: list(store.diff("nowhere", "main")),
+    "a difference to nothing": lambda store: list(store.diff("main", "nowhere")),
+    "listing nothing": lambda store: list(store.list_objects("nowhere")),
+    "no object": lambda store: store.stat("main", "nowhere"),
+    "no branch to commit to": lambda store: write(store, "nowhere", {"a": "1"}),
+    "a commit that changes nothing": lambda store: write(store, "main", {"a": "1"}),
+    "a commit on another head": lambda store: store.commit("main", change({"b": "1"}), "m", expected_head="0" * 40),
+    "an object that exists": lambda store: store.commit("main", ChangeSet().put("a", b"2", if_absent=True), "m"),
+    "a clash": lambda store: write(store, "main", {"a/b": "1"}),
+    "merging nothing": lambda store: store.merge("work", "main"),
+    "merging a branch into itself": lambda store: store.merge("main", "main"),
+    "merging from nowhere": lambda store: store.merge("nowhere", "main"),
+    "merging to nowhere": lambda store: store.merge("main", "nowhere"),
+    "taking back the first commit": lambda store: store.revert("main", "main~1"),
+    "taking back by a parent that is not there": lambda store: store.revert("main", "main", 3),
+    "protecting by what matches nothing": lambda store: store.protect(["a b"]),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_every_refusal_names_what_can_be_done(repository: VersionedRepository, what: str):
+    repository.create_branch("work", "main")
+    write(repository, "main", {"a": "1"})
+    repository.create_tag("v1", "main")
+    heads = repository.branches(), repository.tags()
+    with pytest.raises(RaiError) as refused:
+        REFUSED[what](repository)
+    assert refused.value.what and refused.value.fix
+    assert (repository.branches(), repository.tags()) == heads

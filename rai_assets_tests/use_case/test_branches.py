@@ -80,6 +80,7 @@ def test_reserved_names_are_no_data_branches(rai: Rai, store: VersionedRepositor
         (("diff", "loans", "v0.8", "main"), "did you mean v0.9?"),
         (("merge", "loans", "nowhere"), "there are main"),
         (("merge", "loans", "main", "champion"), "there are main"),
+        (("merge", "loans", "main", "main"), "'main' cannot be merged into itself\n  Fix: name two branches"),
         (("log", "loans", "--branch", "nowhere"), "there are main, v0.9"),
         (("tag", "create", "loans", "main"), "main"),
         (("tag", "create", "loans", "v1", "nowhere"), "there are main, v0.9"),
@@ -164,6 +165,9 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
     assert "Merge 'trial' into 'main'" in rai("merge", "loans", "trial")
     digest = repository.tree_digest("trial", "dataset/")
     assert repository.tree_digest("main", "dataset/") == digest
+    merged = repository.resolve("main")
+    assert rai("merge", "loans", "trial") == "", "nothing to merge, which is no fault"
+    assert repository.resolve("main") == merged
     main = next(state for state in states(loans) if state.name == "main")
     assert (main.audited, main.requirements) == (False, "pass"), "its own last audit was of other data"
 
