@@ -19,6 +19,7 @@ from rai_assets import __version__
 from rai_assets.cli_alerts import commands as alert_commands
 from rai_assets.cli_branches import commands as branch_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
+from rai_assets.cli_monitoring import commands as monitoring_commands
 from rai_assets.cli_store import Branch, Name, say
 from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
@@ -37,6 +38,7 @@ app.add_typer(store_commands)
 app.add_typer(branch_commands)
 app.add_typer(housekeeping_commands)
 app.add_typer(alert_commands, name="alerts")
+app.add_typer(monitoring_commands)
 
 _STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only

@@ -25,6 +25,11 @@ _LEADING_ZERO = r"^[+-]?0[0-9]"
 _IDENTIFIER = re.compile(r"(id|index|uuid|guid|key|row)|.*[ _.-]id|.*[a-z](Id|ID)|.*[ _.-](nbr|uuid)|unnamed_\d+", re.I)
 
 
+def named_like_identifier(name: str) -> bool:
+    """Whether a column has a name that columns which name the rows have."""
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
 @dataclass
 class Profile:
     """The evidence about one column.
@@ -72,7 +77,7 @@ class Profile:
     keys: KeyFile | None = None
 
     def __post_init__(self) -> None:
-        if _IDENTIFIER.fullmatch(self.name):
+        if named_like_identifier(self.name):
             self.keys = KeyFile()
 
     @property

@@ -48,6 +48,12 @@ class QuantileSketch:
         values, reached = self._ranked()
         return np.concatenate([[0], reached])[np.searchsorted(values, points, side="left")]
 
+    def points(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The kept values in order, each once, and how many of the stream each stands for."""
+        values, reached = self._ranked()
+        last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+        return values[last], np.diff(reached[last], prepend=0)
+
     def distance(self, other: QuantileSketch) -> float:
         """The largest difference between the two distribution functions (Kolmogorov and Smirnov), in [0, 1].
 

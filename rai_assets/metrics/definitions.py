@@ -19,7 +19,7 @@ from rai_assets.metrics.formulas import (
     SCORES,
     Row,
 )
-from rai_assets.metrics.production_formulas import ATTRIBUTION_DRIFT, COMPARED, ESTIMATED, MULTIVARIATE_DRIFT
+from rai_assets.metrics.production_formulas import ATTRIBUTION_DRIFT, COMPARED, DRIFT, ESTIMATED, MULTIVARIATE_DRIFT
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ def _readable(name: str) -> str:
     fixed = {
         "roc auc": "ROC AUC",
         "f1": "F1",
+        "ks statistic": "Kolmogorov-Smirnov statistic",
+        "l infinity": "L-infinity distance",
+        "chi squared": "chi-squared",
+        "jensen shannon": "Jensen-Shannon",
+        "hellinger": "Hellinger",
+        "wasserstein": "Wasserstein",
         "r2": "R²",
         "shap": "SHAP",
         "ndcg": "nDCG",
@@ -126,6 +132,7 @@ DEFINITIONS: dict[str, Definition] = {
         *(gap for metric in _MEASURED for gap in _gaps(metric)),
         *_rows("named gap", NAMED_GAPS),
         *_rows("attribution", ATTRIBUTIONS),
+        *_rows("drift", DRIFT),
         *_rows("drift of columns together", MULTIVARIATE_DRIFT),
         *_rows("performance without labels", ESTIMATED),
         *_rows("drift of attributions", ATTRIBUTION_DRIFT),

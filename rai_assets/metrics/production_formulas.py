@@ -114,3 +114,57 @@ COMPARED: list[Row] = [
         "",
     ),
 ]
+
+_SHARES = "p, q = shares of the reference's and the current rows with a value"
+
+DRIFT: list[Row] = [
+    ("ks_statistic", "sup of |F - G|, the distribution functions of both sides", "", None, "scipy.stats.ks_2samp"),
+    (
+        "wasserstein_distance",
+        "integral of |F - G|; effect: divided by the standard deviation of the reference",
+        "target",
+        None,
+        "scipy.stats.wasserstein_distance",
+    ),
+    (
+        "population_stability_index",
+        f"sum of (q - p) ln(q / p), shares under 0.0001 counted as it; {_SHARES} in each value of a category, or "
+        "between the deciles of the reference (a bin has its upper bound)",
+        "",
+        None,
+        "Siddiqi (2006), Credit Risk Scorecards",
+    ),
+    (
+        "jensen_shannon_distance",
+        "root of the Jensen-Shannon divergence in bits, of the values of a category, of a number with at most 50 "
+        "values that are at most 10 % of the reference's rows, or of Doane's bins of the reference and one of what "
+        "lies outside; of texts: of their words",
+        "",
+        None,
+        "scipy.spatial.distance.jensenshannon, base=2; bins as in NannyML",
+    ),
+    (
+        "hellinger_distance",
+        "root of sum of (sqrt(q) - sqrt(p))^2 / 2, in the cells of the Jensen-Shannon distance",
+        "",
+        None,
+        "Hellinger (1909); bins as in NannyML",
+    ),
+    (
+        "chi_squared",
+        "sum of (observed - expected)^2 / expected of the 2 x k table, with Yates' correction for two values; effect: "
+        "Cramér's V",
+        "",
+        None,
+        "scipy.stats.chi2_contingency",
+    ),
+    ("l_infinity", f"largest |q - p| of a value; {_SHARES}", "", None, "NannyML, L-infinity distance"),
+    (
+        "missing_rate",
+        "share of the current rows without a value; effect: its difference to the reference's",
+        "rate",
+        None,
+        "",
+    ),
+    ("unseen_rate", "share of the current rows with a value that the reference does not have", "rate", None, ""),
+]

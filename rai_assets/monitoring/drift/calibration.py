@@ -1,0 +1,163 @@
+"""P-values that hold their level: closed forms where they hold, else permutation of the pooled rows.
+
+Both sides are redrawn: on a table of counts a permutation of all rows is a multivariate hypergeometric draw. Bins that
+depend on the reference are cut anew in every draw, because they are part of the statistic.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.monitoring.drift.columns import Sample, aligned
+from rai_assets.monitoring.drift.statistics import chi_squared, least_expected
+
+Name = TypeVar("Name")
+Statistic = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+
+DRAWS = 1999
+EXCEEDANCES = 10
+CELLS = 1000
+_BATCH = 50
+_EXACT_KS = 10_000  # rows of a side up to which the exact distribution is used, as in scipy
+_LEAST_EXPECTED = 5
+
+
+@dataclass(frozen=True)
+class PValue:
+    """The probability of a value as large as the observed one if nothing has changed, and how it was found."""
+
+    value: float
+    null: str
+
+
+def permuted(
+    reference: NDArray[np.int64],
+    current: NDArray[np.int64],
+    statistics: Mapping[Name, Statistic],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> dict[Name, PValue]:
+    """P-values of statistics of one table by permutation, each stopped at its 10th exceedance.
+
+    Besag and Clifford (1991), Biometrika 78: p = h / L where the h-th redrawn value as large as the observed one came
+    with the L-th draw, else (exceedances + 1) / (draws + 1). P(p <= a) <= a for every a.
+
+    Args:
+        reference: Counts of the reference, shape (k,).
+        current: Counts of the current rows, shape (k,).
+        statistics: Functions of the two sides' counts, shape (b, k) each; large values speak for drift.
+        rng: Draws.
+        draws: At most so many.
+    """
+    pooled, n = reference + current, int(current.sum())
+    observed = {name: float(of(reference[None], current[None])[0]) for name, of in statistics.items()}
+    exceeded, found, done = dict.fromkeys(statistics, 0), dict[Name, PValue](), 0
+    while done < draws and len(found) < len(statistics):
+        batch = min(_BATCH, draws - done)
+        drawn = rng.multivariate_hypergeometric(pooled, n, size=batch, method="marginals")
+        for name, of in statistics.items():
+            if name in found:
+                continue
+            values = of(pooled - drawn, drawn)
+            least = observed[name] * (1 - 1e-9) - 1e-15
+            reached = exceeded[name] + np.cumsum(values >= least)
+            stopped = np.flatnonzero(reached >= EXCEEDANCES)
+            if len(stopped):
+                length = done + int(stopped[0]) + 1
+                found[name] = PValue(EXCEEDANCES / length, f"permutation, {length:,} draws")
+            exceeded[name] = int(reached[-1])
+        done += batch
+    for name in statistics.keys() - found.keys():
+        found[name] = PValue((exceeded[name] + 1) / (done + 1), f"permutation, {done:,} draws")
+    return found
+
+
+def ks_p(reference: Sample, current: Sample, distance: float) -> PValue:
+    """P-value of the Kolmogorov-Smirnov distance of two samples: exact up to 10,000 rows a side, else asymptotic.
+
+    With ties it is an upper bound.
+    """
+    from scipy import stats
+
+    if max(reference.n, current.n) <= _EXACT_KS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it says where it takes the asymptotic form
+            sides = (np.repeat(side.values, side.counts) for side in (reference, current))
+            return PValue(float(stats.ks_2samp(*sides).pvalue), "closed form")
+    size = reference.n * current.n / (reference.n + current.n)
+    return PValue(float(np.clip(stats.kstwo.sf(distance, round(size)), 0, 1)), "closed form")
+
+
+def chi_squared_p(reference: NDArray[np.int64], current: NDArray[np.int64]) -> PValue:
+    """The textbook's p-value of the 2 x k table."""
+    from scipy.special import gammaincc
+
+    degrees = int((reference + current > 0).sum()) - 1
+    value = float(chi_squared(reference, current))
+    return PValue(float(gammaincc(degrees / 2, value / 2)) if degrees > 0 else 1.0, "closed form")
+
+
+def chi_squared_holds(reference: NDArray[np.int64], current: NDArray[np.int64]) -> bool:
+    """Whether every expected count is large enough for the textbook's p-value."""
+    return least_expected(reference, current) >= _LEAST_EXPECTED
+
+
+def two_cells_p(reference: NDArray[np.int64], current: NDArray[np.int64]) -> PValue:
+    """Exact permutation p-value of a 2 x 2 table, two-sided by the difference of the shares."""
+    from scipy import stats
+
+    n_reference, n_current = int(reference.sum()), int(current.sum())
+    marked = int(reference[0] + current[0])
+    k = np.arange(max(0, marked - n_reference), min(marked, n_current) + 1)
+    apart = np.abs(k / n_current - (marked - k) / n_reference)
+    observed = abs(current[0] / n_current - reference[0] / n_reference)
+    weights = stats.hypergeom.pmf(k, n_reference + n_current, marked, n_current)
+    return PValue(float(min(weights[apart >= observed * (1 - 1e-9)].sum(), 1.0)), "exact")
+
+
+def table(reference: Sample, current: Sample) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Two numeric samples on at most about 1,000 values: those that occur, or the means between pooled quantiles.
+
+    The cuts depend on the pooled rows only, so that a permutation leaves them where they are.
+    """
+    values, counts = aligned(reference, current)
+    if len(values) <= CELLS:
+        return values, counts
+    pooled = counts.sum(0)
+    reached = np.cumsum(pooled)
+    cuts = np.unique(np.searchsorted(reached, np.arange(1, CELLS) / CELLS * reached[-1])) + 1
+    starts = np.concatenate([[0], cuts[cuts < len(values)]])
+    merged = np.add.reduceat(counts, starts, axis=1)
+    with np.errstate(invalid="ignore"):
+        means = np.add.reduceat(values * pooled, starts) / merged.sum(0)
+    return means, merged
+
+
+def few_cells(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts of categories, shape (2, k), with the rarest of the pooled rows merged where there are over 1,000."""
+    if counts.shape[1] <= CELLS:
+        return counts
+    order = np.argsort(-counts.sum(0), kind="stable")
+    kept, rest = order[: CELLS - 1], order[CELLS - 1 :]
+    return np.concatenate([counts[:, kept], counts[:, rest].sum(1, keepdims=True)], axis=1)
+
+
+def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P-values adjusted by Holm's method: each at most the level means a family-wise error of at most the level."""
+    order = np.argsort(p_values, kind="stable")
+    factors = len(p_values) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
+
+
+def draws_for(tests: int, level: float) -> int:
+    """Draws that the smallest p-value of so many tests needs to be able to reach the level after Holm."""
+    return max(DRAWS, math.ceil(tests / level))

@@ -1,0 +1,236 @@
+"""Which methods a column is compared by, and the statistic, effect and p-value of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.data.profiling import named_like_identifier
+from rai_assets.errors import Undefined
+from rai_assets.monitoring.drift import calibration, statistics, words
+from rai_assets.monitoring.drift.calibration import PValue, Statistic
+from rai_assets.monitoring.drift.columns import Kind, Sample, aligned
+from rai_assets.monitoring.drift.settings import DriftSettings, Method
+
+_FEW = 10  # numbers with no more distinct values on both sides are compared as categories
+_TEXT_DISTINCT, _TEXT_SHARE = 30, 0.5  # more distinct texts, and for a larger share of the rows, are no categories
+_SMALL_REFERENCE, _FEW_FOR_EVIDENTLY = 1000, 5
+
+_NUMBERS: frozenset[Method] = frozenset({"ks", "wasserstein", "psi", "jensen_shannon", "hellinger", "missing"})
+_CATEGORIES: frozenset[Method] = frozenset(
+    {"chi_squared", "psi", "jensen_shannon", "hellinger", "l_infinity", "unseen", "missing"}
+)
+_TEXTS: frozenset[Method] = frozenset({"vocabulary", "length"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of both sides.
+
+    Attributes:
+        name: The column.
+        kind: What it holds.
+        texts: The texts of its vocabulary by code; empty for numbers and times.
+    """
+
+    name: str
+    kind: Kind
+    texts: Sequence[str] = ()
+
+
+def fitting(column: Column, reference: Sample, current: Sample, settings: DriftSettings) -> list[Method]:
+    """The methods for a column: those named for it, or those that fit its type and values.
+
+    What decides looks at the rows of both sides together, so that it does not depend on which side a row is on.
+
+    Raises:
+        Undefined: No method compares the column, and why.
+    """
+    named = settings.columns.get(column.name, settings.methods)
+    if not (reference.n + current.n):
+        if "missing" in named:
+            return ["missing"]
+        raise Undefined("no row has a value")
+    if named:
+        chosen = [method for method in named if method in _allowed(column)]
+        if not chosen:
+            compare = "numbers" if column.kind == "category" else "categories; --categorical names columns of codes"
+            raise Undefined(f"{', '.join(named)} compares {compare}")
+        return chosen
+    if settings.rule == "evidently":
+        return [_evidently(column, reference)]
+    marked: list[Method] = ["missing"] if reference.missing + current.missing else []
+    return [*_fitted(column, reference, current), *marked]
+
+
+def _allowed(column: Column) -> frozenset[Method]:
+    return _CATEGORIES | _TEXTS if column.kind == "category" else _NUMBERS
+
+
+def _fitted(column: Column, reference: Sample, current: Sample) -> list[Method]:
+    values, counts = aligned(reference, current)
+    distinct, n = len(values), int(counts.sum())
+    if column.kind != "category":
+        if column.kind == "number" and distinct == n > _FEW and named_like_identifier(column.name):
+            raise Undefined("it names the rows: every one has its own value")
+        return ["chi_squared"] if distinct <= _FEW else ["ks"]
+    if distinct > _TEXT_DISTINCT and distinct > _TEXT_SHARE * n:
+        if sum(" " in column.texts[int(code)].strip() for code in values[:1000]) * 2 < min(distinct, 1000):
+            raise Undefined("it names the rows: nearly every one has its own value")
+        return ["vocabulary", "length"]
+    return ["chi_squared"]
+
+
+def _evidently(column: Column, reference: Sample) -> Method:
+    few = len(reference.values) <= _FEW_FOR_EVIDENTLY
+    if reference.rows <= _SMALL_REFERENCE:
+        return "chi_squared" if column.kind == "category" or few else "ks"
+    return "jensen_shannon" if column.kind == "category" or few else "wasserstein"
+
+
+def prepared(column: Column, method: Method, side: Sample) -> Sample:
+    """The sample that a method looks at: lengths instead of texts, missing or not instead of values."""
+    if method == "length":
+        lengths = np.array([len(column.texts[int(code)]) for code in side.values], np.float64)
+        return side.recoded(lengths)
+    if method == "missing":
+        both = np.array([side.n, side.missing], np.int64)
+        return Sample(np.flatnonzero(both).astype(np.float64), both[both > 0])
+    return side
+
+
+def measure(column: Column, method: Method, reference: Sample, current: Sample) -> float:
+    """The statistic of a method on all values of two prepared samples.
+
+    Raises:
+        Undefined: It has no value, and why.
+    """
+    if not reference.n or not current.n:
+        raise Undefined(f"no {'reference' if not reference.n else 'current'} row has a value")
+    if method == "missing":
+        return _missing_share(current)
+    if method == "vocabulary":
+        return words.distance(column.texts, reference, current)
+    values, counts = aligned(reference, current)
+    value = float(redrawn(column, method, values, counts[0])(counts[:1], counts[1:])[0])
+    if not np.isfinite(value):
+        raise Undefined("infinite values have no distance")
+    return value
+
+
+def _missing_share(side: Sample) -> float:
+    return float(side.counts[side.values == 1].sum() / side.n)
+
+
+def redrawn(column: Column, method: Method, values: NDArray[np.float64], reference: NDArray[np.int64]) -> Statistic:
+    """The statistic of a method as a function of the counts of both sides, shape (b, k) each.
+
+    Args:
+        column: The column.
+        method: The method.
+        values: The values of the table, shape (k,).
+        reference: Counts of the reference as observed, shape (k,).
+    """
+    if method in ("ks", "length"):
+        return statistics.ks
+    if method == "wasserstein":
+        return partial(statistics.wasserstein, values=values)
+    if method == "missing":
+        return statistics.l_infinity
+    plain: dict[str, Statistic] = {
+        "psi": statistics.psi,
+        "jensen_shannon": statistics.jensen_shannon,
+        "hellinger": statistics.hellinger,
+        "chi_squared": statistics.chi_squared,
+        "l_infinity": statistics.l_infinity,
+        "unseen": statistics.unseen,
+    }
+    of = plain[method]
+    if column.kind == "category" or method == "chi_squared":
+        return of
+    if method == "psi":
+        return lambda one, other: of(*statistics.quantile_bins(one, other))
+    if statistics.value_by_value(reference):
+        return of
+    return lambda one, other: of(*statistics.doane_bins(one, other, values))
+
+
+def effect(method: Method, statistic: float, reference: Sample, current: Sample) -> float:
+    """How large a difference is, whatever the number of rows.
+
+    Wasserstein in standard deviations of the reference, Cramér's V for chi-squared, the difference of the missing
+    rates; the others are effects themselves.
+    """
+    if method == "chi_squared":
+        return float(np.sqrt(statistic / (reference.n + current.n)))
+    if method == "missing":
+        return abs(statistic - _missing_share(reference))
+    if method == "wasserstein":
+        spread = deviation(reference) or deviation(reference + current)
+        return statistic / spread if spread else 0.0
+    return statistic
+
+
+def deviation(side: Sample) -> float:
+    """Standard deviation of a sample of numbers, with n in the denominator; NaN with infinite values."""
+    mean = side.values @ side.counts / side.n
+    return float(np.sqrt(np.square(side.values - mean) @ side.counts / side.n))
+
+
+def table_of(
+    column: Column, method: Method, reference: Sample, current: Sample
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The table that rows are redrawn on: values and the counts of both sides, shape (2, k)."""
+    if column.kind == "category" and method not in ("length", "missing"):
+        values, counts = aligned(reference, current)
+        return values, calibration.few_cells(counts)
+    return calibration.table(reference, current)
+
+
+def p_values(
+    column: Column,
+    sides: Mapping[Method, tuple[Sample, Sample]],
+    statistic: Mapping[Method, float],
+    rng: np.random.Generator,
+    draws: int,
+    *,
+    textbook: bool = False,
+) -> dict[Method, PValue]:
+    """The p-values of the methods of one column, from rows redrawn at random.
+
+    Args:
+        column: The column.
+        sides: {method: reference and current, prepared}.
+        statistic: {method: its value}, of those that have one.
+        rng: Draws.
+        draws: At most so many.
+        textbook: Take the textbook's p-values however small the counts.
+    """
+    found: dict[Method, PValue] = {}
+    waiting: list[Method] = []
+    for method, value in statistic.items():
+        reference, current = sides[method]
+        if method in ("ks", "length"):
+            found[method] = calibration.ks_p(reference, current, value)
+        elif method == "vocabulary":
+            found[method] = words.p_value(column.texts, reference, current, rng, draws)
+        elif method in ("chi_squared", "missing"):
+            counts = aligned(reference, current)[1]
+            if textbook or counts.shape[1] < 2 or calibration.chi_squared_holds(*counts):
+                found[method] = calibration.chi_squared_p(*counts)
+            elif counts.shape[1] == 2:
+                found[method] = calibration.two_cells_p(*counts)
+            else:
+                waiting.append(method)
+        else:
+            waiting.append(method)
+    if waiting:
+        values, counts = table_of(column, waiting[0], *sides[waiting[0]])
+        of = {method: redrawn(column, method, values, counts[0]) for method in waiting}
+        drawn = calibration.permuted(counts[0], counts[1], of, rng, draws)
+        found |= {method: drawn[method] for method in waiting}
+    return found

@@ -1,0 +1,44 @@
+"""P-values of rows that have an order: the reference's own contiguous blocks show how much blocks differ anyway."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.monitoring.drift.calibration import PValue
+
+LEAST_BLOCKS = 20
+
+
+def block_p(observed: float, blocks: NDArray[np.float64]) -> PValue:
+    """The rank of a chunk's statistic among those of the reference's blocks, shape (b,).
+
+    Each block was compared with the rest of the reference.
+    """
+    reached = int((blocks >= observed * (1 - 1e-9)).sum())
+    return PValue((reached + 1) / (len(blocks) + 1), f"{len(blocks)} blocks of the reference")
+
+
+def max_t(observed: NDArray[np.float64], blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P-values adjusted for several tests of one chunk, by Westfall and Young's step-down maxima (1993).
+
+    A few blocks can tell a family of tests, where Holm's factors would need hundreds: an alarm is a chunk whose
+    largest standardized statistic is beyond those of the blocks. Chunk and blocks are standardized together, so that
+    none of them is special if nothing has changed.
+
+    Args:
+        observed: Statistics of the chunk, shape (t,).
+        blocks: Those of the blocks, shape (b, t).
+    """
+    every = np.vstack([observed, blocks])
+    spread = every.std(0)
+    standard = np.divide(every - every.mean(0), spread, out=np.zeros_like(every), where=spread > 0)
+    order = np.argsort(-standard[0], kind="stable")
+    adjusted = np.ones(len(observed))
+    reached = 0.0
+    for at, test in enumerate(order):
+        rest = standard[1:, order[at:]].max(1)
+        p_value = (1 + (rest >= standard[0, test] - 1e-9).sum()) / (len(blocks) + 1)
+        reached = max(reached, p_value)
+        adjusted[test] = reached
+    return adjusted

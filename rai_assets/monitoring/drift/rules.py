@@ -1,0 +1,90 @@
+"""What raises an alarm other than a p-value, and how often it does so if nothing has changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rai_assets.errors import Undefined
+from rai_assets.monitoring.drift.columns import Sample
+from rai_assets.monitoring.drift.methods import Column, redrawn, table_of
+from rai_assets.monitoring.drift.settings import DriftSettings, Method
+
+_DRAWS = 200
+_EVIDENTLY_P = 0.05
+_EVIDENTLY = {"wasserstein": 0.1, "jensen_shannon": 0.1 / math.sqrt(math.log(2))}
+"""Wasserstein in standard deviations of the reference; 0.1 of the distance with natural logarithms, in base 2."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The values of a statistic that raise no alarm.
+
+    Attributes:
+        upper: The largest.
+        lower: The smallest; None where no value is too small.
+    """
+
+    upper: float
+    lower: float | None = None
+
+    def beyond(self, value: NDArray[np.float64] | float) -> NDArray[np.bool_]:
+        """Whether values raise an alarm."""
+        above = np.asarray(value) > self.upper
+        return above if self.lower is None else above | (np.asarray(value) < self.lower)
+
+
+def limits_of(
+    settings: DriftSettings, method: Method, spread: float, reference_chunks: Sequence[float]
+) -> Limits | None:
+    """The limits of a rule; None where the rule goes by the textbook's p-value.
+
+    Args:
+        settings: The rule.
+        method: The method.
+        spread: Standard deviation of the reference.
+        reference_chunks: The statistic of every chunk of the reference against all of it.
+
+    Raises:
+        Undefined: The rule has no limit for the method, and why.
+    """
+    if settings.rule == "fixed":
+        if method not in settings.limits:
+            raise Undefined("no limit is named for this method")
+        return Limits(settings.limits[method])
+    if settings.rule == "evidently":
+        if method == "wasserstein":
+            return Limits(_EVIDENTLY[method] * spread)
+        return Limits(_EVIDENTLY[method]) if method in _EVIDENTLY else None
+    if len(reference_chunks) < 2:
+        raise Undefined("the reference has fewer than two chunks")
+    values = np.array(reference_chunks)
+    centre, width = float(values.mean()), settings.deviations * float(values.std())
+    return Limits(centre + width, centre - width if centre > width else None)
+
+
+def false_alarm_rate(
+    column: Column, method: Method, reference: Sample, rows: int, limits: Limits, rng: np.random.Generator
+) -> float | None:
+    """Share of draws of both sides from the reference's distribution that raise an alarm; None for texts.
+
+    Args:
+        column: The column.
+        method: The method.
+        reference: The reference, prepared.
+        rows: Current rows with a value.
+        limits: What raises the alarm.
+        rng: Draws.
+    """
+    if method == "vocabulary":
+        return None
+    values, counts = table_of(column, method, reference, reference)
+    p = counts[0] / counts[0].sum()
+    before, now = (rng.multinomial(n, p, size=_DRAWS) for n in (reference.n, rows))
+    if method == "missing":
+        return float(limits.beyond(now[:, values == 1].sum(1) / rows).mean())
+    return float(limits.beyond(redrawn(column, method, values, counts[0])(before, now)).mean())

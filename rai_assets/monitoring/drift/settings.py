@@ -1,0 +1,124 @@
+"""What may be declared about drift: methods, chunks, the rule that raises an alarm, and its level."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rai_assets.data.columns import ColumnName, Strict
+from rai_assets.errors import UsageError
+
+Method = Literal[
+    "ks",
+    "wasserstein",
+    "psi",
+    "jensen_shannon",
+    "hellinger",
+    "chi_squared",
+    "l_infinity",
+    "missing",
+    "unseen",
+    "vocabulary",
+    "length",
+]
+Rule = Literal["calibrated", "textbook", "reference_chunks", "evidently", "fixed"]
+
+DEFINITIONS: dict[Method, str] = {
+    "ks": "ks_statistic@1",
+    "wasserstein": "wasserstein_distance@1",
+    "psi": "population_stability_index@1",
+    "jensen_shannon": "jensen_shannon_distance@1",
+    "hellinger": "hellinger_distance@1",
+    "chi_squared": "chi_squared@1",
+    "l_infinity": "l_infinity@1",
+    "missing": "missing_rate@1",
+    "unseen": "unseen_rate@1",
+    "vocabulary": "jensen_shannon_distance@1",
+    "length": "ks_statistic@1",
+}
+"""The definition that each method computes: `vocabulary` of the words of a text, `length` of its characters."""
+
+_SYNONYMS: dict[str, Method] = {
+    "kolmogorov_smirnov": "ks",
+    "population_stability_index": "psi",
+    "js": "jensen_shannon",
+    "chi2": "chi_squared",
+    **{identifier.partition("@")[0]: method for method, identifier in reversed(DEFINITIONS.items())},
+}
+
+Chunks = Literal["daily", "monthly"] | Annotated[int, Field(ge=1)]
+
+
+class DriftSettings(Strict):
+    """How two samples of the same columns are compared.
+
+    Attributes:
+        methods: Methods for every column that they fit; fitted to type and values of each column if there are none.
+        columns: {column: its own methods}.
+        only: The columns that are compared; all that both sides have if there are none.
+        categorical: Columns of numbers that are codes: their values are compared as categories.
+        missing: Spellings that mean a missing value in files of text, besides the empty one.
+        chunks: The current rows are compared in chunks: of so many rows, or of a day or a month (in the time zone of
+            `timestamp`). All at once if left out.
+        timestamp: The column that says when; the rows are taken in its order.
+        rule: What raises an alarm. `calibrated`: a p-value, family-wise over the columns of one chunk, that holds its
+            level at any size. `textbook`: the same with the p-values of the textbook however small the counts.
+            `reference_chunks`: outside mean ± `deviations` standard deviations of the reference's own chunks.
+            `evidently`: the methods and limits that Evidently chooses by default. `fixed`: above `limits`.
+        level: Family-wise level of the p-values, in (0, 1).
+        limits: {method: the largest value that raises no alarm}, for the rule `fixed`.
+        deviations: Of the rule `reference_chunks`.
+        minimum_effect: Smaller effects raise no alarm.
+        null: Where p-values come from: `permutation` of all rows, contiguous `blocks` of the reference, or `auto`:
+            blocks where the rows have an order and the reference has at least 20 blocks.
+        importance: {column: weight}; columns are ranked by effect times importance, 1 if not named.
+    """
+
+    methods: list[Method] = Field(default_factory=list)
+    columns: dict[ColumnName, list[Method]] = Field(default_factory=dict)
+    only: list[ColumnName] = Field(default_factory=list)
+    categorical: list[ColumnName] = Field(default_factory=list)
+    missing: list[str] = Field(default_factory=list)
+    chunks: Chunks | None = None
+    timestamp: ColumnName | None = None
+    rule: Rule = "calibrated"
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    limits: dict[Method, float] = Field(default_factory=dict)
+    deviations: Annotated[float, Field(gt=0)] = 3.0
+    minimum_effect: Annotated[float, Field(ge=0)] = 0.0
+    null: Literal["auto", "permutation", "blocks"] = "auto"
+    importance: dict[ColumnName, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _known(cls, names: object) -> object:
+        try:
+            return [method_named(name) for name in names] if isinstance(names, list) else names
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DriftSettings:
+        if isinstance(self.chunks, str) and self.timestamp is None:
+            raise ValueError(f"`chunks: {self.chunks}` needs `timestamp`, the column that says when")
+        if self.rule == "reference_chunks" and self.chunks is None:
+            raise ValueError("`rule: reference_chunks` needs `chunks`")
+        if (self.rule == "fixed") != bool(self.limits):
+            raise ValueError("`rule: fixed` and `limits` belong together")
+        if self.rule == "evidently" and (self.methods or self.columns):
+            raise ValueError("`rule: evidently` chooses the methods itself")
+        return self
+
+
+def method_named(name: object) -> Method:
+    """The method of a name, which may also be that of its definition.
+
+    Raises:
+        UsageError: There is no such method; names all.
+    """
+    plain = str(name).strip().lower().replace("-", "_").partition("@")[0]
+    known: dict[str, Method] = {**_SYNONYMS, **{method: method for method in DEFINITIONS}}
+    if plain not in known:
+        raise UsageError(f"there is no method {str(name)[:40]!r}", fix=f"one of {', '.join(DEFINITIONS)}")
+    return known[plain]

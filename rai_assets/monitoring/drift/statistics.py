@@ -1,0 +1,170 @@
+"""The statistics of drift on tables of counts, of one pair of samples or of many redrawn ones at once.
+
+`reference` and `current` have shape (..., k): rows of every value, in the order of the values. Shares are within one
+side; every statistic is 0 for equal shares. Each side has at least one row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+PSI_FLOOR = 1e-4  # shares below it count as it
+PSI_BINS = 10
+_FEW_VALUES, _FEW_SHARE = 50, 0.1  # numbers with so few values in the reference are compared value by value
+
+
+def shares(counts: Counts) -> Values:
+    """Share of every value."""
+    return counts / counts.sum(-1, keepdims=True)
+
+
+def ks(reference: Counts, current: Counts) -> Values:
+    """Largest difference of the two distribution functions."""
+    return np.abs(np.cumsum(shares(current) - shares(reference), -1)).max(-1)
+
+
+def wasserstein(reference: Counts, current: Counts, values: Values) -> Values:
+    """Integral of |F - G|, in the unit of the values."""
+    apart = np.abs(np.cumsum(shares(current) - shares(reference), -1))[..., :-1]
+    return apart @ np.diff(values)
+
+
+def psi(reference: Counts, current: Counts) -> Values:
+    """Population stability index: sum of (q - p) ln(q / p), shares below `PSI_FLOOR` counted as it."""
+    p, q = (np.maximum(shares(side), PSI_FLOOR) for side in (reference, current))
+    return ((q - p) * np.log(q / p)).sum(-1)
+
+
+def jensen_shannon(reference: Counts, current: Counts) -> Values:
+    """Jensen-Shannon distance, the root of the divergence in bits, in [0, 1]."""
+    p, q = shares(reference), shares(current)
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(p > 0, p * np.log2(p / middle), 0) + np.where(q > 0, q * np.log2(q / middle), 0)
+    return np.sqrt(np.maximum(parts.sum(-1) / 2, 0))
+
+
+def hellinger(reference: Counts, current: Counts) -> Values:
+    """Hellinger distance, in [0, 1]."""
+    return np.sqrt(np.square(np.sqrt(shares(current)) - np.sqrt(shares(reference))).sum(-1) / 2)
+
+
+def l_infinity(reference: Counts, current: Counts) -> Values:
+    """Largest difference of a share."""
+    return np.abs(shares(current) - shares(reference)).max(-1)
+
+
+def unseen(reference: Counts, current: Counts) -> Values:
+    """Share of the current rows whose value the reference does not have."""
+    return (current * (reference == 0)).sum(-1) / current.sum(-1)
+
+
+def chi_squared(reference: Counts, current: Counts) -> Values:
+    """Pearson's statistic of the 2 x k table, with Yates' correction where only two values occur."""
+    pooled = reference + current
+    total = pooled.sum(-1, keepdims=True)
+    corrected = ((pooled > 0).sum(-1) == 2)[..., None]
+    found = np.zeros(pooled.shape[:-1])
+    for side in (reference, current):
+        expected = pooled * (side.sum(-1, keepdims=True) / total)
+        apart = np.abs(side - expected)
+        apart = apart - np.where(corrected, np.minimum(apart, 0.5), 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = found + np.where(pooled > 0, apart * apart / expected, 0).sum(-1)
+    return found
+
+
+def least_expected(reference: Counts, current: Counts) -> float:
+    """The smallest expected count of the 2 x k table."""
+    pooled = reference + current
+    smaller = min(reference.sum(), current.sum())
+    return float(pooled[pooled > 0].min() * smaller / pooled.sum()) if pooled.any() else 0.0
+
+
+def quantile_bins(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """Both sides in the bins between the deciles of the reference; each bin has its upper bound.
+
+    A decile is the smallest value that the share of the reference does not exceed. Equal deciles make empty bins.
+    """
+    reached, other = np.cumsum(reference, -1), np.cumsum(current, -1)
+    n = reached[..., -1:]
+    last = reference.shape[-1] - 1
+    cuts = []
+    for decile in range(1, PSI_BINS):
+        at = (reached < n * (decile / PSI_BINS) * (1 - 1e-12)).sum(-1, keepdims=True)
+        cuts.append(np.minimum(at, last))
+    at = np.concatenate([*cuts, np.full_like(cuts[0], last)], -1)
+    return tuple(  # type: ignore[return-value]
+        np.diff(np.take_along_axis(side, at, -1), prepend=0, axis=-1) for side in (reached, other)
+    )
+
+
+def value_by_value(reference: Counts) -> bool:
+    """Whether a number has so few values in the reference that each is a cell of its own (NannyML's rule)."""
+    distinct, n = int((reference > 0).sum()), int(reference.sum())
+    return distinct <= _FEW_VALUES and distinct <= _FEW_SHARE * n
+
+
+def doane_bins(reference: Counts, current: Counts, values: Values) -> tuple[Counts, Counts]:
+    """Both sides in bins of one width over the range of the reference, and a last one of what lies outside.
+
+    Their number is Doane's (1976), as in numpy. A bin has its lower bound, the last one both.
+
+    Args:
+        reference: Counts, shape (..., k).
+        current: Counts, shape (..., k).
+        values: The values, shape (k,).
+    """
+    lead = reference.shape[:-1]
+    binned = [
+        _doane(one, other, values)
+        for one, other in zip(
+            reference.reshape(-1, len(values)),
+            np.broadcast_to(current, reference.shape).reshape(-1, len(values)),
+            strict=True,
+        )
+    ]
+    most = max(len(one) for one, _ in binned)
+    padded = np.zeros((2, len(binned), most), np.int64)
+    for row, pair in enumerate(binned):
+        for side, counts in enumerate(pair):
+            padded[side, row, : len(counts)] = counts
+    return padded[0].reshape(*lead, most), padded[1].reshape(*lead, most)
+
+
+def _doane(reference: Counts, current: Counts, values: Values) -> tuple[Counts, Counts]:
+    edges = doane_edges(reference, values)
+    below = np.searchsorted(values, edges[:-1], side="left")
+    cuts = np.append(below, np.searchsorted(values, edges[-1], side="right"))
+    found = []
+    for side in (reference, current):
+        reached = np.concatenate([[0], np.cumsum(side)])
+        inside = np.diff(reached[cuts])
+        found.append(np.append(inside, reached[-1] - inside.sum()))
+    return found[0], found[1]
+
+
+def doane_edges(reference: Counts, values: Values) -> Values:
+    """The edges of Doane's bins of the finite values of a reference."""
+    seen = (reference > 0) & np.isfinite(values)
+    if not seen.any():
+        return np.array([0.0, 1.0])
+    x, w = values[seen], reference[seen]
+    n, low, high = w.sum(), x[0], x[-1]
+    bins = 1
+    if n > 2 and high > low:
+        mean = (w @ x) / n
+        apart = x - mean
+        deviation = np.sqrt((w @ (apart * apart)) / n)
+        if deviation > 0:
+            skewness = abs((w @ np.power(apart / deviation, 3)) / n)
+            error = np.sqrt(6.0 * (n - 2) / ((n + 1.0) * (n + 3)))
+            width = (high - low) / (1.0 + np.log2(n) + np.log2(1.0 + skewness / error))
+            bins = int(np.ceil((high - low) / width))
+    if high == low:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, bins + 1)
