@@ -45,13 +45,13 @@ def main() -> None:
 
 
 def make(folder: Path, count: int, size: int) -> None:
-    """Files of random texts, 1,000 a folder, that settled an hour ago, and the table that names them."""
+    """Files of random bytes, 1,000 a folder, that settled an hour ago, and the table that names them."""
     rows = ["file,y"]
     for at in range(count):
         name = f"{at // 1000:03}/{at:06}.bin"
         path = folder / "media" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(size))
+        path.write_bytes(b"\0" + os.urandom(size - 1))  # begins as no known format does
         os.utime(path, (time.time() - 3600,) * 2)
         rows.append(f"{name},{'ab'[at % 2]}")
     (folder / "labels.csv").write_text("\n".join([*rows, ""]))

@@ -82,7 +82,7 @@ class Staged:
             changes.delete_prefix(PREFIX)
         else:
             changes.adopt(MANIFEST, self.media.manifest, PARQUET)
-            changes.put(MEDIA, _json(self.media.summary), "application/json")
+            changes.put(MEDIA, _json(self.media.summary()), "application/json")
         return (
             changes.adopt(TABLE, self.table, PARQUET)
             .put(CONTRACT, _json(self.contract.as_json()), "application/json")

@@ -187,9 +187,11 @@ class GitObjects(DiskObjectStore):
         return name
 
     def _loose(self, name: ObjectID) -> tuple[int, bytes] | None:
-        path = self._path(name)
+        text = name.decode()
         try:
-            header, _, raw = zlib.decompress(path.read_bytes()).partition(b"\0")
+            # A listing asks for every object: to make a `Path` takes longer than not to find the file.
+            with open(f"{self._folder}/{text[:2]}/{text[2:]}", "rb", 0) as stream:  # noqa: PTH123
+                header, _, raw = zlib.decompress(stream.read()).partition(b"\0")
             kind, size = header.split(b" ")
             if int(size) != len(raw):
                 raise ValueError(f"{len(raw)} bytes instead of {int(size)}")
@@ -197,7 +199,7 @@ class GitObjects(DiskObjectStore):
         except FileNotFoundError:
             return None
         except (OSError, zlib.error, ValueError, KeyError) as fault:
-            raise _damaged(path) from fault
+            raise _damaged(self._path(name)) from fault
 
     def _packed(self, name: ObjectID) -> tuple[int, bytes]:
         try:

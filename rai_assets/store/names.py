@@ -124,7 +124,7 @@ def _path_fault(path: str) -> str:
         return "it starts or ends with a slash, or has two in a row"
     if any(segment in (".", "..") or segment.lower() == ".git" for segment in segments):
         return "'.', '..' and '.git' are not allowed as names"
-    if any(unicodedata.category(character) == "Cc" for character in path):
+    if not path.isprintable() and any(unicodedata.category(character) == "Cc" for character in path):
         return "it holds a control character"
     if segments[0] == "_lakefs_actions":
         return "lakeFS reads that folder as its own configuration"

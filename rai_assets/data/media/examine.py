@@ -69,7 +69,7 @@ def examine(path: Path, tell: Callable[[int], None] = lambda _: None) -> Facts:
     """
     with path.open("rb") as stream:
         chunk = stream.read(_CHUNK)
-        form = form_of(chunk[:HEAD])
+        form = form_of(chunk[:HEAD], path.name)
         text = _Text(chunk) if form is None else None
         digest, size = hashlib.sha256(), 0
         while chunk:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,8 @@ from rai_assets.data.paths import resolve_folder
 from rai_assets.home import home
 
 Progress = Callable[[str, int, int], None]
+
+_FOLDERS = 1000  # whose real places are kept in mind
 
 
 class FolderFiles:
@@ -39,12 +42,18 @@ class FolderFiles:
         self._progress = progress
         self._device = self.root.stat().st_dev
         self._links: Counter[Any] = Counter()  # names in the folder of files that have several
-        self._total = self._done = 0
+        self._total = self._done = self._count = 0
         self._row_of: dict[Any, int] = {}
-        for _, status in _walk(self.root):
+        self._inside = f"{self.root}/"
+        # A folder's real place is looked up once, for it costs a question per folder above it.
+        self._real_folder = lru_cache(_FOLDERS)(lambda folder: os.path.realpath(self._inside + folder, strict=True))
+        for entry in _walk(self.root):
+            status = entry.stat(follow_symlinks=False)
             self._total += status.st_size
             if status.st_nlink > 1:
                 self._links[self._key(status)] += 1
+            else:
+                self._count += 1
 
     def __enter__(self) -> FolderFiles:
         self._memory = FileMemory(home() / "media.sqlite").__enter__()
@@ -63,14 +72,13 @@ class FolderFiles:
             NotThere: There is no such file in the folder, or it may not be stored, or an earlier row named it.
         """
         try:
-            file = Path(os.path.realpath(self.root / path, strict=True))
-            status = file.stat()
+            file, status = self._found(path)
             self._check(file, status, row)
             found = self._memory.recall(file, status)
             if found is not None:
                 self._tell(status.st_size)
                 return found
-            found = examine(file, self._tell)
+            found = examine(Path(file), self._tell)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotThere("is not in the media folder") from error
         except OSError as error:
@@ -80,10 +88,23 @@ class FolderFiles:
 
     def without_row(self) -> list[str]:
         """Files of the folder that no row has named so far; links are not among them."""
-        return [path for path, status in _walk(self.root) if self._key(status) not in self._row_of]
+        if len(self._row_of) == self._count + len(self._links):
+            return []
+        left = (entry for entry in _walk(self.root) if self._key(entry.stat(follow_symlinks=False)) not in self._row_of)
+        return [entry.path.removeprefix(self._inside) for entry in left]
 
-    def _check(self, file: Path, status: os.stat_result, row: int) -> None:
-        if not file.is_relative_to(self.root):
+    def _found(self, path: str) -> tuple[str, os.stat_result]:
+        """Where a row's file really lies, links followed, and its status."""
+        folder, _, name = path.rpartition("/")
+        file = f"{self._real_folder(folder)}/{name}"
+        status = os.lstat(file)
+        if stat.S_ISLNK(status.st_mode):
+            file = os.path.realpath(file, strict=True)
+            status = os.lstat(file)
+        return file, status
+
+    def _check(self, file: str, status: os.stat_result, row: int) -> None:
+        if not file.startswith(self._inside):
             raise NotThere("is a link that leads out of the media folder")
         if not stat.S_ISREG(status.st_mode):
             raise NotThere("is not a regular file")
@@ -103,13 +124,13 @@ class FolderFiles:
         return status.st_ino if status.st_dev == self._device else (status.st_dev, status.st_ino)
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every regular file below a folder with its path inside; links are not followed."""
-    pending = [folder]
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every regular file below a folder; links are not followed."""
+    pending = [str(folder)]
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
+                    pending.append(entry.path)
                 elif entry.is_file(follow_symlinks=False):
-                    yield os.path.relpath(entry.path, folder), entry.stat(follow_symlinks=False)
+                    yield entry

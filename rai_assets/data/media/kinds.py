@@ -22,11 +22,13 @@ class Form:
         kind: What such a file is to people.
         type: Media type.
         reader: Who reads its header: `pillow`, `soundfile`, FFmpeg's name of the format, or empty for nobody.
+        sure: False where files of any kind may begin so by chance: then the name has to say the same.
     """
 
     kind: Kind
     type: str
     reader: str = ""
+    sure: bool = True
 
 
 _FORMS = [
@@ -42,7 +44,8 @@ _FORMS = [
     (rb"fLaC", Form("audio", "audio/flac", "soundfile")),
     (rb"OggS.{24,280}?\x80theora", Form("video", "video/ogg", "ogg")),
     (rb"OggS", Form("audio", "audio/ogg", "soundfile")),
-    (rb"ID3|\xff[\xf2\xf3\xfa\xfb]", Form("audio", "audio/mpeg", "soundfile")),
+    (rb"ID3", Form("audio", "audio/mpeg", "soundfile")),
+    (rb"\xff[\xf2\xf3\xfa\xfb]", Form("audio", "audio/mpeg", "soundfile", sure=False)),
     (rb"FORM.{4}AIF[FC]", Form("audio", "audio/aiff", "soundfile")),
     (rb".{4}ftypM4[AB] ", Form("audio", "audio/mp4", "mp4")),
     (rb".{4}ftypqt  ", Form("video", "video/quicktime", "mov")),
@@ -66,9 +69,10 @@ _NAMED: dict[Kind, str] = {
 _BY_EXTENSION = {f".{extension}": kind for kind, extensions in _NAMED.items() for extension in extensions.split()}
 
 
-def form_of(head: bytes) -> Form | None:
+def form_of(head: bytes, name: str) -> Form | None:
     """The format of a file that begins so; None where nothing tells, as with a text."""
-    return next((form for pattern, form in _PATTERNS if pattern.match(head)), None)
+    found = (form for pattern, form in _PATTERNS if pattern.match(head))
+    return next((form for form in found if form.sure or form.kind == kind_of_name(name)), None)
 
 
 def kind_of_name(name: str) -> Kind | None:

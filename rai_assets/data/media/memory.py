@@ -19,7 +19,7 @@ _SETTLED_NS = 2_000_000_000  # a file younger than this may change again without
 
 
 class FileMemory:
-    """Facts by path, size, time of change, inode and installed libraries. A context manager.
+    """Facts by path, size, times of change, inode and installed libraries. A context manager.
 
     It is only a memory: where it is damaged or cannot be written, files are read again.
 
@@ -50,7 +50,7 @@ class FileMemory:
         if self._store is not None:
             self._store.close()
 
-    def recall(self, path: Path, status: os.stat_result) -> Facts | None:
+    def recall(self, path: str, status: os.stat_result) -> Facts | None:
         """What is known of a file that still has this status, or None."""
         if self._store is None:
             return None
@@ -60,7 +60,7 @@ class FileMemory:
             return None
         return Facts(**json.loads(found[1])) if found and found[0] == self._stamp(status) else None
 
-    def keep(self, path: Path, status: os.stat_result, facts: Facts) -> None:
+    def keep(self, path: str, status: os.stat_result, facts: Facts) -> None:
         """Remember what was found out about a file; `status` is from before it was read."""
         if self._store is None or time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
             return
@@ -77,7 +77,8 @@ class FileMemory:
         self._new = {}
 
     def _stamp(self, status: os.stat_result) -> str:
-        return f"{status.st_size} {status.st_mtime_ns} {status.st_ino} {self._readers}"
+        # The time of the status cannot be set back as that of the content can.
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {self._readers}"
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Protocol
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from rai_assets.data.contract import Column
 from rai_assets.data.dataset import FILES
@@ -74,6 +74,8 @@ class MediaFiles(Protocol):
 class MediaRows:
     """Goes through the rows of a data set and the files they name. A context manager.
 
+    At its end, files that no row names are counted and said; they are not stored.
+
     Args:
         settings: The declaration, with `media`.
         files: The files.
@@ -93,8 +95,7 @@ class MediaRows:
         if self._media.label:
             kinds[self._media.label] = pa.string()
         self._made_schema = pa.schema([(name, kind) for name, kind in kinds.items() if name in settings.columns])
-        self._rows = self._bytes = 0
-        self._digests: list[tuple[bytes, bytes]] = []
+        self._rows = self._files = self._bytes = 0
         self._counts = {name: Counter[str]() for name in ("kind", "type", "note")}
         self._open = ExitStack()
 
@@ -108,9 +109,9 @@ class MediaRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.summary  # noqa: B018  told now, so that what it was counted from need not be kept
-            self._digests.clear()
+        if error is None and (without := self.files.without_row()):
+            some = ", ".join(map(shown, sorted(without)[:_SHOWN]))
+            announce(f"{len(without):,} files of {self.files.where} are named by no row and left out: {some}")
         self._open.__exit__(kind, error, trace)
 
     def describe(self, batch: Batch) -> Batch:
@@ -129,18 +130,10 @@ class MediaRows:
         )
         return Batch(batch.file, batch.path, batch.first_row, Part(joined, batch.part.line_of))
 
-    @cached_property
     def summary(self) -> dict[str, Any]:
-        """How many files of what kinds there are, and their digest, as JSON, once all rows were described.
-
-        Files that no row names are counted, said, and not stored.
-        """
-        without = self.files.without_row()
-        if without:
-            some = ", ".join(map(shown, sorted(without)[:_SHOWN]))
-            announce(f"{len(without):,} files of {self.files.where} are named by no row and left out: {some}")
+        """How many files of what kinds there are, and their digest, as JSON, once the context has ended."""
         kinds = {f"{name}s": dict(sorted(counts.items())) for name, counts in self._counts.items()}
-        return {"files": len(self._digests), "bytes": self._bytes, "digest": self._digest(), **kinds}
+        return {"files": self._files, "bytes": self._bytes, "digest": _digest(self.manifest), **kinds}
 
     def _own_columns(self, batch: Batch) -> pa.RecordBatch:
         """The table's columns without those that are made of the files."""
@@ -172,13 +165,6 @@ class MediaRows:
             made[self._media.label] = pa.array([path and _folder(path) for path in named], pa.string())
         return pa.RecordBatch.from_arrays([made[name] for name in self._made_schema.names], schema=self._made_schema)
 
-    def _digest(self) -> str:
-        """What the store's `tree_digest` says of exactly these files."""
-        digest = hashlib.sha256()
-        for path, sha256 in sorted(self._digests):
-            digest.update(sha256.hex().encode() + b"  " + path + b"\n")
-        return digest.hexdigest()
-
     def _trimmed(self, path: str) -> str:
         return path.strip() if self._trim else path
 
@@ -192,8 +178,8 @@ class MediaRows:
             return None
         if facts.problem:
             self._violate("media_readable", self._violation(facts.problem, path, batch, index))
+        self._files += 1
         self._bytes += facts.bytes
-        self._digests.append(((FILES + str(path)).encode(), bytes.fromhex(facts.sha256)))
         for what, counts in self._counts.items():
             value = getattr(facts, what)
             counts.update([value] if value else [])
@@ -201,6 +187,20 @@ class MediaRows:
 
     def _violation(self, problem: str, path: str | None, batch: Batch, index: int) -> Violation:
         return Violation(problem, self._media.path, batch.place(index), None if path is None else shown(path))
+
+
+def sorted_files(manifest: Path, columns: Sequence[str]) -> pa.Table:
+    """Columns of a manifest, with its rows in byte order of their paths: the order of a store's listing."""
+    return parquet.read_table(manifest, columns=list(columns), use_threads=False).sort_by("path")
+
+
+def _digest(manifest: Path) -> str:
+    """What the store's `tree_digest` says of exactly the files of a manifest."""
+    digest = hashlib.sha256()
+    for batch in sorted_files(manifest, ["path", "media_sha256"]).to_batches(_AT_ONCE):
+        for path, sha256 in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            digest.update(f"{sha256}  {FILES}{path}\n".encode())
+    return digest.hexdigest()
 
 
 def facts_of(row: dict[str, Any]) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -26,7 +27,7 @@ class StoredFiles:
     def __init__(self, repository: VersionedRepository, commit: str, scratch: Path) -> None:
         self.where = f"commit {commit[:12]}"
         self._repository, self._commit, self._scratch = repository, commit, scratch
-        self._stored = stored_files(repository, commit)
+        self._stored = {path: bytes.fromhex(sha256) for path, sha256 in stored_files(repository, commit)}
         self._row_of: dict[str, int] = {}
         self._manifest, self._at = self._read_manifest()
 
@@ -81,11 +82,11 @@ def files_edited(repository: VersionedRepository, commit: str) -> bool:
     return media is not None and media.get("digest") != repository.tree_digest(commit, FILES)
 
 
-def stored_files(repository: VersionedRepository, ref: str) -> dict[str, bytes]:
-    """{path: SHA-256, 32 bytes} of the media files that a commit holds; paths start inside `dataset/files/`.
+def stored_files(repository: VersionedRepository, ref: str) -> Iterator[tuple[str, str]]:
+    """Path inside `dataset/files/` and SHA-256 (hex) of the media files of a commit, in byte order of the paths.
 
     Raises:
         NotFound: There is no such ref.
     """
     start = len(FILES)
-    return {item.path[start:]: bytes.fromhex(item.sha256) for item in repository.list_objects(ref, FILES)}
+    return ((item.path[start:], item.sha256) for item in repository.list_objects(ref, FILES))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from rai_assets.data.dataset import FILES
+from rai_assets.data.media.rows import sorted_files
 from rai_assets.data.media.stored import stored_files
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.store.errors import MergeConflict, NoChanges
@@ -26,6 +26,7 @@ PREFIX = "tx-media-"
 _BRANCH = "data_branch"  # in the metadata of the parts
 _PART_FILES = 10_000
 _PART_BYTES = 256 << 20
+_END = (None, "")  # of a listing
 
 
 def upload(
@@ -47,17 +48,16 @@ def upload(
     Raises:
         InputRefused: A file changed since the manifest was made.
     """
-    wanted = parquet.read_table(manifest, columns=["path", "media_bytes", "media_sha256", "media_type"])
-    present = stored_files(repository, branch)
-    if not _missing(wanted, present).num_rows and not present:
+    wanted = sorted_files(manifest, ["path", "media_bytes", "media_sha256", "media_type"])
+    missing, gone = _compare(wanted, stored_files(repository, branch))
+    if not missing.num_rows and not gone:
         return None
     parts = _gathering_branch(repository, branch, f"{PREFIX}{run_id}")
     words = {"run_id": run_id, _BRANCH: branch}
-    present = stored_files(repository, parts)
-    missing = _missing(wanted, present)
-    if present:
-        gone = ChangeSet(deletes={FILES + path for path in present})
-        repository.commit(parts, gone, f"{len(present):,} files that no row of {branch} names any more", words)
+    missing, gone = _compare(wanted, stored_files(repository, parts))
+    if gone:
+        changes = ChangeSet(deletes={FILES + path for path in gone})
+        repository.commit(parts, changes, f"{len(gone):,} files that no row of {branch} names any more", words)
     total, done = sum(missing["media_bytes"].to_pylist()), 0
     for part in _parts(missing):
         changes = ChangeSet()
@@ -67,9 +67,10 @@ def upload(
             repository.commit(parts, changes, f"{len(part):,} files for {branch}", words)
         done += sum(item["media_bytes"] for item in part)
         progress(f"bytes of {folder.name} stored", done, total)
-    changed = _missing(wanted, stored_files(repository, parts))["path"].to_pylist()
-    if changed:
-        raise InputRefused("the file changed while it was stored", where=str(folder / changed[0]), fix="run again")
+    changed, _ = _compare(wanted, stored_files(repository, parts))
+    if changed.num_rows:
+        path = folder / changed["path"][0].as_py()
+        raise InputRefused("the file changed while it was stored", where=str(path), fix="run again")
     return parts
 
 
@@ -104,14 +105,28 @@ def _gathering_branch(repository: VersionedRepository, branch: str, name: str) -
     return name
 
 
-def _missing(wanted: pa.Table, present: dict[str, bytes]) -> pa.Table:
-    """The rows whose file is not there as they say; what is there leaves `present`."""
-    found = []
-    for batch in wanted.to_batches(max_chunksize=_PART_FILES):
-        digests = zip(batch.column("path").to_pylist(), batch.column("media_sha256").to_pylist(), strict=True)
-        missing = [present.pop(path, None) != bytes.fromhex(sha256) for path, sha256 in digests]
+def _compare(wanted: pa.Table, stored: Iterator[tuple[str, str]]) -> tuple[pa.Table, list[str]]:
+    """The rows whose file is not stored as they say, and the paths of stored files without a row.
+
+    Both sides come in byte order of their paths and are gone through side by side, so that neither is held twice.
+    """
+    found, gone = [], []
+    path, sha256 = next(stored, _END)
+    for batch in wanted.to_batches(_PART_FILES):
+        missing = []
+        for name, digest in zip(*(batch.column(at).to_pylist() for at in ("path", "media_sha256")), strict=True):
+            key = name.encode()
+            while path is not None and path.encode() < key:
+                gone.append(path)
+                path, sha256 = next(stored, _END)
+            missing.append((path, sha256) != (name, digest))
+            if path == name:
+                path, sha256 = next(stored, _END)
         found.append(batch.filter(pa.array(missing, pa.bool_())))
-    return pa.Table.from_batches(found, wanted.schema)
+    while path is not None:
+        gone.append(path)
+        path, sha256 = next(stored, _END)
+    return pa.Table.from_batches(found, wanted.schema), gone
 
 
 def _parts(missing: pa.Table) -> Iterator[list[dict[str, Any]]]:

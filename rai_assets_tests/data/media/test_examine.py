@@ -36,6 +36,7 @@ def looked_at(tmp_path: Path, name: str, content: bytes) -> Facts:
         ("Grüße, 世界".encode(), "text", "text/plain"),
         (b"\0\1\2\3", "other", "application/octet-stream"),
         (b"BM is how this text begins, and no bitmap", "text", "text/plain"),
+        (b"\xff\xfb\0 is how many a file begins, and no sound", "other", "application/octet-stream"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -112,6 +113,7 @@ def test_without_its_library_a_file_is_good_and_a_note_says_what_is_missing(
         ("a.mp4", b"", "is named like video and holds text/plain"),
         ("a.txt", "Grüße".encode("latin-1"), "named like a text and holds application/octet-stream; texts are read in"),
         ("a.wav", making.png(), "is named like audio and holds image/png"),
+        ("a.mp3", b"\xff\xfb\0 is how a sound begins", "cannot be read as audio/mpeg"),
     ],
 )
 def test_damaged_and_misnamed_files_say_what_is_wrong(tmp_path: Path, name: str, content: bytes, said: str) -> None:

@@ -125,6 +125,20 @@ def test_the_same_files_again_are_neither_read_nor_stored(
     assert (again.commit, again.changed) == (first.commit, False)
 
 
+def test_a_changed_file_is_noticed_though_its_size_and_its_time_are_the_same(
+    declare: Declare, store: Store, repository: VersionedRepository, tmp_path: Path
+) -> None:
+    settings = declare()
+    store(settings)
+    path = tmp_path / "media" / "b" / "d.txt"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert store(settings).changed
+    assert stored(repository)["b/d.txt"] == path.read_bytes()
+
+
 def test_only_what_changed_is_stored_and_what_no_row_names_goes(
     declare: Declare, store: Store, repository: VersionedRepository
 ) -> None:
