@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -243,6 +244,26 @@ def test_a_revert_whose_answer_is_lost_is_made_once(lake: LakeFSRepository, faca
     made = lake.revert("main", bad)
     assert made.parents == (bad,)
     assert lake.resolve("main") == made.id
+
+
+@pytest.mark.parametrize("seconds", [0.8, pytest.param(30.0, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("patience", [3.0, 0.5], ids=["waited for", "looked up"])
+def test_a_merge_that_is_answered_late_is_made_once(
+    settings: LakeFSSettings, facade: Facade, tmp_path: Path, seconds: float, patience: float
+):
+    """Within the time-out its answer is taken; beyond it, the log tells by the nonce that it was made."""
+    timeout = seconds * patience
+    lake = open_lakefs(replace(settings, timeout=timeout), tmp_path / "home", f"rai-{uuid.uuid4().hex}")
+    lake.create_branch("work", "main")
+    write(lake, "work", {"a": "1"})
+    before = lake.resolve("main")
+    facade.slow = ("POST", "/merge/", seconds)
+    began = time.monotonic()
+    made = lake.merge("work", "main", "once").commit
+    assert time.monotonic() - began > min(seconds, timeout)
+    assert facade.slow is None
+    assert [commit.id for commit in lake.log("main", first_parent=True)][:2] == [made.id, before]
+    assert content(lake, "main") == {"a": "1"}
 
 
 def test_damaged_bytes_are_not_given_out(lake: LakeFSRepository, facade: Facade, tmp_path: Path):
