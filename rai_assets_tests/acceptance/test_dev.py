@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets_tests.acceptance.asking import Ask, asking, ended, launched, wait_for
 from rai_assets_tests.acceptance.conftest import RAI, Rai, environment, wait_until_alone
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
-Ask = Callable[..., Any]
-
 ASSETS = '{ assetNodes { assetKey { path } latestMaterializationByPartition(partitions: ["main"]) { runId } } }'
-LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["loans", "dataset"]}) {
   ... on AssetNode { partitionKeys } } }"""
 
@@ -59,12 +52,7 @@ def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
         start_new_session=True,
     )
 
-    def graphql(query: str, **variables: Any) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)["data"]
-
+    graphql = asking(port)
     try:
         wait_for(lambda: answers(graphql), 120, "the web server")
         yield graphql, server
@@ -80,30 +68,6 @@ def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
             raise
         finally:
             log.close()
-
-
-def launched(ask: Ask, branch: str) -> str:
-    """The id of a new run of the audit, started as the pages do."""
-    selector = {
-        "repositoryLocationName": "rai_assets",
-        "repositoryName": "__repository__",
-        "jobName": "loans_audit",
-    }
-    tags = [{"key": "dagster/partition", "value": branch}]
-    params = {"selector": selector, "executionMetadata": {"tags": tags}, "runConfigData": {}}
-    answer = ask(LAUNCH, params=params)["launchRun"]
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    return str(answer["run"]["runId"])
-
-
-def ended(ask: Ask, run: str, seconds: float = 180) -> str:
-    """How a run ends."""
-
-    def status() -> str:
-        said = ask(STATUS, id=run)["runOrError"]["status"]
-        return said if said in ("SUCCESS", "FAILURE", "CANCELED") else ""
-
-    return wait_for(status, seconds, "the end of the run")
 
 
 def worker_of(folder: Path, run: str) -> int | None:
@@ -125,16 +89,6 @@ def answers(graphql: Ask) -> bool:
         return bool(graphql(ASSETS)["assetNodes"])
     except (OSError, TypeError):
         return False
-
-
-def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
 def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: Path) -> None:

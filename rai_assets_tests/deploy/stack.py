@@ -118,7 +118,7 @@ class Stack:
             with (self.folder / f"{name}.log").open("ab") as log:
                 self._running[name] = subprocess.Popen(
                     self._command(name), env=self.surroundings(name), cwd=self._work, stdout=log, stderr=log,
-                    start_new_session=True, user=self._user(name),
+                    start_new_session=True, user=self._user(name), preexec_fn=_as_in_a_container,
                 )  # fmt: skip
             self._wait(name)
 
@@ -243,6 +243,11 @@ class Stack:
             dead = self._running[name].poll() is not None
             assert not dead and time.monotonic() < until, f"{name} is not healthy\n{self.logs()}"
             time.sleep(0.3)
+
+
+def _as_in_a_container() -> None:
+    """Jobs of a script ignore SIGINT, and Dagster answers SIGTERM as it answers SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _places(service: Mapping[str, Any]) -> list[str]:
