@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 from scipy.stats import norm
+from scipy.stats import t as student
 
+from rai_assets.metrics.intervals import wilson_at
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.ranking import Ranking, ranking_estimates
 
@@ -36,6 +38,55 @@ def test_the_variance_is_delongs() -> None:
     auc = ranking_estimates(target, score, Groups())[0]
     interval = auc.limits.__self__  # type: ignore[union-attr]
     assert interval.from_p[0] + interval.from_q[0] == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("negatives", "positives", "shift"), [(30, 20, 1.0), (7, 5, 0.3), (40, 60, -0.2), (25, 9, 2.0)]
+)
+def test_the_bounds_of_an_auc_solve_their_equation(negatives: int, positives: int, shift: float) -> None:
+    """(value - t)^2 = z^2 f V(t), every part by hand."""
+    rng = np.random.default_rng(negatives)
+    target = np.repeat([0, 1], [negatives, positives])
+    score = np.round(rng.normal(size=len(target)) + shift * target, 1)
+    auc = ranking_estimates(target, score, Groups())[0]
+    higher = score[target == 1][:, None] - score[target == 0][None]
+    placed = (higher > 0) + 0.5 * (higher == 0)
+    value, rarer = placed.mean(), min(negatives, positives)
+    parts = placed.mean(axis=1).var(ddof=1) / positives, placed.mean(axis=0).var(ddof=1) / negatives
+
+    def variance(a: np.ndarray) -> np.ndarray:
+        more = (1 - a) / (2 - a) + a / (1 + a)
+        return a * (1 - a) * (1 + ((negatives + positives) / 2 - 1) * more) / (negatives * positives)
+
+    factor = sum(parts) / variance(value)
+    misranked = rarer * min(value, 1 - value)
+    factor = factor ** (misranked / (misranked + 20)) if factor < 1 else factor
+    degrees = sum(parts) ** 2 / (parts[0] ** 2 / (positives - 1) + parts[1] ** 2 / (negatives - 1))
+    ends = np.ravel(auc.bounds(0.95))
+    assert ends[0] < value < ends[1]
+    assert (value - ends) ** 2 == pytest.approx(student.ppf(0.975, degrees) ** 2 * factor * variance(ends), rel=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "base_rate"), [(30, 0.3), (200, 0.1), (80, 0.7)])
+def test_average_precision_has_wilsons_interval_on_the_trials_of_its_influences(rows: int, base_rate: float) -> None:
+    rng = np.random.default_rng(rows)
+    target = (rng.random(rows) < base_rate).astype(np.int8)
+    score = np.round(rng.normal(size=rows) + target, 1)
+    precision = ranking_estimates(target, score, Groups())[1]
+
+    def measured(row: int, step: float) -> float:
+        weight = np.ones(rows)
+        weight[row] += step
+        return float(sk.average_precision_score(target, score, sample_weight=weight))
+
+    influence = np.array([(measured(row, 1e-5) - measured(row, -1e-5)) / 2e-5 for row in range(rows)])
+    value, positives = precision.value[0], float(target.sum())
+    trials = value * (1 - value) / (influence**2).sum()
+    misranked = positives * min(value, 1 - value)
+    if trials > positives:
+        trials = positives * (trials / positives) ** (misranked / (misranked + 20))
+    wanted = wilson_at(value * trials, trials, student.ppf(0.975, positives - 1))
+    assert np.ravel(precision.bounds(0.95)) == pytest.approx(np.ravel(wanted), rel=1e-6)
 
 
 def test_blocks_of_equal_scores_are_kept_apart_by_group() -> None:
