@@ -56,6 +56,7 @@ def test_a_histogram_counts_like_numpy() -> None:
     counts, edges = np.histogram(values, BINS)
     assert [entry["count"] for entry in found.histogram] == counts.tolist()
     assert [entry["low"] for entry in found.histogram] == pytest.approx(edges[:-1].tolist())
+    assert [entry["high"] for entry in found.histogram] == pytest.approx(edges[1:].tolist())
 
 
 def test_a_constant_column_has_one_bin() -> None:
@@ -117,3 +118,9 @@ def test_a_short_stream_has_exact_quantiles() -> None:
     assert sketch.quantiles([0.0, 0.5, 1.0]).tolist() == [0.0, CAPACITY / 2 - 1, CAPACITY - 1]
     with pytest.raises(ValueError, match="no values"):
         QuantileSketch().quantiles([0.5])
+
+
+def test_quantiles_are_said_to_be_exact_where_they_are() -> None:
+    assert describe_one(pa.array(np.arange(float(CAPACITY))), "number").quantiles_exact
+    assert not describe_one(pa.array(np.arange(CAPACITY + 1.0)), "number").quantiles_exact
+    assert describe_one(pa.array(["a", "b"]), "category").quantiles_exact
