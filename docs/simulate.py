@@ -38,6 +38,11 @@ WILD = """
 No method that looks at a small sample alone can allow for values so rare and so large that the sample holds none of
 them. Where errors are like these, the root mean squared error of few rows can be larger than its interval says, R² can
 lie outside its interval at any size, and the mean error of fewer than ten rows too; the median absolute error is safe.
+
+Of 8, 12 and 30 log-normal errors with sigma 1 the methods of the literature do worse for the root mean squared error:
+in 400 samples each, Student's interval on the logarithm covers 44 to 62 %, Johnson's 36 to 52 %, the bootstrap-t 52 to
+76 %, BCa 43 to 63 %, Bonett's 42 to 60 %; ours 62 to 86 %. Allowing for squares eight times the largest one seen, not
+three, would cover 97 %, and make the interval of normal errors, which covers 98 % and more, over two thirds wider.
 """
 
 GAPS = """
