@@ -122,6 +122,22 @@ def test_damaged_and_misnamed_files_say_what_is_wrong(tmp_path: Path, name: str,
     assert found.sha256 == hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.wav", making.wav()[:24] + b"\0" * 4 + making.wav()[28:], "cannot be read as audio/wav"),  # 0 Hz
+        ("a.wav", making.wav()[:22] + b"\0" * 2 + making.wav()[24:], "cannot be read as audio/wav"),  # no channel
+        ("a.mp4", making.mp4_shell(), "has neither pictures nor sound"),
+        ("a.jpg", b"", "is named like image and holds text/plain"),
+        ("a.wav", b"", "is named like audio and holds text/plain"),
+    ],
+)
+def test_headers_that_lie_are_a_problem(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    if name.endswith(("wav", "mp4")):
+        pytest.importorskip("soundfile" if name.endswith("wav") else "av")
+    assert said in (looked_at(tmp_path, name, content).problem or "")
+
+
 def test_a_damaged_header_is_a_problem_and_never_an_error(tmp_path: Path) -> None:
     whole = making.png(30, 20)
     for at in range(8, 60):

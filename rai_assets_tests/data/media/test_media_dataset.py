@@ -262,6 +262,55 @@ def test_unreadable_files_are_named_and_nothing_is_published(
     assert set(stored(repository, "run-t0")) == {*CONTENTS, "cut.png", "page.jpg"}
 
 
+def test_a_file_that_vanishes_while_it_is_stored_is_named_and_nothing_is_published(
+    declare: Declare, store: Store, repository: VersionedRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = media_upload.upload
+
+    def late(*arguments: Any) -> Any:
+        (tmp_path / "media" / "a.png").unlink()
+        return brought(*arguments)
+
+    monkeypatch.setattr("rai_assets.data.ingest.upload", late)
+    with pytest.raises(InputRefused, match=r"a\.png: there is no such file to store"):
+        store(declare())
+    assert stored(repository) == {}
+
+
+def test_a_file_that_shrinks_while_it_is_stored_is_named_and_nothing_is_published(
+    declare: Declare, store: Store, repository: VersionedRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = media_upload.upload
+
+    def late(*arguments: Any) -> Any:
+        (tmp_path / "media" / "b" / "c.wav").write_bytes(b"RIFF")
+        return brought(*arguments)
+
+    monkeypatch.setattr("rai_assets.data.ingest.upload", late)
+    with pytest.raises(InputRefused, match=r"c\.wav: the file changed while it was stored"):
+        store(declare())
+    assert stored(repository) == {}
+
+
+def test_names_with_line_ends_or_without_an_encoding_are_told_in_one_line(
+    declare: Declare, store: Store, repository: VersionedRepository, tmp_path: Path
+) -> None:
+    from rai_assets.progress import listening
+
+    settings = declare()
+    odd = [os.fsencode(tmp_path / "media") + name for name in (b"/line\nend.png", b"/caf\xe9.png", b"/" + b"n" * 250)]
+    for path in odd:
+        Path(os.fsdecode(path)).write_bytes(making.png())
+    lines: list[str] = []
+    with listening(lines.append):
+        assert store(settings).accepted
+    (line,) = (line for line in lines if "named by no row" in line)
+    assert line.startswith("3 files of media are named by no row and left out: ")
+    assert "\n" not in line
+    line.encode()
+    assert stored(repository) == CONTENTS
+
+
 def test_files_without_a_row_are_counted_said_and_not_stored(
     declare: Declare, store: Store, repository: VersionedRepository
 ) -> None:
