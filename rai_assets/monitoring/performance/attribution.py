@@ -1,0 +1,248 @@
+"""Whether a model still goes by the same columns: importances of a batch beside those of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rai_assets.charts import grouped_interval_bars
+from rai_assets.errors import UsageError
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.intervals import Floats
+from rai_assets.metrics.means import SIZE_REACH, Groups, Moments, mean_estimates
+from rai_assets.metrics.number import Number, measured
+from rai_assets.monitoring.drift.permutation import mean_difference_p_value
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+
+EFFECT = "effect of "
+"""How the columns of a table of attributions begin; what follows is the feature."""
+DRAWS = 999
+MOST_ROWS = 5_000
+"""Rows of either side that are redrawn; of more, so many at random."""
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class AttributionDrift:
+    """What was found, in two forms.
+
+    Attributes:
+        rows: One flat dict for each of the two agreements and then one per feature, with the keys of the drift of
+            single columns; `column` is the feature.
+        findings: The same as numbers, with a chart and notes.
+    """
+
+    rows: list[dict[str, Any]]
+    findings: Findings
+
+
+def attribution_drift(
+    reference: pa.Table,
+    current: pa.Table,
+    settings: PerformanceSettings,
+    *,
+    seed: int,
+    unit: str = "",
+    output: str = "",
+    chunk: str = "",
+) -> AttributionDrift:
+    """Compare the mean |Shapley value| of every feature between the reference and a batch.
+
+    The agreement of the importances is their nDCG, as Amazon SageMaker Clarify defines it, and Kendall's tau. Whether
+    they are lower than chance makes them is told by 999 redraws of both sides from all rows together.
+
+    Args:
+        reference: One row per row, as `explanations` keeps them: columns `effect of <feature>`; others are passed over.
+        current: The batch's, explained in the same way against the same background.
+        settings: Level, the least nDCG and the p-value that count as drift.
+        seed: Of the rows drawn.
+        unit: Of the Shapley values.
+        output: The class that is explained; empty where there is one output.
+        chunk: Name of the batch.
+
+    Raises:
+        UsageError: The two do not explain the same features.
+    """
+    features = [name.removeprefix(EFFECT) for name in reference.column_names if name.startswith(EFFECT)]
+    if features != [name.removeprefix(EFFECT) for name in current.column_names if name.startswith(EFFECT)]:
+        raise UsageError("the reference and the batch do not explain the same features")
+    rng = np.random.default_rng(seed)
+    places = {**({"class": output} if output else {}), **({"chunk": chunk} if chunk else {})}
+    before, now = (_sizes(table, features) for table in (reference, current))
+    why = _cannot_tell(before, now)
+    frame = {"chunk": chunk, "n_reference": len(before), "n_current": len(now)}
+    if why:
+        names = ("attribution_ndcg", "attribution_rank_agreement")
+        numbers = [Number(f"{name}@1", None, coordinates=places, reason=why) for name in names]
+        rows = [_row("", name, frame, settings.false_alarms, None, None, None, None, why) for name in names]
+        return AttributionDrift(rows, Findings(numbers, notes=[f"Attributions cannot be compared: {why}."]))
+    importance = before.mean(axis=0), now.mean(axis=0)
+    agreed = np.array([ndcg(*importance), rank_agreement(*importance)])
+    drawn = _redrawn(before, now, rng)
+    p_values = [float(p) for p in ((drawn <= agreed + 1e-12).sum(axis=0) + 1) / (DRAWS + 1)]
+    fixed = float((drawn[:, 0] < settings.least_ndcg).mean())
+    drifted = p_values[0] <= settings.false_alarms and agreed[0] < settings.least_ndcg
+    rows = [
+        _row("", "attribution_ndcg", frame, settings.least_ndcg, agreed[0], p_values[0], 1 - agreed[0], drifted),
+        _row("", "attribution_rank_agreement", frame, settings.false_alarms, agreed[1], p_values[1], 1 - agreed[1],
+             p_values[1] <= settings.false_alarms),
+        *_moved(before, now, features, frame, settings, rng),
+    ]  # fmt: skip
+    numbers = [
+        Number("attribution_ndcg@1", float(agreed[0]), n=len(now), coordinates=places),
+        Number("attribution_rank_agreement@1", float(agreed[1]), n=len(now), coordinates=places),
+        *_importance(now, features, settings.level, places, unit),
+    ]
+    baseline = _importance(before, features, settings.level, {**places, "chunk": "reference"}, unit)
+    return AttributionDrift(
+        rows,
+        Findings(numbers, {f"attributions_{output or 'score'}": _chart(baseline, numbers[2:])}, notes=[
+            f"The alarm is an nDCG below {settings.least_ndcg:.2f} that chance does not explain. Without any drift an "
+            f"nDCG of rows as many as these is below {settings.least_ndcg:.2f} in {fixed:.1%} of {DRAWS} redraws.",
+            "An importance changes when the batch's rows change, also where the model and the world do not.",
+        ]),
+    )  # fmt: skip
+
+
+def ndcg(before: Floats, now: Floats) -> float:
+    """Normalised discounted cumulative gain of the features' order now, the gains being the importances before.
+
+    Args:
+        before: Importance of every feature in the reference, >= 0, not all 0, (p,).
+        now: Importance in the batch, (p,); of equal ones the first comes first.
+
+    Returns:
+        In (0, 1]; 1 where the order is the same.
+    """
+    discount = 1 / np.log2(np.arange(len(before)) + 2)
+    gained = before[np.argsort(-now, kind="stable")] @ discount
+    return float(gained / (np.sort(before)[::-1] @ discount))
+
+
+def rank_agreement(before: Floats, now: Floats) -> float:
+    """Kendall's tau-b of the importances: 1 for the same order, -1 for the reverse."""
+    first, second = np.triu_indices(len(before), 1)
+    one, two = np.sign(before[first] - before[second]), np.sign(now[first] - now[second])
+    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
+
+
+def _cannot_tell(before: Floats, now: Floats) -> str:
+    if before.shape[1] < 2:
+        return "fewer than two features have attributions"
+    if min(len(before), len(now)) < FEWEST_ROWS:
+        return f"the smaller side has {min(len(before), len(now))} rows, and at least {FEWEST_ROWS} are needed"
+    if any(np.ptp(side.mean(axis=0)) == 0 for side in (before, now)):
+        return "every feature has the same importance: they have no order"
+    return ""
+
+
+def _sizes(table: pa.Table, features: Sequence[str]) -> Floats:
+    """|Shapley value| of every row and feature, (n, p)."""
+    columns = [np.abs(table.column(EFFECT + name).to_numpy().astype(float)) for name in features]
+    return np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
+
+
+def _redrawn(before: Floats, now: Floats, rng: np.random.Generator) -> Floats:
+    """Both agreements of 999 redraws of the two sides from all their rows, (draws, 2).
+
+    Sides of more than 5,000 rows are cut to 5,000. Their redraws scatter more than those of all rows would, so that
+    the p-value errs to the side of no alarm.
+    """
+    sides = [side[rng.permutation(len(side))[:MOST_ROWS]] for side in (before, now)]
+    pooled, n = np.concatenate(sides), len(sides[1])
+    total, found = pooled.sum(axis=0), np.empty((DRAWS, 2))
+    for draw in range(DRAWS):
+        chosen = pooled[rng.choice(len(pooled), n, replace=False, shuffle=False)].sum(axis=0)
+        pair = (total - chosen) / (len(pooled) - n), chosen / n
+        found[draw] = ndcg(*pair), rank_agreement(*pair)
+    return found
+
+
+def _moved(
+    before: Floats,
+    now: Floats,
+    features: Sequence[str],
+    frame: dict[str, Any],
+    settings: PerformanceSettings,
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """A row per feature, largest change first: p-values by permutation, judged by Holm over the features."""
+    p_values = np.array([mean_difference_p_value(before[:, j], now[:, j], rng) for j in range(len(features))])
+    held = holm(p_values)
+    change = now.mean(axis=0) - before.mean(axis=0)
+    order = np.argsort(-np.abs(change), kind="stable")
+    return [
+        _row(features[j], "mean_absolute_shap_value", frame, settings.false_alarms, float(now[:, j].mean()),
+             float(p_values[j]), float(change[j]), bool(held[j] <= settings.false_alarms))
+        for j in order.tolist()
+    ]  # fmt: skip
+
+
+def holm(p_values: Floats) -> Floats:
+    """P-values adjusted for all of them together (Holm 1979, Scand. J. Statist. 6:65), (k,)."""
+    order = np.argsort(p_values)
+    adjusted = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
+    found = np.empty(len(p_values))
+    found[order] = np.minimum(adjusted, 1.0)
+    return found
+
+
+def _importance(
+    sizes: Floats, features: Sequence[str], level: float, places: dict[str, str], unit: str
+) -> list[Number]:
+    numbers = []
+    for j, feature in enumerate(features):
+        estimates = mean_estimates(
+            "mean_absolute_shap_value", Moments.of(sizes[:, j], Groups()), positive=True, reach=SIZE_REACH
+        )
+        low, high = estimates.bounds(level)
+        numbers.append(
+            measured(
+                "mean_absolute_shap_value@1", estimates.value[0], low[0], high[0], level=level, n=len(sizes),
+                coordinates={**places, "feature": feature}, unit=unit,
+            )
+        )  # fmt: skip
+    return numbers
+
+
+def _chart(before: Sequence[Number], now: Sequence[Number]) -> dict[str, Any]:
+    pairs = sorted(zip(before, now, strict=True), key=lambda pair: -(pair[0].value or 0.0))
+    bars = [
+        {"label": number.coordinates["feature"], "group": series, "value": number.value, "low": number.low,
+         "high": number.high, "n": number.n}
+        for pair in pairs
+        for series, number in zip(("reference", "this batch"), pair, strict=True)
+    ]  # fmt: skip
+    return grouped_interval_bars(bars, title="What moves the score, before and now", x_title="Mean |effect|")
+
+
+def _row(
+    column: str,
+    name: str,
+    frame: dict[str, Any],
+    threshold: float,
+    statistic: float | None,
+    p_value: float | None,
+    effect: float | None,
+    drifted: bool | None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "column": column,
+        "chunk": frame["chunk"],
+        "method": name,
+        "definition": f"{name}@1",
+        "statistic": None if statistic is None else float(statistic),
+        "p_value": p_value,
+        "threshold": threshold,
+        "effect": None if effect is None else float(effect),
+        "drifted": None if drifted is None else bool(drifted),
+        "n_reference": frame["n_reference"],
+        "n_current": frame["n_current"],
+        "reason": reason,
+    }

@@ -1,0 +1,113 @@
+"""Agreement of importances against scikit-learn and scipy, alarms at their level, and a model's own Shapley values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.stats import kendalltau
+from sklearn.metrics import ndcg_score
+
+from rai_assets.errors import UsageError
+from rai_assets.metrics.definitions import DEFINITIONS
+from rai_assets.monitoring.performance.attribution import attribution_drift, holm, ndcg, rank_agreement
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+
+SETTINGS = PerformanceSettings()
+IMPORTANCE = np.array([1.0, 0.7, 0.5, 0.2, 0.1])
+
+
+def attributions(rng: np.random.Generator, n: int, importance: np.ndarray = IMPORTANCE) -> pa.Table:
+    """Normal Shapley values of given deviations, in the columns in which explanations are kept."""
+    values = rng.normal(size=(n, len(importance))) * importance
+    columns = {f"effect of {name}": values[:, j].astype(np.float32) for j, name in enumerate("abcde")}
+    return pa.table({**columns, "base": np.zeros(n), "output": values.sum(axis=1)})
+
+
+def test_ndcg_is_scikit_learns_and_tau_scipys() -> None:
+    rng = np.random.default_rng(0)
+    for features in (2, 5, 14):
+        before, now = rng.exponential(size=features), rng.exponential(size=features)
+        assert ndcg(before, now) == pytest.approx(ndcg_score([before], [now]), rel=1e-12)
+        assert rank_agreement(before, now) == pytest.approx(kendalltau(before, now).statistic, rel=1e-12)
+    tied = np.array([1.0, 1.0, 2.0, 3.0])
+    assert rank_agreement(tied, tied[::-1]) == pytest.approx(kendalltau(tied, tied[::-1]).statistic)
+
+
+def test_a_reversed_order_of_three_worked_by_hand() -> None:
+    gained, ideal = 1 + 2 / np.log2(3) + 3 / 2, 3 + 2 / np.log2(3) + 1 / 2
+    assert ndcg(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.3])) == pytest.approx(gained / ideal)
+    assert rank_agreement(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.3])) == -1
+
+
+def test_holms_adjustment_of_four() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_a_model_that_goes_by_other_columns_is_found() -> None:
+    rng = np.random.default_rng(1)
+    found = attribution_drift(
+        attributions(rng, 2_000),
+        attributions(rng, 800, IMPORTANCE[::-1]),
+        SETTINGS,
+        seed=0,
+        chunk="b7",
+        unit="log-odds",
+    )
+    agreement, ranks, *features = found.rows
+    assert agreement["drifted"] and agreement["p_value"] == 0.001 and agreement["statistic"] < 0.9
+    assert ranks["drifted"] and ranks["statistic"] == -1
+    assert [row["column"] for row in features if row["drifted"]] and features[0]["column"] in "ae"
+    assert {row["column"] for row in features if not row["drifted"]} == {"c"}
+    assert all(row["definition"] in DEFINITIONS and row["chunk"] == "b7" for row in found.rows)
+    importance = [number for number in found.findings.numbers if "feature" in number.coordinates]
+    # The mean size of a centred normal is its deviation times the root of 2 / pi.
+    assert all(
+        number.low <= wanted * np.sqrt(2 / np.pi) <= number.high
+        for number, wanted in zip(importance, IMPORTANCE[::-1], strict=True)
+    )
+    assert "attributions_score" in found.findings.charts
+
+
+def test_two_close_features_that_change_places_are_no_alarm() -> None:
+    rng = np.random.default_rng(2)
+    close = np.array([1.0, 0.98, 0.5, 0.2, 0.1])
+    found = attribution_drift(
+        attributions(rng, 400, close), attributions(rng, 400, close[[1, 0, 2, 3, 4]]), SETTINGS, seed=0
+    )
+    assert not found.rows[0]["drifted"] and found.rows[0]["statistic"] > 0.98
+
+
+def test_without_drift_few_alarms() -> None:
+    rng = np.random.default_rng(3)
+    p_values = [
+        [
+            row["p_value"]
+            for row in attribution_drift(attributions(rng, 60), attributions(rng, 40), SETTINGS, seed=s).rows
+        ]
+        for s in range(25)
+    ]
+    # 25 draws: 5 % plus four standard errors.
+    assert ((np.array(p_values) <= 0.05).mean(axis=0) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 25)).all()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_false_alarms_stay_within_two_points() -> None:
+    rng = np.random.default_rng(4)
+    close = np.array([1.0, 0.95, 0.9, 0.85, 0.8])
+    found = [
+        attribution_drift(attributions(rng, 100, close), attributions(rng, 60, close), SETTINGS, seed=seed).rows
+        for seed in range(2_000)
+    ]
+    p_values = np.array([[row["p_value"] for row in sorted(rows, key=lambda row: row["column"])] for rows in found])
+    assert (p_values <= 0.05).mean(axis=0).max() <= 0.07
+    assert np.mean([any(row["drifted"] for row in rows if row["column"]) for rows in found]) <= 0.07
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    rng = np.random.default_rng(5)
+    few = attribution_drift(attributions(rng, 400), attributions(rng, 7), SETTINGS, seed=0)
+    assert few.rows[0]["drifted"] is None and "has 7 rows" in few.rows[0]["reason"]
+    with pytest.raises(UsageError, match="do not explain the same features"):
+        attribution_drift(attributions(rng, 50), attributions(rng, 50).drop_columns(["effect of a"]), SETTINGS, seed=0)
