@@ -18,12 +18,16 @@ from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.domain_classifier import tell_apart
-from rai_assets.monitoring.drift.permutation import FEWEST_BLOCKS, block_p_value, contiguous, mean_difference_p_value
+from rai_assets.monitoring.drift.order import LEAST_BLOCKS
+from rai_assets.monitoring.drift.permutation import block_p_value, contiguous, mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
+from rai_assets.monitoring.drift.result import DriftRow
 
 CLASSIFIER, RECONSTRUCTION = "domain_classifier_auc", "reconstruction_error"
 FEWEST_ROWS = 20
 """Rows of either side below which there is no comparison."""
+DRIVERS = 3
+"""Columns that are named as what the classifier goes by."""
 MOST_BLOCKS = 40
 """Blocks of an ordered reference that the batch is compared with at most."""
 
@@ -33,11 +37,11 @@ class MultivariateDrift:
     """What was found, in two forms.
 
     Attributes:
-        rows: One flat dict per method, with the keys of the drift of single columns; `column` is empty.
+        rows: One per method; `column` is empty.
         findings: The same as numbers, with a chart of what the classifier goes by, and notes.
     """
 
-    rows: list[dict[str, Any]]
+    rows: tuple[DriftRow, ...]
     findings: Findings
 
 
@@ -50,6 +54,8 @@ class _Outcome:
     p_value: float | None = None
     effect: float | None = None
     numbers: Sequence[Number] = ()
+    null: str = ""
+    drivers: str = ""
     reason: str | None = None
 
 
@@ -69,6 +75,11 @@ class _Sides:
     def blocks(self) -> list[slice]:
         """Contiguous blocks of the reference, each of the batch's size."""
         return contiguous(self.reference.num_rows, self.current.num_rows, MOST_BLOCKS)
+
+    @property
+    def null(self) -> str:
+        """Where p-values are from in an order; empty without one."""
+        return f"{len(self.blocks)} blocks of the reference" if self.ordered else ""
 
     def number(self, estimates: Estimates, **others: str) -> Number:
         """The one value of some estimates as a published number."""
@@ -126,7 +137,7 @@ def multivariate_drift(
         findings.notes.append(_about_null(sides))
     for outcome in outcomes:
         findings.numbers.extend(outcome.numbers)
-    return MultivariateDrift([_row(item, sides, level, minimum_effect) for item in outcomes], findings)
+    return MultivariateDrift(tuple(_row(item, sides, level, minimum_effect) for item in outcomes), findings)
 
 
 def _cannot_tell(sides: _Sides) -> str:
@@ -136,10 +147,10 @@ def _cannot_tell(sides: _Sides) -> str:
     for name, table in (("reference", sides.reference), ("batch", sides.current)):
         if table.num_rows < FEWEST_ROWS:
             return f"the {name} has {table.num_rows} rows, and at least {FEWEST_ROWS} are needed"
-    if sides.ordered and len(sides.blocks) < FEWEST_BLOCKS:
+    if sides.ordered and len(sides.blocks) < LEAST_BLOCKS:
         return (
             f"the reference has an order and holds {len(sides.blocks)} blocks of the batch's size; "
-            f"at least {FEWEST_BLOCKS} are needed"
+            f"at least {LEAST_BLOCKS} are needed"
         )
     return ""
 
@@ -166,7 +177,9 @@ def _classified(sides: _Sides) -> _Outcome:
         Number(item.id, value, n=int(told.auc.n[0]), coordinates={**sides.places, "feature": feature})
         for feature, value in ranked
     ]
-    return _Outcome(CLASSIFIER, auc, p_value, auc - 0.5, [sides.number(told.auc), *numbers])
+    drivers = ", ".join(feature for feature, value in ranked[:DRIVERS] if value > 0) if auc > 0.5 else ""
+    null = sides.null or "rank sum of rows outside the fit"
+    return _Outcome(CLASSIFIER, auc, p_value, auc - 0.5, [sides.number(told.auc), *numbers], null, drivers)
 
 
 def _reconstructed(sides: _Sides) -> _Outcome:
@@ -194,26 +207,29 @@ def _reconstructed(sides: _Sides) -> _Outcome:
     estimates = mean_estimates(RECONSTRUCTION, Moments.of(now, Groups()), positive=True)
     number = sides.number(estimates)
     effect = distance / deviation if deviation > 0 else None
-    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, effect, [number])
+    null = sides.null or "permutation of rows outside the fit"
+    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, effect, [number], null)
 
 
-def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) -> dict[str, Any]:
+def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) -> DriftRow:
     large = outcome.effect is None or abs(outcome.effect) >= minimum_effect
-    drifted = None if outcome.p_value is None else outcome.p_value <= level and large
-    return {
-        "column": "",
-        "chunk": sides.places.get("chunk", ""),
-        "method": outcome.name,
-        "definition": definition(outcome.name).id,
-        "statistic": outcome.statistic,
-        "p_value": outcome.p_value,
-        "threshold": level,
-        "effect": outcome.effect,
-        "drifted": drifted,
-        "n_reference": sides.reference.num_rows,
-        "n_current": sides.current.num_rows,
-        "reason": outcome.reason,
-    }
+    return DriftRow(
+        column="",
+        chunk=sides.places.get("chunk", "all"),
+        method=outcome.name,
+        definition=definition(outcome.name).id,
+        statistic=outcome.statistic,
+        p_value=outcome.p_value,
+        threshold=level,
+        effect=outcome.effect,
+        drifted=None if outcome.p_value is None else outcome.p_value <= level and large,
+        n_reference=sides.reference.num_rows,
+        n_current=sides.current.num_rows,
+        rule="calibrated",
+        null=outcome.null,
+        drivers=outcome.drivers,
+        reason=outcome.reason,
+    )
 
 
 def _driving(importance: Sequence[Number]) -> dict[str, Any]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rai_assets.metrics.intervals import Floats
+from rai_assets.monitoring.drift.calibration import DRAWS, EXCEEDANCES
+from rai_assets.monitoring.drift.order import block_p
 
-DRAWS = 1_999
-EXCEEDED = 10
-"""Draws as extreme as the sample after which more would not change the verdict."""
 MEANS_ARE_NORMAL = 20_000
 """Rows of the smaller side from which the permutation distribution of a mean is taken to be normal."""
-FEWEST_BLOCKS = 20
-"""Blocks of the reference below which none of them can be the one in twenty that a level of 5 % allows."""
 
 
 def sequential_p_value(observed: float, draw: Callable[[], float]) -> float:
@@ -31,7 +27,7 @@ def sequential_p_value(observed: float, draw: Callable[[], float]) -> float:
     slack, reached = 1e-12 * abs(observed), 0
     for draws in range(1, DRAWS + 1):
         reached += draw() >= observed - slack
-        if reached == EXCEEDED:
+        if reached == EXCEEDANCES:
             return reached / draws
     return (reached + 1) / (DRAWS + 1)
 
@@ -70,7 +66,7 @@ def block_p_value(observed: float, blocks: Sequence[float], *, two_sided: bool) 
     """
     values = np.array([observed, *blocks])
     extremity = np.abs(values - np.median(values)) if two_sided else values
-    return float((extremity >= extremity[0] - 1e-12 * abs(extremity[0])).mean())
+    return block_p(float(extremity[0]), extremity[1:]).value
 
 
 def contiguous(rows: int, size: int, most: int) -> list[slice]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from rai_assets.charts import grouped_interval_bars
 from rai_assets.errors import UsageError
@@ -16,11 +15,14 @@ from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.intervals import Floats
 from rai_assets.metrics.means import SIZE_REACH, Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
+from rai_assets.monitoring.drift.calibration import holm
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
+from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 
 EFFECT = "effect of "
 """How the columns of a table of attributions begin; what follows is the feature."""
+AGREEMENTS = ("attribution_ndcg", "attribution_rank_agreement")
 DRAWS = 999
 MOST_ROWS = 5_000
 """Rows of either side that are redrawn; of more, so many at random."""
@@ -32,12 +34,12 @@ class AttributionDrift:
     """What was found, in two forms.
 
     Attributes:
-        rows: One flat dict for each of the two agreements and then one per feature, with the keys of the drift of
-            single columns; `column` is the feature.
+        rows: One for each of the two agreements, then one per feature, the largest change first; `column` is the
+            feature.
         findings: The same as numbers, with a chart and notes.
     """
 
-    rows: list[dict[str, Any]]
+    rows: tuple[DriftRow, ...]
     findings: Findings
 
 
@@ -75,27 +77,39 @@ def attribution_drift(
     places = {**({"class": output} if output else {}), **({"chunk": chunk} if chunk else {})}
     before, now = (_sizes(table, features) for table in (reference, current))
     why = _cannot_tell(before, now)
-    frame = {"chunk": chunk, "n_reference": len(before), "n_current": len(now)}
+    frame = DriftRow("", chunk or "all", n_reference=len(before), n_current=len(now), rule="calibrated")
     if why:
-        names = ("attribution_ndcg", "attribution_rank_agreement")
-        numbers = [Number(f"{name}@1", None, coordinates=places, reason=why) for name in names]
-        rows = [_row("", name, frame, settings.false_alarms, None, None, None, None, why) for name in names]
+        numbers = [Number(f"{name}@1", None, coordinates=places, reason=why) for name in AGREEMENTS]
+        rows = tuple(replace(frame, method=name, definition=f"{name}@1", reason=why) for name in AGREEMENTS)
         return AttributionDrift(rows, Findings(numbers, notes=[f"Attributions cannot be compared: {why}."]))
     importance = before.mean(axis=0), now.mean(axis=0)
-    agreed = np.array([ndcg(*importance), rank_agreement(*importance)])
+    agreed = [ndcg(*importance), rank_agreement(*importance)]
     drawn = _redrawn(before, now, rng)
-    p_values = [float(p) for p in ((drawn <= agreed + 1e-12).sum(axis=0) + 1) / (DRAWS + 1)]
     fixed = float((drawn[:, 0] < settings.least_ndcg).mean())
-    drifted = p_values[0] <= settings.false_alarms and agreed[0] < settings.least_ndcg
-    rows = [
-        _row("", "attribution_ndcg", frame, settings.least_ndcg, agreed[0], p_values[0], 1 - agreed[0], drifted),
-        _row("", "attribution_rank_agreement", frame, settings.false_alarms, agreed[1], p_values[1], 1 - agreed[1],
-             p_values[1] <= settings.false_alarms),
+    agreements = [
+        replace(
+            frame,
+            method=name,
+            definition=f"{name}@1",
+            statistic=value,
+            p_value=float((redrawn <= value + 1e-12).sum() + 1) / (DRAWS + 1),
+            threshold=settings.false_alarms,
+            effect=1 - value,
+            null=f"permutation, {DRAWS} draws",
+        )
+        for name, value, redrawn in zip(AGREEMENTS, agreed, drawn.T, strict=True)
+    ]
+    low_enough = agreed[0] < settings.least_ndcg, True
+    rows = (
+        *(replace(row, drifted=_alarm(row.p_value, settings) and low)
+          for row, low in zip(agreements, low_enough, strict=True)),
         *_moved(before, now, features, frame, settings, rng),
-    ]  # fmt: skip
+    )  # fmt: skip
     numbers = [
-        Number("attribution_ndcg@1", float(agreed[0]), n=len(now), coordinates=places),
-        Number("attribution_rank_agreement@1", float(agreed[1]), n=len(now), coordinates=places),
+        *(
+            Number(f"{name}@1", value, n=len(now), coordinates=places)
+            for name, value in zip(AGREEMENTS, agreed, strict=True)
+        ),
         *_importance(now, features, settings.level, places, unit),
     ]
     baseline = _importance(before, features, settings.level, {**places, "chunk": "reference"}, unit)
@@ -167,29 +181,35 @@ def _moved(
     before: Floats,
     now: Floats,
     features: Sequence[str],
-    frame: dict[str, Any],
+    frame: DriftRow,
     settings: PerformanceSettings,
     rng: np.random.Generator,
-) -> list[dict[str, Any]]:
+) -> list[DriftRow]:
     """A row per feature, largest change first: p-values by permutation, judged by Holm over the features."""
     p_values = np.array([mean_difference_p_value(before[:, j], now[:, j], rng) for j in range(len(features))])
-    held = holm(p_values)
+    together = holm(p_values)
     change = now.mean(axis=0) - before.mean(axis=0)
-    order = np.argsort(-np.abs(change), kind="stable")
     return [
-        _row(features[j], "mean_absolute_shap_value", frame, settings.false_alarms, float(now[:, j].mean()),
-             float(p_values[j]), float(change[j]), bool(held[j] <= settings.false_alarms))
-        for j in order.tolist()
-    ]  # fmt: skip
+        replace(
+            frame,
+            column=features[j],
+            method="mean_absolute_shap_value",
+            definition="mean_absolute_shap_value@1",
+            statistic=float(now[:, j].mean()),
+            p_value=float(p_values[j]),
+            family_p_value=float(together[j]),
+            threshold=settings.false_alarms,
+            effect=float(change[j]),
+            drifted=_alarm(float(together[j]), settings),
+            rank=place + 1,
+            null="permutation",
+        )
+        for place, j in enumerate(np.argsort(-np.abs(change), kind="stable").tolist())
+    ]
 
 
-def holm(p_values: Floats) -> Floats:
-    """P-values adjusted for all of them together (Holm 1979, Scand. J. Statist. 6:65), (k,)."""
-    order = np.argsort(p_values)
-    adjusted = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
-    found = np.empty(len(p_values))
-    found[order] = np.minimum(adjusted, 1.0)
-    return found
+def _alarm(p_value: float | None, settings: PerformanceSettings) -> bool:
+    return p_value is not None and p_value <= settings.false_alarms
 
 
 def _importance(
@@ -219,30 +239,3 @@ def _chart(before: Sequence[Number], now: Sequence[Number]) -> dict[str, Any]:
         for series, number in zip(("reference", "this batch"), pair, strict=True)
     ]  # fmt: skip
     return grouped_interval_bars(bars, title="What moves the score, before and now", x_title="Mean |effect|")
-
-
-def _row(
-    column: str,
-    name: str,
-    frame: dict[str, Any],
-    threshold: float,
-    statistic: float | None,
-    p_value: float | None,
-    effect: float | None,
-    drifted: bool | None,
-    reason: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "column": column,
-        "chunk": frame["chunk"],
-        "method": name,
-        "definition": f"{name}@1",
-        "statistic": None if statistic is None else float(statistic),
-        "p_value": p_value,
-        "threshold": threshold,
-        "effect": None if effect is None else float(effect),
-        "drifted": None if drifted is None else bool(drifted),
-        "n_reference": frame["n_reference"],
-        "n_current": frame["n_current"],
-        "reason": reason,
-    }

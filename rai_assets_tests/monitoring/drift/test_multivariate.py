@@ -27,7 +27,7 @@ def rows(rng: np.random.Generator, n: int, correlation: float = 0.9) -> pa.Table
 
 def p_values(reference: pa.Table, current: pa.Table, seed: int) -> list[float]:
     """Of the domain classifier and of the reconstruction error."""
-    return [row["p_value"] for row in multivariate_drift(reference, current, FEATURES, seed=seed).rows]
+    return [row.p_value for row in multivariate_drift(reference, current, FEATURES, seed=seed).rows]
 
 
 def alarms(n_reference: int, n_current: int, draws: int, correlation: float = 0.9) -> list[float]:
@@ -41,9 +41,9 @@ def test_a_lost_correlation_is_found_though_no_column_changed() -> None:
     rng = np.random.default_rng(5)
     found = multivariate_drift(rows(rng, 2_000), rows(rng, 1_000, -0.9), FEATURES, seed=1, chunk="2026-01-05")
     for row in found.rows:
-        assert row["drifted"] and row["p_value"] < 0.001
-        assert row["definition"] in DEFINITIONS
-        assert (row["chunk"], row["n_reference"], row["n_current"]) == ("2026-01-05", 2_000, 1_000)
+        assert row.drifted and row.p_value < 0.001
+        assert row.definition in DEFINITIONS
+        assert (row.chunk, row.n_reference, row.n_current) == ("2026-01-05", 2_000, 1_000)
     auc, error = found.findings.numbers[0], found.findings.numbers[-1]
     assert auc.definition == "domain_classifier_auc@1" and auc.low > 0.6
     assert error.definition == "reconstruction_error@1" and error.low > 1
@@ -62,22 +62,22 @@ def test_an_effect_below_its_minimum_is_no_drift() -> None:
     rng = np.random.default_rng(7)
     found = multivariate_drift(rows(rng, 3_000), rows(rng, 3_000, 0.7), FEATURES, seed=0, minimum_effect=0.45)
     classifier = found.rows[0]
-    assert classifier["p_value"] < 0.05 and not classifier["drifted"]
+    assert classifier.p_value < 0.05 and not classifier.drifted
 
 
 def test_too_few_rows_are_said() -> None:
     rng = np.random.default_rng(8)
     found = multivariate_drift(rows(rng, 500), rows(rng, 12), FEATURES, seed=0)
-    assert [row["drifted"] for row in found.rows] == [None, None]
-    assert found.rows[0]["reason"] == "the batch has 12 rows, and at least 20 are needed"
+    assert [row.drifted for row in found.rows] == [None, None]
+    assert found.rows[0].reason == "the batch has 12 rows, and at least 20 are needed"
     assert all(number.value is None for number in found.findings.numbers)
 
 
 def test_one_column_has_a_classifier_and_no_reconstruction() -> None:
     rng = np.random.default_rng(9)
     found = multivariate_drift(rows(rng, 300), rows(rng, 300), FEATURES[:1], seed=0)
-    assert found.rows[0]["p_value"] is not None
-    assert found.rows[1]["drifted"] is None and "hold all there is" in found.rows[1]["reason"]
+    assert found.rows[0].p_value is not None
+    assert found.rows[1].drifted is None and "hold all there is" in found.rows[1].reason
 
 
 @pytest.mark.parametrize(("n_reference", "n_current"), [(60, 60), (200, 40)])
@@ -113,15 +113,15 @@ def test_neighbours_in_time_do_not_alarm_where_blocks_are_compared(shared_data: 
     reference, current = table[: 12 * 330], table[12 * 330 : 12 * 344]
     ordered = multivariate_drift(reference, current, features, seed=0, ordered=True)
     mixed = multivariate_drift(reference, current, features, seed=0)
-    assert not any(row["drifted"] for row in ordered.rows)
-    assert all(row["drifted"] for row in mixed.rows)
+    assert not any(row.drifted for row in ordered.rows)
+    assert all(row.drifted for row in mixed.rows)
     assert "contiguous blocks" in ordered.findings.notes[-1]
 
 
 def test_an_ordered_reference_needs_twenty_blocks() -> None:
     rng = np.random.default_rng(10)
     found = multivariate_drift(rows(rng, 500), rows(rng, 50), FEATURES, seed=0, ordered=True)
-    assert "holds 10 blocks of the batch's size" in found.rows[0]["reason"]
+    assert "holds 10 blocks of the batch's size" in found.rows[0].reason
 
 
 def test_a_walk_over_california_is_found_by_its_coordinates(shared_data: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_walk_over_california_is_found_by_its_coordinates(shared_data: Path) -
     current = csv.read_csv(folder / "california_housing_analysis.csv.gz")[:2_000]
     names = ["MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude"]
     found = multivariate_drift(reference, current, [Feature(name, "number") for name in names], seed=0)
-    assert all(row["drifted"] for row in found.rows)
-    assert found.rows[0]["statistic"] > 0.95
+    assert all(row.drifted for row in found.rows)
+    assert found.rows[0].statistic > 0.95
     driving = [n.coordinates["feature"] for n in found.findings.numbers if "feature" in n.coordinates]
     assert set(driving[:2]) == {"Latitude", "Longitude"}

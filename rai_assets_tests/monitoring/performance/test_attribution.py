@@ -10,7 +10,7 @@ from sklearn.metrics import ndcg_score
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.definitions import DEFINITIONS
-from rai_assets.monitoring.performance.attribution import attribution_drift, holm, ndcg, rank_agreement
+from rai_assets.monitoring.performance.attribution import attribution_drift, ndcg, rank_agreement
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 
 SETTINGS = PerformanceSettings()
@@ -40,10 +40,6 @@ def test_a_reversed_order_of_three_worked_by_hand() -> None:
     assert rank_agreement(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.3])) == -1
 
 
-def test_holms_adjustment_of_four() -> None:
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
 def test_a_model_that_goes_by_other_columns_is_found() -> None:
     rng = np.random.default_rng(1)
     found = attribution_drift(
@@ -55,11 +51,11 @@ def test_a_model_that_goes_by_other_columns_is_found() -> None:
         unit="log-odds",
     )
     agreement, ranks, *features = found.rows
-    assert agreement["drifted"] and agreement["p_value"] == 0.001 and agreement["statistic"] < 0.9
-    assert ranks["drifted"] and ranks["statistic"] == -1
-    assert [row["column"] for row in features if row["drifted"]] and features[0]["column"] in "ae"
-    assert {row["column"] for row in features if not row["drifted"]} == {"c"}
-    assert all(row["definition"] in DEFINITIONS and row["chunk"] == "b7" for row in found.rows)
+    assert agreement.drifted and agreement.p_value == 0.001 and agreement.statistic < 0.9
+    assert ranks.drifted and ranks.statistic == -1
+    assert [row.column for row in features if row.drifted] and features[0].column in "ae"
+    assert {row.column for row in features if not row.drifted} == {"c"}
+    assert all(row.definition in DEFINITIONS and row.chunk == "b7" for row in found.rows)
     importance = [number for number in found.findings.numbers if "feature" in number.coordinates]
     # The mean size of a centred normal is its deviation times the root of 2 / pi.
     assert all(
@@ -75,16 +71,13 @@ def test_two_close_features_that_change_places_are_no_alarm() -> None:
     found = attribution_drift(
         attributions(rng, 400, close), attributions(rng, 400, close[[1, 0, 2, 3, 4]]), SETTINGS, seed=0
     )
-    assert not found.rows[0]["drifted"] and found.rows[0]["statistic"] > 0.98
+    assert not found.rows[0].drifted and found.rows[0].statistic > 0.98
 
 
 def test_without_drift_few_alarms() -> None:
     rng = np.random.default_rng(3)
     p_values = [
-        [
-            row["p_value"]
-            for row in attribution_drift(attributions(rng, 60), attributions(rng, 40), SETTINGS, seed=s).rows
-        ]
+        [row.p_value for row in attribution_drift(attributions(rng, 60), attributions(rng, 40), SETTINGS, seed=s).rows]
         for s in range(25)
     ]
     # 25 draws: 5 % plus four standard errors.
@@ -100,14 +93,14 @@ def test_false_alarms_stay_within_two_points() -> None:
         attribution_drift(attributions(rng, 100, close), attributions(rng, 60, close), SETTINGS, seed=seed).rows
         for seed in range(2_000)
     ]
-    p_values = np.array([[row["p_value"] for row in sorted(rows, key=lambda row: row["column"])] for rows in found])
+    p_values = np.array([[row.p_value for row in sorted(rows, key=lambda row: row.column)] for rows in found])
     assert (p_values <= 0.05).mean(axis=0).max() <= 0.07
-    assert np.mean([any(row["drifted"] for row in rows if row["column"]) for rows in found]) <= 0.07
+    assert np.mean([any(row.drifted for row in rows if row.column) for rows in found]) <= 0.07
 
 
 def test_what_cannot_be_compared_is_said() -> None:
     rng = np.random.default_rng(5)
     few = attribution_drift(attributions(rng, 400), attributions(rng, 7), SETTINGS, seed=0)
-    assert few.rows[0]["drifted"] is None and "has 7 rows" in few.rows[0]["reason"]
+    assert few.rows[0].drifted is None and "has 7 rows" in few.rows[0].reason
     with pytest.raises(UsageError, match="do not explain the same features"):
         attribution_drift(attributions(rng, 50), attributions(rng, 50).drop_columns(["effect of a"]), SETTINGS, seed=0)
