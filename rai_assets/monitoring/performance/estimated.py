@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from rai_assets.metrics.number import Number, measured
 from rai_assets.metrics.rows import Rows
 from rai_assets.model.encoding import Feature
 from rai_assets.model.rows import ScoredRows
-from rai_assets.monitoring.performance.confidence import BINARY, SEVERAL, estimates_of
+from rai_assets.monitoring.performance.confidence import BINARY, SEVERAL, Placed, estimates_of
 from rai_assets.monitoring.performance.expected import Expected
+from rai_assets.monitoring.performance.loss import LOSSES, PredictedLoss, about, predicted_losses
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.performance.support import Support
 
@@ -45,7 +47,7 @@ def estimated_performance(
     seed: int,
     chunk: str = "",
 ) -> Findings:
-    """Estimate what the labels of a batch will show, by calibrated confidence (NannyML's CBPE).
+    """Estimate what the labels of a batch will show: by calibrated confidence (CBPE), or by predicted losses (DLE).
 
     Every interval is for the metric as the batch's own labels will show it: it allows for the chance of these labels
     and for the doubt about the calibration. A group is estimated with a calibration on its own rows.
@@ -87,11 +89,17 @@ class _Problem:
     settings: PerformanceSettings
     seed: int
     places: Mapping[str, str]
-    support: Support = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def support(self) -> Support:
+        """Rows of the batch beyond the calibration rows."""
         known, asked = ((side.table, _confidence(side.rows)) for side in (self.calibration, self.current))
-        object.__setattr__(self, "support", Support.of(known, asked, self.features, seed=self.seed))
+        return Support.of(known, asked, self.features, seed=self.seed)
+
+    @cached_property
+    def losses(self) -> dict[str, PredictedLoss]:
+        """The losses that a second model predicts, of a regression."""
+        return predicted_losses(self.calibration, self.current, self.features, seed=self.seed)
 
     def answer(
         self, known: NDArray[np.bool_], members: NDArray[np.bool_], group: Mapping[str, str]
@@ -111,10 +119,17 @@ class _Problem:
         if why:
             numbers = [
                 self._number(Expected(name, np.nan, np.nan, np.nan, 0.0), {}, group, rows.split, why)
-                for name in (BINARY if rows.task == "binary" else SEVERAL)
+                for name in {"binary": BINARY, "multiclass": SEVERAL, "regression": tuple(LOSSES)}[rows.task]
             ]
             return [beyond, *numbers], f"nothing is estimated, because {why}."
-        estimates, note = estimates_of(labelled, rows, settings.level, self.seed)
+        if rows.task == "regression":
+            losses = self.losses.items()
+            estimates: list[Placed] = [
+                (loss.estimate(name, known, members, settings.level), {}) for name, loss in losses
+            ]
+            note = about(self.losses, known)
+        else:
+            estimates, note = estimates_of(labelled, rows, settings.level, self.seed)
         return [beyond, *(self._number(item, places, group, rows.split) for item, places in estimates)], note
 
     def _number(
@@ -142,11 +157,13 @@ def _cannot_tell(labelled: Rows, n: int, share: float, least: float, settings: P
         return f"cannot tell: {labelled.n:,} calibration rows, and at least {FEWEST_CALIBRATION} are needed"
     if labelled.target is None or labelled.score is None:
         return "cannot tell: the calibration rows have no labels or no scores"
-    fewest = min(np.bincount(labelled.target.astype(int), minlength=max(2, len(labelled.classes))).tolist())
-    if fewest < FEWEST_OF_A_LABEL:
-        return (
-            f"cannot tell: {fewest} calibration rows have the rarest label, and at least {FEWEST_OF_A_LABEL} are needed"
-        )
+    if labelled.task != "regression":
+        by_label = np.bincount(labelled.target.astype(int), minlength=len(labelled.classes))
+        if by_label.min() < FEWEST_OF_A_LABEL:
+            return (
+                f"cannot tell: {by_label.min()} calibration rows have the rarest label, and at least "
+                f"{FEWEST_OF_A_LABEL} are needed"
+            )
     if least > settings.most_unsupported:
         return (
             f"cannot tell: {share:.0%} of the rows are unlike any calibration row, and at most "

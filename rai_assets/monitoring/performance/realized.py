@@ -1,0 +1,172 @@
+"""How well a model did on the rows whose labels have arrived, and whether these speak for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rai_assets.data.contract import Contract
+from rai_assets.data.groups import groupings
+from rai_assets.metrics.estimates import SMALL
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.intervals import proportion_interval
+from rai_assets.metrics.number import Number, measured
+from rai_assets.metrics.rows import Grouping, Rows
+from rai_assets.metrics.table import measure
+from rai_assets.model.rows import ScoredRows, values_of
+from rai_assets.monitoring.drift.calibration import holm
+from rai_assets.monitoring.drift.permutation import sequential_p_value
+from rai_assets.monitoring.performance.labels import Arrived
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+
+
+@dataclass(frozen=True)
+class Realized:
+    """What the labels showed.
+
+    Attributes:
+        labelled: The rows whose labels have arrived, with them; None where there is none.
+        findings: Share of labelled rows, every metric of them, by group too, and notes.
+        biased: Sentences on how the labelled rows differ from those without a label; empty where they do not.
+    """
+
+    labelled: ScoredRows | None
+    findings: Findings
+    biased: tuple[str, ...] = ()
+
+
+def realized_performance(
+    current: ScoredRows,
+    labels: pa.Table,
+    arrived: Arrived,
+    contract: Contract,
+    settings: PerformanceSettings,
+    *,
+    seed: int,
+    chunk: str = "",
+) -> Realized:
+    """Measure a batch on the labels that have arrived.
+
+    Args:
+        current: Rows of the batch, scored; a target that they hold is not looked at.
+        labels: The labels, with the target's column.
+        arrived: Which label belongs to which row of the batch, by `join_labels`.
+        contract: Roles of the columns.
+        settings: Level and sizes.
+        seed: Of the permutations by which arrival is tested where counts are small.
+        chunk: Name of the batch.
+    """
+    places = {"chunk": chunk} if chunk else {}
+    found = Findings(notes=arrived.sentences())
+    grouped = groupings(current.table, contract, settings.intersections)
+    found.numbers.extend(_shares(arrived.known, grouped, settings, places, current.rows.split))
+    known = np.flatnonzero(arrived.known)
+    if not len(known):
+        found.notes.append("No label has arrived: there is no performance to measure yet.")
+        return Realized(None, found)
+    target, _ = values_of(contract, labels.take(pa.array(arrived.label[known])), str(contract.target))
+    rows = replace(current.rows.take(known), target=target)
+    labelled = ScoredRows(rows, current.table.take(pa.array(known)), np.ones(len(known), bool))
+    for grouping in (None, *groupings(labelled.table, contract, settings.intersections)):
+        numbers = measure(rows, grouping, level=settings.level, minimum_size=settings.minimum_size)
+        found.numbers.extend(replace(item, coordinates={**item.coordinates, **places}) for item in numbers)
+    biased = tuple(biased_arrival(arrived.known, current.rows, grouped, settings, seed=seed))
+    found.notes.extend(biased)
+    return Realized(labelled, found, biased)
+
+
+def _shares(
+    known: NDArray[np.bool_],
+    grouped: Sequence[Grouping],
+    settings: PerformanceSettings,
+    places: Mapping[str, str],
+    split: str,
+) -> list[Number]:
+    """Share of the rows that have a label, of all and of every group."""
+    parts: list[tuple[Mapping[str, str], NDArray[np.bool_]]] = [({}, np.ones(len(known), bool))]
+    parts += [(group, item.codes == code) for item in grouped for code, group in enumerate(item.groups)]
+    numbers = []
+    for group, members in parts:
+        n, labelled = int(members.sum()), int(known[members].sum())
+        low, high = proportion_interval(labelled, n, settings.level)
+        numbers.append(
+            measured(
+                "labelled_rate@1", labelled / n if n else np.nan, float(low), float(high), level=settings.level, n=n,
+                small=n < SMALL, group=group, coordinates=places, split=split, unit="rate",
+                reason=None if n else "no row",
+            )
+        )  # fmt: skip
+    return numbers
+
+
+def biased_arrival(
+    known: NDArray[np.bool_], rows: Rows, grouped: Sequence[Grouping], settings: PerformanceSettings, *, seed: int
+) -> list[str]:
+    """How rows with a label differ from those without: by decision, by group, and by score.
+
+    Decision and groups by the chi-squared test of independence, exact by permutation where an expected count is below
+    5; the score by the rank sum; all together by Holm.
+
+    Args:
+        known: Rows whose label has arrived, (n,).
+        rows: The rows.
+        grouped: Their groups.
+        settings: The share of false alarms.
+        seed: Of the permutations.
+
+    Returns:
+        A sentence for each difference; empty where there is none or nothing to compare.
+    """
+    if known.all() or not known.any():
+        return []
+    rng = np.random.default_rng(seed)
+    tests: list[tuple[float, str]] = []
+    if rows.decision is not None:
+        tests.append(_by_codes(known, rows.decision.astype(int), rows.classes, "decision", rng))
+    for grouping in grouped:
+        names = [", ".join(group.values()) for group in grouping.groups]
+        tests.append(_by_codes(known, grouping.codes, names, grouping.name, rng))
+    if rows.score is not None and rows.score.ndim == 1:
+        from scipy.stats import mannwhitneyu
+
+        p_value = float(mannwhitneyu(rows.score[known], rows.score[~known], method="asymptotic").pvalue)
+        means = rows.score[known].mean(), rows.score[~known].mean()
+        tests.append((p_value, f"their mean score is {means[0]:.3g}, that of the others {means[1]:.3g}"))
+    together = holm(np.array([p_value for p_value, _ in tests]))
+    said = [words for (_, words), adjusted in zip(tests, together, strict=True) if adjusted <= settings.false_alarms]
+    return [
+        f"The rows whose labels have arrived do not stand for all: {words}. What is measured on them may not hold for "
+        "the batch."
+        for words in said
+    ]
+
+
+def _by_codes(
+    known: NDArray[np.bool_], codes: NDArray, names: Sequence[str], what: str, rng: np.random.Generator
+) -> tuple[float, str]:
+    """P-value that arrival does not depend on a code, and the shares that differ most."""
+    size = np.bincount(codes, minlength=len(names))
+    present = np.flatnonzero(size)
+    share = np.bincount(codes, known, minlength=len(names))[present] / size[present]
+
+    def distance(labelled: NDArray[np.bool_]) -> float:
+        expected = size[present] * labelled.mean()
+        return float(((np.bincount(codes, labelled, minlength=len(names))[present] - expected) ** 2 / expected).sum())
+
+    if len(present) < 2:
+        p_value = 1.0
+    elif (size[present] * min(known.mean(), 1 - known.mean())).min() >= 5:
+        from scipy.special import gammaincc
+
+        p_value = float(gammaincc((len(present) - 1) / 2, distance(known) / (1 - known.mean()) / 2))
+    else:
+        p_value = sequential_p_value(distance(known), lambda: distance(rng.permutation(known)))
+    most, least = present[share.argmax()], present[share.argmin()]
+    return p_value, (
+        f"labels are there for {share.max():.0%} of the rows with {what} {names[most]} and for {share.min():.0%} of "
+        f"those with {names[least]}"
+    )

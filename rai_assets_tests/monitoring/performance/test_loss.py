@@ -1,0 +1,125 @@
+"""Errors of a regression before its targets: followed where the rows change, and covered by their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from rai_assets.data.contract import Contract
+from rai_assets.errors import UsageError
+from rai_assets.metrics.number import Number
+from rai_assets.metrics.rows import Rows
+from rai_assets.metrics.table import measure
+from rai_assets.model.encoding import Feature
+from rai_assets.model.rows import ScoredRows
+from rai_assets.monitoring.performance.estimated import estimated_performance
+from rai_assets.monitoring.performance.loss import PredictedLoss, predicted_losses
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+from rai_assets_tests.monitoring.performance.conftest import scored
+
+FEATURES = [Feature("x", "number"), Feature("z", "number")]
+SETTINGS = PerformanceSettings()
+METRICS = ("mean_absolute_error", "root_mean_squared_error")
+
+
+def rows(rng: np.random.Generator, n: int, shift: float = 0.0) -> ScoredRows:
+    """A prediction whose errors grow with x, and do not depend on z."""
+    x, z = rng.uniform(0, 1, n) ** (1 / (1 + shift)), rng.normal(size=n)
+    score = 3 * x + z
+    target = score + (0.2 + x) * rng.normal(size=n)
+    return scored(pa.table({"x": x, "z": z}), Rows("regression", target=target, score=score))
+
+
+def estimated(known: ScoredRows, asked: ScoredRows, features: list[Feature] = FEATURES) -> dict[str, Number]:
+    unlabelled = ScoredRows(replace(asked.rows, target=None), asked.table, asked.keep)
+    found = estimated_performance(known, unlabelled, Contract(()), features, SETTINGS, seed=0)
+    return {number.definition.partition("@")[0].removeprefix("estimated_"): number for number in found.numbers}
+
+
+def shown(side: ScoredRows) -> dict[str, float]:
+    return {number.definition.partition("@")[0]: number.value for number in measure(side.rows)}
+
+
+def coverage(n_known: int, n: int, shift: float, draws: int) -> dict[str, float]:
+    rng = np.random.default_rng([n_known, n])
+    held: dict[str, list[bool]] = {name: [] for name in METRICS}
+    for _ in range(draws):
+        known, asked = rows(rng, n_known), rows(rng, n, shift)
+        losses, truth = predicted_losses(known, asked, FEATURES, seed=0), shown(asked)
+        for name in METRICS:
+            item = losses[name].estimate(name, np.ones(n_known, bool), np.ones(n, bool), 0.95)
+            held[name].append(item.low <= truth[name] <= item.high)
+    return {name: float(np.mean(each)) for name, each in held.items()}
+
+
+def test_larger_errors_are_foreseen_where_rows_move_to_them() -> None:
+    rng = np.random.default_rng(0)
+    known, asked = rows(rng, 4_000), rows(rng, 2_000, shift=3.0)
+    before, truth, found = shown(known), shown(asked), estimated(known, asked)
+    for name in METRICS:
+        assert truth[name] > 1.15 * before[name]
+        assert found[name].low <= truth[name] <= found[name].high
+        assert found[name].high - found[name].low < 0.3 * truth[name]
+        assert "without labels" in found[name].reason
+    # The mean size of the error at x is (0.2 + x) sqrt(2 / pi); x to the fourth root of a uniform has mean 4 / 5.
+    assert found["mean_absolute_error"].value == pytest.approx(np.sqrt(2 / np.pi), rel=0.08)
+
+
+def test_a_loss_that_nothing_predicts_is_the_mean_of_the_calibration_rows() -> None:
+    true = np.abs(np.random.default_rng(1).normal(size=1_000))
+    loss = PredictedLoss(true, np.ones(1_000), np.ones(200))
+    item = loss.estimate("mean_absolute_error", np.ones(1_000, bool), np.ones(200, bool), 0.95)
+    assert item.value == pytest.approx(true.mean())
+    half = 1.972 * true.std() * np.sqrt(1 / 200 + 1 / 1_000)
+    assert item.low == pytest.approx(true.mean() - half, rel=0.01)
+
+
+def test_what_targets_show_lies_in_the_intervals() -> None:
+    found = coverage(800, 300, 1.0, 6)
+    assert min(found.values()) >= 0.6, found
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("n_known", "n"), [(500, 30), (500, 1_000), (3_000, 1_000)])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_the_intervals_hold_their_level(n_known: int, n: int, shift: float) -> None:
+    found = coverage(n_known, n, shift, 400)
+    assert min(found.values()) >= 0.90, found
+
+
+def test_without_targets_there_is_nothing_to_learn_from() -> None:
+    known = rows(np.random.default_rng(2), 600)
+    with pytest.raises(UsageError, match="calibration rows with targets"):
+        predicted_losses(ScoredRows(replace(known.rows, target=None), known.table, known.keep), known, FEATURES, seed=0)
+
+
+def test_bicycles_hired_in_worse_weather(shared_data: Path) -> None:
+    file = next((shared_data / "bike_sharing").glob("*hour*"))
+    table = csv.read_csv(file)
+    names = ["hr", "weekday", "workingday", "temp", "hum", "windspeed", "weathersit"]
+    features = [Feature(name, "number") for name in names]
+    count = table["cnt"].to_numpy().astype(float)
+    first = table["yr"].to_numpy() == 0
+    rng = np.random.default_rng(0)
+    order = rng.permutation(np.flatnonzero(first))
+    fitted, known = order[:4_000], order[4_000:6_500]
+    rest = order[6_500:]
+    wet = rest[table["weathersit"].to_numpy()[rest] >= 2]
+    matrix = np.column_stack([table[name].to_numpy() for name in names])
+    model = HistGradientBoostingRegressor(random_state=0, early_stopping=False).fit(matrix[fitted], count[fitted])
+
+    def side(chosen: np.ndarray) -> ScoredRows:
+        prediction = model.predict(matrix[chosen])
+        some = table.select(names).take(pa.array(chosen))
+        return scored(some, Rows("regression", target=count[chosen], score=prediction))
+
+    found, truth = estimated(side(known), side(wet), features), shown(side(wet))
+    for name in METRICS:
+        assert found[name].low <= truth[name] <= found[name].high
