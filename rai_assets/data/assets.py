@@ -3,6 +3,7 @@
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,8 @@ def _publish(stage: "Stage", ingested: "Ingested") -> "tuple[Result, str, bool]"
     if found is not None:
         return results.load(stage.repository, found.id, "dataset"), found.id, True
     provenance = Provenance(stage.keys.name, stage.branch, ingested.commit)
-    result = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules, stage.progress)
+    found_out = summarize(Dataset(stage.repository, ingested.commit), provenance, ingested.rules, stage.progress)
+    result = replace(found_out, facts={**found_out.facts, results.DATA: ingested.version})
     return result, stage.save(result, digest), False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rai_assets.metrics.definitions import DEFINITIONS
@@ -67,8 +67,20 @@ def audit_of(
         judged=judge_all(requirements, analyses),
         model=_model(model) if model is not None else None,
         sections=tuple(_section(result, results_commit) for result in analyses),
-        notes=tuple(dataset.notes),
+        notes=(*dataset.notes, *_reused(provenance, analyses)),
     )
+
+
+def _reused(audited: Provenance, analyses: Sequence[Result]) -> Iterator[str]:
+    """Which numbers were computed when the same data stood at another commit."""
+    read = dict.fromkeys((item.provenance.branch, item.provenance.commit) for item in analyses)
+    for branch, commit in read:
+        if commit != audited.commit:
+            names = [item.asset for item in analyses if item.provenance.commit == commit]
+            yield (
+                f"The numbers of {', '.join(names)} were computed at commit {commit} of branch {branch}, "
+                "which holds the same data."
+            )
 
 
 def _data(dataset: Result, model: Result | None) -> Data:

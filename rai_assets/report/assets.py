@@ -73,7 +73,9 @@ def scorecard_asset(
             def compute(stage: "Stage") -> "Result":
                 return _score(stage, keys, title, purpose, requirements, analyses, has_model)
 
-            result, commit, reused = stage.produce("scorecard", settings, reads, compute)
+            # A scorecard speaks of one branch and one commit; what it sums up may stand for several.
+            place = {"branch": stage.branch, "commit": stage.data_commit}
+            result, commit, reused = stage.produce("scorecard", {**settings, **place}, reads, compute)
             record_requirements(
                 stage.repository, stage.branch, result.facts, requirements, scorecard=commit, run_id=stage.run_id
             )

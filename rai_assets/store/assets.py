@@ -188,8 +188,12 @@ def materialization(
     check_results: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
     """The materialization of a stored result: its headline, where it stands, and the checks measured by it."""
+    read = result.provenance
+    # `dataset` is made of the commit that it names.
+    here = read.commit if stage.batch or result.asset == "dataset" else stage.data_commit
     if reused:
-        announce(f"{result.asset}: reused, its inputs are the same")
+        there = "" if read.commit == here else f" as at commit {read.commit[:12]} of {read.branch}"
+        announce(f"{result.asset}: reused, its inputs are the same{there}")
     elif result.numbers:
         announce(f"{result.asset}: {len(result.numbers):,} numbers")
     return dg.MaterializeResult(
@@ -198,9 +202,10 @@ def materialization(
             **present,
             "numbers": len(result.numbers),
             "reused": reused,
-            "data_commit": result.provenance.commit,
+            "data_commit": read.commit,
+            **({"same_data_at": here} if here != read.commit else {}),
             "results_commit": commit,
-            **({"model_digest": result.provenance.model} if result.provenance.model else {}),
+            **({"model_digest": read.model} if read.model else {}),
         },
         check_results=list(check_results),
     )

@@ -18,6 +18,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from rai_assets.errors import RaiError, UsageError
+from rai_assets.keys import results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.provenance import Provenance
 from rai_assets.store.changes import OCTET_STREAM, ChangeSet
@@ -28,7 +29,8 @@ from rai_assets.store.protocol import Commit, VersionedRepository
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READS = "reads"  # the fact that holds the tree digests of the results it was made from
+READS = "reads"  # the fact that holds the digests of what it was made from, as `read_digest` gives them
+DATA = "data"  # the fact that holds the digest of the data, by which results of the same data are known
 _ASSET = re.compile(r"[a-z][a-z_]*")
 # Written once per result, in its provenance, and put back when the numbers are read.
 _PINNED = frozenset({"branch", "commit", "model", "address"})
@@ -149,13 +151,13 @@ def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool =
 def refuse_outdated(repository: VersionedRepository, commit: str, result: Result, folder: str = "") -> None:
     """Make sure that a result was made from the results that are stored beside it.
 
-    Every result keeps the tree digests of those it read; a model that was made again leaves the old one's audit behind.
+    Every result keeps the digests of what it read; a model that was made again leaves the old one's audit behind.
 
     Raises:
         RaiError: One of them is another now.
     """
     for name, digest in result.facts.get(READS, {}).items():
-        if repository.tree_digest(commit, f"{folder}{name}/") != digest:
+        if read_digest(repository, commit, name, folder) != digest:
             use_case = result.provenance.use_case
             raise RaiError(
                 f"{result.asset} was made from another {name} than the one stored now",
@@ -164,6 +166,15 @@ def refuse_outdated(repository: VersionedRepository, commit: str, result: Result
                 + ("" if folder else f"`rai run {use_case}`, or ")
                 + f"materialize {use_case}/{result.asset}",
             )
+
+
+def read_digest(repository: VersionedRepository, commit: str, asset: str, folder: str = "") -> str:
+    """What a result is to those made from it: of `dataset` the data, whichever commit holds them; else its bytes."""
+    if f"{folder}{asset}" == "dataset" and _holds(repository, commit, "dataset/result.json"):
+        data = _head(repository, commit, asset)["facts"].get(DATA)
+        if data:
+            return str(data)
+    return repository.tree_digest(commit, f"{folder}{asset}/")
 
 
 def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> list[Number]:
@@ -190,6 +201,42 @@ def find(
     except NotFound:
         return None
     return head if stored["input_digest"] == input_digest else None
+
+
+def take_over(
+    repository: VersionedRepository,
+    branch: str,
+    asset: str,
+    input_digest: str,
+    *,
+    message: str,
+    metadata: Mapping[str, str],
+) -> Commit | None:
+    """Copy a result made from the same inputs from another results branch, byte by byte.
+
+    Its provenance goes on naming the branch and the commit that were read.
+
+    Args:
+        repository: The use case's repository.
+        branch: The results branch that takes it.
+        asset: Name of the asset.
+        input_digest: Digest over everything the result depends on.
+        message: Message of the commit.
+        metadata: Kept with the commit, beside `reused_from`: the results commit that it was copied from.
+
+    Returns:
+        The new commit, or None where no branch has such a result.
+    """
+    for head in dict.fromkeys(repository.branches(results_branch("")).values()):
+        found = find(repository, head, asset, input_digest)
+        if found is None:
+            continue
+        changes = ChangeSet().delete_prefix(f"{asset}/")
+        for item in repository.list_objects(found.id, f"{asset}/"):
+            changes.put(item.path, _read(repository, found.id, item.path), item.content_type)
+        ensure_branch(repository, branch)
+        return repository.commit(branch, changes, message, {**metadata, "reused_from": found.id})
+    return None
 
 
 def assets(repository: VersionedRepository, ref: str, folder: str = "") -> list[str]:

@@ -104,18 +104,30 @@ class Stage:
         return digest_of({"asset": asset, "settings": settings, "code": __version__, "reads": read})
 
     def _digests(self, reads: Sequence[str]) -> dict[str, str]:
-        return {name: self.repository.tree_digest(self.results_commit, f"{self.folder}{name}/") for name in reads}
+        return {name: results.read_digest(self.repository, self.results_commit, name, self.folder) for name in reads}
 
     def produce(
         self, asset: str, settings: Any, reads: Sequence[str], compute: Callable[[Stage], Result]
     ) -> tuple[Result, str, bool]:
         """The result of `asset`: the stored one where its inputs are the same, else computed and stored.
 
+        The same data on another branch are the same input; a result that is taken over from there goes on naming what
+        was read for it.
+
         Returns:
             The result, the results commit that holds it, and whether it was reused.
         """
         digest = self.input_digest(asset, settings, reads)
         found = results.find(self.repository, self.results_branch, asset, digest, self.folder)
+        if found is None and not self.batch:
+            found = results.take_over(
+                self.repository,
+                self.results_branch,
+                asset,
+                digest,
+                message=f"{asset} of {self.branch}, reused",
+                metadata={**self.run_words, "data_commit": self.data_commit},
+            )
         if found is not None:
             return results.load(self.repository, found.id, asset, folder=self.folder), found.id, True
         computed = compute(self)

@@ -17,7 +17,7 @@ from rai_assets.home import home
 from rai_assets.keys import MAIN, repository_name, results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.progress import printable
-from rai_assets.provenance import Address
+from rai_assets.provenance import Address, Provenance
 from rai_assets.store import results
 from rai_assets.store.branches import check_data_branch
 from rai_assets.store.open import open_repository
@@ -258,9 +258,11 @@ def record_scorer(name: str, branch: str = MAIN) -> Iterator[RecordScorer]:
     from rai_assets.model.version import ModelVersion
 
     repository = repository_of(name)
-    made = results.load(repository, results_head(repository, name, branch), "model")
+    head = results_head(repository, name, branch)
+    made = results.load(repository, head, "model")
+    data = results.load(repository, head, "dataset", whole=False).provenance.commit
     with ScoringSession(ModelVersion.from_files(made.files)) as session:
-        yield RecordScorer(session, Dataset(repository, made.provenance.commit).contract)
+        yield RecordScorer(session, Dataset(repository, data).contract)
 
 
 def explain(text: str) -> str:
@@ -293,8 +295,13 @@ def explain(text: str) -> str:
     number, formula = found[0], definition_of(address.definition)
     folder, slash, asset = address.asset.rpartition("/")
     result = results.load(repository, commit, asset, whole=False, folder=folder + slash)
-    data = repository.get_commit(result.provenance.commit)
-    sources = read_sources(repository, data.id).files
+    here = result.provenance
+    if not folder:
+        here = results.load(repository, commit, "dataset", whole=False).provenance
+    sources = read_sources(repository, here.commit).files
+    same = [f"            the same data as {_commit_in_words(repository, here)}"]
+    if result.provenance.commit == here.commit:
+        same = []
     lines = [
         _as_table(found).splitlines()[1],
         f"formula     {formula.id}: {formula.formula}" + (f"  ({formula.source})" if formula.source else ""),
@@ -302,7 +309,16 @@ def explain(text: str) -> str:
         f"result      {address.asset} in results commit {commit}",
         f"model       {result.provenance.model or 'none: logged decisions'}",
         f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
-        f"data        commit {data.id} of branch {result.provenance.branch}: {data.message.splitlines()[0]}",
+        f"data        {_commit_in_words(repository, result.provenance)}",
+        *same,
         *[f"file        {item.path}  sha256 {item.sha256}  {item.rows:,} rows" for item in sources],
     ]
     return "\n".join(lines)
+
+
+def _commit_in_words(repository: VersionedRepository, read: Provenance) -> str:
+    try:
+        said = repository.get_commit(read.commit).message.partition("\n")[0]
+    except NotFound:
+        said = "that branch is gone, and the commit with it"
+    return f"commit {read.commit} of branch {read.branch}: {said}"

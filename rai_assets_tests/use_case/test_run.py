@@ -12,7 +12,7 @@ from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.store import results
 from rai_assets.store.protocol import ChangeSet
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.reading import repository_of, select_numbers
+from rai_assets.use_case.reading import explain, repository_of, select_numbers
 from rai_assets.use_case.run import run
 from rai_assets_tests.use_case.conftest import loan_rows
 
@@ -123,6 +123,36 @@ def test_a_data_branch_has_results_of_its_own(loans: Declared) -> None:
     assert outcome.gate == "pass"
     assert outcome.champion is None, "only main moves the champion"
     assert results.load(repository, "results-trial", "scorecard").provenance.branch == "trial"
+
+
+def test_the_same_data_at_another_commit_are_not_computed_again(loans: Declared) -> None:
+    run(loans)
+    repository = repository_of("loans")
+    first = repository.resolve("main")
+    repository.create_branch("trial", "main")
+    second = repository.commit("trial", ChangeSet().put("notes.txt", b"beside the data"), "Notes").id
+    assert run(loans, "trial").gate == "pass"
+
+    made = {name: results.load(repository, "results-trial", name) for name in STAGES}
+    for name, result in made.items():
+        known = results.load(repository, "results-main", name)
+        place = (result.provenance.branch, result.provenance.commit)
+        if name in ("dataset", "scorecard"):
+            assert place == ("trial", second), "these speak of the branch"
+        else:
+            assert result == known and place == ("main", first), "what was read stays named"
+            (written,) = repository.log("results-trial", prefixes=[f"{name}/"])
+            assert written.metadata["data_commit"] == second
+            assert results.load(repository, written.metadata["reused_from"], name) == known
+    assert made["scorecard"].facts["verdicts"] != []
+    page = made["scorecard"].files["report.html"].decode()
+    assert f"evaluation, fairness_audit, explanations were computed at commit {first} of branch main" in page
+
+    number = select_numbers(loans, "trial", definition="accuracy")[0]
+    assert (number.branch, number.commit) == ("main", first)
+    told = explain(str(number.address))
+    assert f"data        commit {first} of branch main: " in told
+    assert f"the same data as commit {second} of branch trial: Notes" in told
 
 
 def test_what_does_not_exist_is_named(loans: Declared) -> None:
