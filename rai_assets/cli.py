@@ -6,7 +6,6 @@ Exit codes: 0 all blocking requirements hold, 1 one fails or cannot be told, 2 u
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from enum import StrEnum
@@ -18,6 +17,7 @@ import typer
 from rai_assets import __version__
 from rai_assets.cli_alerts import commands as alert_commands
 from rai_assets.cli_branches import commands as branch_commands
+from rai_assets.cli_dev import commands as dev_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
 from rai_assets.cli_monitoring import commands as monitoring_commands
 from rai_assets.cli_store import Branch, Name, say
@@ -39,6 +39,7 @@ app.add_typer(branch_commands)
 app.add_typer(housekeeping_commands)
 app.add_typer(alert_commands, name="alerts")
 app.add_typer(monitoring_commands)
+app.add_typer(dev_commands)
 
 _STOPPED = 130  # what typer makes of Ctrl-C
 _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gives a name to this one only
@@ -186,32 +187,6 @@ def list_() -> None:
 
 
 @app.command()
-def dev(
-    port: Annotated[int, typer.Option(help="Port of the web server.", min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on; Dagster's pages have no login.")] = "127.0.0.1",
-) -> None:
-    """Start Dagster's web server and daemon on this state."""
-    from rai_assets.home import prepare, shipped
-
-    _refuse_a_taken_port(host, port)
-    folder = prepare()
-    print(f"State: {folder}   Pages: http://{host}:{port}   Stop with Ctrl-C")
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-w",
-        str(shipped("workspace.yaml")),
-        "-h",
-        host,
-        "-p",
-        str(port),
-    ]
-    os.execv(sys.executable, command)  # noqa: S606  the process becomes Dagster's
-
-
-@app.command()
 def demo() -> None:
     """Audit a lending use case on made data with planted faults, and show what was planted and what was found."""
     from rai_assets.progress import listening
@@ -265,23 +240,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(RaiError.exit_code)
-
-
-def _refuse_a_taken_port(host: str, port: int) -> None:
-    """Dagster would start, and go on without pages."""
-    import socket
-
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        free = f"end the program that listens there, or choose another port: rai dev --port {port % 65535 + 1}"
-        raise UsageError(
-            f"the pages cannot be served at http://{host}:{port}: {error.strerror}",
-            fix=free if error.errno == errno.EADDRINUSE else "choose another --host or --port",
-        ) from error
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from rai_assets.progress import printable
 
 if TYPE_CHECKING:
     from rai_assets.store.protocol import Change, Commit
-    from rai_assets.use_case.branches import RefDifference
+    from rai_assets.use_case.comparing import RefDifference
 
 commands = typer.Typer()
 
@@ -95,7 +95,7 @@ def diff(
 ) -> None:
     """What differs between two commits: objects, and the table's columns, contract, rows and distributions."""
     from rai_assets.progress import Progress
-    from rai_assets.use_case.branches import diff as difference
+    from rai_assets.use_case.comparing import diff as difference
     from rai_assets.use_case.declaration import find
 
     found = difference(find(name), before, after, Progress(say))

@@ -24,7 +24,16 @@ FLOORS = [
     {"monitoring"},
     {"report"},
     {"use_case", "defs"},
-    {"definitions", "cli", "cli_alerts", "cli_branches", "cli_housekeeping", "cli_monitoring", "cli_store"},
+    {
+        "definitions",
+        "cli",
+        "cli_alerts",
+        "cli_branches",
+        "cli_dev",
+        "cli_housekeeping",
+        "cli_monitoring",
+        "cli_store",
+    },
 ]
 ON_TOP = FLOORS[-2] | FLOORS[-1]
 HEAVY = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from rai_assets.errors import InputRefused
@@ -20,10 +21,7 @@ def resolve(base: Path, path: str) -> Path:
     Raises:
         InputRefused: It is no path, or there is no such file.
     """
-    found = _found(base, path)
-    if not found.is_file():
-        raise InputRefused("this is not a regular file", where=str(found), fix="name the files one by one")
-    return found
+    return _found(base, path, Path.is_file, "this is not a regular file", "name the files one by one")
 
 
 def resolve_folder(base: Path, path: str) -> Path:
@@ -32,13 +30,10 @@ def resolve_folder(base: Path, path: str) -> Path:
     Raises:
         InputRefused: It is no path, or there is no such folder.
     """
-    found = _found(base, path)
-    if not found.is_dir():
-        raise InputRefused("this is not a folder", where=str(found), fix="name the folder that holds the files")
-    return found
+    return _found(base, path, Path.is_dir, "this is not a folder", "name the folder that holds the files")
 
 
-def _found(base: Path, path: str) -> Path:
+def _found(base: Path, path: str, fits: Callable[[Path], bool], otherwise: str, fix: str) -> Path:
     if _URI.match(path):
         raise InputRefused(
             "addresses are not read, only files",
@@ -48,7 +43,7 @@ def _found(base: Path, path: str) -> Path:
     if "\0" in path or len(path) > 4096:
         raise InputRefused("this is not the name of a file", where=repr(path[:80]), fix="name the path of a file")
     try:
-        return (base / path).resolve(strict=True)
+        found = (base / path).resolve(strict=True)
     except FileNotFoundError as error:
         place = (base / path).absolute()
         raise InputRefused(
@@ -59,3 +54,6 @@ def _found(base: Path, path: str) -> Path:
         raise InputRefused(
             f"the file cannot be reached: {reason}", where=path[:200], fix="check the path, and that you may read it"
         ) from error
+    if not fits(found):
+        raise InputRefused(otherwise, where=str(found), fix=fix)
+    return found

@@ -36,7 +36,7 @@ def build(declared: Declared) -> dg.Definitions:
     """Assets, checks and jobs of one use case."""
     use_case = declared.use_case
     keys = use_case.keys(f"{declared.path}:{declared.line}")
-    requirements = [item.as_requirement() for item in use_case.requirements]
+    requirements = declared.requirements
     stages = result_assets(declared, requirements)
     assets = [
         dataset_asset(keys, use_case.dataset, declared.folder),

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rai_assets.data.ingest import Ingested
     from rai_assets.data.settings import DatasetSettings
     from rai_assets.data.staging import Progress
-    from rai_assets.metrics.requirements import Requirement
     from rai_assets.use_case.declaration import Declared
 
 
@@ -94,7 +93,7 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
     """
     from rai_assets.data.ingest import DESTINATION, land
 
-    name, requirements = declared.use_case.name, _requirements(declared)
+    name, requirements = declared.use_case.name, declared.requirements
     if not reason.strip():
         raise UsageError("a person lets data pass for a reason", fix="--reason 'why, in a sentence'")
     refused = branch.startswith("run-")
@@ -154,7 +153,7 @@ def merge(declared: Declared, source: str, destination: str = MAIN, *, strategy:
         repository,
         source,
         destination,
-        _requirements(declared),
+        declared.requirements,
         run_id=run_id,
         use_case=declared.use_case.name,
         audit=lambda commit: audit_commit(settings, repository, commit, destination, run_id=run_id),
@@ -178,10 +177,6 @@ def _repository(declared: Declared, *data_branches: str | None) -> VersionedRepo
         if branch is not None:
             check_data_branch(repository, declared.use_case.name, branch)
     return repository
-
-
-def _requirements(declared: Declared) -> list[Requirement]:
-    return [item.as_requirement() for item in declared.use_case.requirements]
 
 
 def _of_files(settings: DatasetSettings, files: Sequence[Path], folder: Path) -> DatasetSettings:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rai_assets.errors import DeclarationError
-from rai_assets.use_case.declaration import load, load_all, read_yaml
+from rai_assets.use_case.declaration import load, load_all
+from rai_assets.use_case.strict_yaml import read_yaml
 
 VALID = """\
 type: rai_assets.use_case.component.ResponsibleAIUseCase

@@ -50,10 +50,6 @@ def given(workplace: Path, rows: str) -> Path:
     return path
 
 
-def requirements(loans: Declared) -> list[object]:
-    return [item.as_requirement() for item in loans.use_case.requirements]
-
-
 def test_a_data_branch_reaches_main_after_mitigation_only(
     loans: Declared, experiment: VersionedRepository, workplace: Path
 ) -> None:
@@ -77,7 +73,7 @@ def test_a_data_branch_reaches_main_after_mitigation_only(
     assert experiment.resolve("main") == merged.id
     assert merged.metadata["by"] == "ada"
     assert experiment.tree_digest("main", "dataset/") == experiment.tree_digest("trial", "dataset/")
-    assert standing(experiment, "main", requirements(loans)).mergeable  # type: ignore[arg-type]
+    assert standing(experiment, "main", loans.requirements).mergeable
 
     assert run(loans).gate == "pass"
     assert experiment.resolve("main") == merged.id, "the declared files do not take the place of what was merged"
@@ -115,11 +111,11 @@ def test_a_person_answers_for_a_requirement(loans: Declared, experiment: Version
 
     noted = experiment.get_commit("trial").metadata
     assert (noted["override_by"], noted["override_reason"]) == ("ada", "agreed with the board on 3 May")
-    found = standing(experiment, "trial", requirements(loans))  # type: ignore[arg-type]
+    found = standing(experiment, "trial", loans.requirements)
     assert (found.mergeable, found.requirements) == (True, "fail")
     assert found.override is not None and found.override["time"] == noted["override_time"]
     merge(loans, "trial")
-    assert standing(experiment, "main", requirements(loans)).override == found.override  # type: ignore[arg-type]
+    assert standing(experiment, "main", loans.requirements).override == found.override
     with pytest.raises(UsageError, match="nothing stands in the way"):
         publish(loans, "main", "again")
 
