@@ -128,6 +128,38 @@ def test_the_pages_show_the_run_and_the_daemon_runs_a_new_one(rai: Rai, folder: 
         assert ended(ask, run, 120) == "FAILURE"
 
 
+@pytest.mark.parametrize(
+    "after",
+    # A start of Dagster's processes for each.
+    [2.0, *(pytest.param(seconds, marks=pytest.mark.nightly) for seconds in (0.0, 0.5, 1.0, 4.0, 8.0))],
+)
+def test_ctrl_c_while_the_pages_start_leaves_nothing_behind(rai: Rai, folder: Path, after: float) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    log = folder / "dev.log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(
+            [*RAI, "dev", "--port", port],
+            cwd=folder,
+            env={**environment(folder), "PYTHONUNBUFFERED": "1"},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_for(lambda: "State:" in log.read_text(), 120, "the first line")
+            time.sleep(after)
+            os.killpg(server.pid, signal.SIGINT)
+            server.wait(60)
+            wait_until_alone(server.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+    assert "loans  not run yet" in rai("list").stdout
+    rai("run", "loans", "--only", "dataset")
+
+
 @pytest.mark.nightly  # a start of all of Dagster's processes for each
 @pytest.mark.parametrize("program", ["dagster_webserver", "dagster._daemon", "code-server"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

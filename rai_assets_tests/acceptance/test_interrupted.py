@@ -124,6 +124,38 @@ def check_ctrl_c(rai: Rai, folder: Path, moment: str, after: float = 0.0) -> Non
     assert "Requirements: pass" in rai("run", "loans").stdout
 
 
+def test_ctrl_c_in_init_leaves_a_whole_declaration_or_none(rai: Rai, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(loan_rows(100_000))
+    words = ("init", "loans", "--data", "table.csv", "--target", "repaid", "--sensitive", "sex")
+    started = "from rai_assets.cli import main; print('started', flush=True); main()"
+    command = [RAI[0], "-c", started, *words]
+    declared = tmp_path / "defs" / "loans" / "defs.yaml"
+    stopped = 0
+    for after in (0.0, 0.1, 0.2, 0.4, 0.7):
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None and process.stdout.readline() == "started\n"
+            time.sleep(after)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        wait_until_alone(process.pid)
+        assert process.returncode in (0, 130) and "Traceback" not in said, said
+        left = [path for path in (tmp_path / "defs").rglob("*") if path.is_file()]
+        assert left == ([declared] if process.returncode == 0 else [])
+        declared.unlink(missing_ok=True)
+        stopped += process.returncode == 130
+    assert stopped, "no moment was early enough"
+    rai(*words)
+    assert "loans is valid" in rai("validate", "loans").stdout
+
+
 def test_a_killed_run_is_ended_by_the_next_one(rai: Rai, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert broken_off(folder, "evaluation ...", signal.SIGKILL).returncode == -signal.SIGKILL
     assert "Requirements: pass" in rai("run", "loans").stdout
