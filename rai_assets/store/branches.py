@@ -50,4 +50,4 @@ def resolve(repository: VersionedRepository, use_case: str, ref: str) -> str:
         return repository.resolve(ref)
     except NotFound as fault:
         there = [*data_branches(repository), *repository.tags()]
-        raise NotFound(fault.what, where=use_case, fix=fault.fix or near_names(ref, there)) from fault
+        raise NotFound(fault.what, where=use_case, fix=near_names(ref, there)) from fault

@@ -84,7 +84,8 @@ class VersionedRepository(Protocol):
         """The full id of the commit that `ref` names now.
 
         Raises:
-            NotFound: There is none, or the prefix fits several.
+            InvalidRef: The prefix fits several; lakeFS itself does not tell that from none.
+            NotFound: There is none.
         """
         ...
 

@@ -12,7 +12,7 @@ from dulwich.objects import ObjectID
 
 from rai_assets.store import history, names, refusals, trees
 from rai_assets.store.blobs import ContentFolder
-from rai_assets.store.errors import NotFound
+from rai_assets.store.errors import InvalidRef, NotFound
 from rai_assets.store.faults import faults
 from rai_assets.store.git_layer import GitLayer
 from rai_assets.store.history import Node
@@ -130,7 +130,7 @@ class EmbeddedReader:
         if not found:
             raise refusals.no_commit(prefix, self.repository)
         if len(found) > 1:
-            raise NotFound(f"several commits start with {prefix!r}", where=self.repository, fix="give more digits")
+            raise InvalidRef(f"several commits start with {prefix!r}", where=self.repository, fix="give more digits")
         return found[0]
 
     def _pointer(self, ref: str, path: str) -> Pointer:
