@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rai_assets.analysis.explanation.settings import Perturbation
 from rai_assets.errors import RaiError, Undefined
+from rai_assets.model.links import softmax
 from rai_assets.model.tell import Tell, silent
 
 if TYPE_CHECKING:
@@ -172,15 +173,14 @@ def _check_link(output: NDArray[np.float64], scores: NDArray[np.float64], link: 
     Raises:
         Undefined: It is not: something else is computed after the trees.
     """
+    from scipy.special import expit
+
     said = scores[:, 1] if scores.ndim == 2 and scores.shape[1] == 2 else scores
     linked = output[0] if len(output) == 1 else output.T
     if link == "LOGISTIC":
-        # exp of a large negative sum overflows to infinity, and 1 / infinity is the 0 that is meant.
-        with np.errstate(over="ignore"):
-            linked = 1.0 / (1.0 + np.exp(-linked))
+        linked = expit(linked)
     elif link == "SOFTMAX" and len(output) > 1:
-        raised = np.exp(linked - linked.max(axis=1, keepdims=True))
-        linked = raised / raised.sum(axis=1, keepdims=True)
+        linked = softmax(output.T)
     allowed = _LINK_TOLERANCE * (1.0 if scores.ndim == 2 else float(np.ptp(scores))) + rounding
     if said.shape != linked.shape or not float(np.abs(said - linked).max(initial=0.0)) <= allowed:
         raise Undefined("the model's answer is not a known function of its tree ensemble or linear part alone")

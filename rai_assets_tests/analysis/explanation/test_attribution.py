@@ -163,10 +163,11 @@ def test_a_linear_model_has_its_closed_form_by_players(classes: int, unit: str) 
     if classes == 2:
         coefficients[:, 0] = -coefficients[:, 1]
     matrix, background = (draw.integers(-4, 5, size=(n, 5)).astype(np.float32) for n in (70, 9))
-    sums = matrix.astype(np.float64) @ coefficients
+    intercepts = np.array([0.5, -0.5]) if classes == 2 else draw.integers(-4, 5, size=width) / 4
+    sums = matrix.astype(np.float64) @ coefficients - intercepts
     raised = np.exp(sums) if classes == 3 else 1 / (1 + np.exp(-sums))
     scores = raised / raised.sum(axis=1, keepdims=True) if classes else sums[:, 0]
-    core = linear_core(coefficients, np.zeros(width))
+    core = linear_core(coefficients, -intercepts)
     found = explain_linear(core, matrix, background, PLAYERS, 4, scores)
     explained_outputs = coefficients[:, 1:] if classes == 2 else coefficients
 
@@ -175,5 +176,7 @@ def test_a_linear_model_has_its_closed_form_by_players(classes: int, unit: str) 
         return (np.where(known, matrix[0], background).astype(np.float64) @ explained_outputs).mean(axis=0)
 
     assert found.unit == unit
+    assert np.allclose(found.output.T, sums[:, 1:] if classes == 2 else sums, atol=1e-12)
+    assert np.allclose(found.base, (found.output - found.values.sum(axis=2)).mean(axis=1), atol=1e-12)
     assert np.allclose(found.values[:, 0], by_definition.enumerated(worth, 4), atol=1e-12)
     assert (found.residual <= 1e-12).all()
