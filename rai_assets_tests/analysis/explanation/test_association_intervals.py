@@ -92,11 +92,11 @@ def test_groups_have_the_hull_of_the_noncentral_f_and_the_delta_method(apart: fl
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("slope", [0.0, 0.5, -3.0])
+@pytest.mark.parametrize("slope", [0.0, 0.5, -3.0, 100.0])
 def test_ranks_have_fishers_interval_with_the_larger_of_two_errors(slope: float, level: float) -> None:
     draw = np.random.default_rng(2)
     a = draw.integers(0, 12, 50)
-    b = np.unique(slope * a + draw.normal(size=50).round() * (1 + a), return_inverse=True)[1]
+    b = np.unique(slope * a + draw.normal(size=50).round(1) * (a - 5.5) ** 2, return_inverse=True)[1]
     a = np.unique(a, return_inverse=True)[1]
 
     def rho(weights: NDArray) -> float:
@@ -107,6 +107,7 @@ def test_ranks_have_fishers_interval_with_the_larger_of_two_errors(slope: float,
     weights = np.full(50, 1 / 50)
     value = rho(weights)
     error = np.sqrt((influences(rho, weights) ** 2).sum() / 49 / 50) / (1 - value**2)
+    assert (error > np.sqrt((1 + value**2 / 2) / 47)) == (slope < 1), "either error is the larger one in some case"
     reach = norm.ppf((1 + level) / 2) * max(error, np.sqrt((1 + value**2 / 2) / 47))
     low, high = np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach)
     ends = sorted((abs(low), abs(high)))
@@ -139,6 +140,12 @@ def test_where_scipys_inverse_ends_a_normal_takes_over_without_a_step() -> None:
         assert bounds is not None
         off.append(np.array(bounds) - np.sqrt(shift**2 / (4 + shift**2)))
     assert off[0] == pytest.approx(off[1], rel=0.03)
+
+
+def test_the_same_ranks_have_an_interval_up_to_one() -> None:
+    found = rank_interval(np.arange(20), np.arange(20), 0.95)
+    assert found is not None
+    assert 0.999 < found[0] <= found[1] <= 1
 
 
 def test_ties_share_the_mean_of_their_ranks() -> None:
