@@ -256,3 +256,12 @@ def test_outermost_bounds_that_overlap_leave_no_gap_and_those_below_zero_say_not
     assert_allclose(max_min_ratio(value, lambda _: (value - 0.1, value + 0.1), by_pair=False), (0.1 / 0.4, 1))
     assert_allclose(max_min_ratio(value, lambda _: (value - 0.25, value + 0.1), by_pair=False), (0, 1))
     assert_allclose(max_min_ratio(value, lambda _: (value - 0.3, value + 0.1), by_pair=False), (0, 1))
+    apart = np.array([0.02, 0.8])
+    assert_allclose(max_min_ratio(apart, lambda _: (apart - 0.1, apart + 0.1), by_pair=False), (0, 0.12 / 0.7))
+
+
+def test_of_a_pair_that_may_be_tied_the_ratio_is_bounded_from_either_side() -> None:
+    value, low, high = np.array([0.50, 0.52]), np.array([0.45, 0.2]), np.array([0.55, 0.56])
+    assert_allclose(max_min_ratio(value, lambda _: (low, high)), by_pairs(value, low, high)[1])
+    most = ratio_interval(0.50, (0.45, 0.55), 0.52, (0.2, 0.56))[1]
+    assert max_min_ratio(value, lambda _: (low, high)) == pytest.approx((1 / most, 1))
