@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from rai_assets.data.columns import Strict
-from rai_assets.monitoring.batches.settings import InboxSettings
+from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings
 
 
 class ProductionSettings(Strict):
@@ -13,8 +11,8 @@ class ProductionSettings(Strict):
 
     Attributes:
         inbox: Where new data arrive.
-        batch: What one batch is: `per file`, the rows of one file.
+        batch: What one batch is; `per file`, `hourly` and `daily` may stand alone.
     """
 
     inbox: InboxSettings
-    batch: Literal["per file"] = "per file"
+    batch: BatchRule = BatchSettings()

@@ -151,6 +151,7 @@ class UseCase(_Strict):
                 "there is neither a `model` nor a column with role `prediction` or `score`: name an estimator under "
                 "`model`, or declare the column of the logged decisions"
             )
+        self._check_production(contract)
         if self.model is not None and contract.target is None:
             raise ValueError("a model needs a column with role `target`")
         for index, column in enumerate(self.analyses.fairness.stratifiers):
@@ -167,6 +168,19 @@ class UseCase(_Strict):
             _check_groups(contract, ("requirements", index, "group"), requirement.group)
             self._check_coordinates(contract, ("requirements", index, "coordinates"), requirement.coordinates)
         return self
+
+    def _check_production(self, contract: Contract) -> None:
+        if self.production is None:
+            return
+        if self.dataset.media is not None:
+            raise _refused(("production",), "batches with media files are not watched yet; leave `production` out")
+        stamp = contract.timestamp
+        if self.production.batch.by_event and (stamp is None or contract[stamp].dtype != "timestamp"):
+            raise _refused(
+                ("production", "batch"),
+                f"`{self.production.batch.rule}` by event time needs a column with role `timestamp` and dtype "
+                "`timestamp`; or say `by: arrival time`",
+            )
 
     def _check_coordinates(
         self, contract: Contract, place: tuple[str | int, ...], coordinates: Mapping[str, str]

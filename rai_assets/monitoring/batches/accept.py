@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.compute as pc
+from pyarrow import parquet
+
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.ingest import publish
+from rai_assets.data.rules import rules_of
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
 from rai_assets.errors import InputRefused, RaiError
@@ -20,18 +24,53 @@ from rai_assets.monitoring.batches.batch import RECORD, TABLE, BatchRecord
 from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
 from rai_assets.monitoring.batches.findings import (
     Finding,
+    event_time,
+    lateness,
     of_rules,
     readable,
-    rule_descriptions,
     unreadable,
     usual_size,
 )
+from rai_assets.monitoring.batches.settings import BatchSettings
+from rai_assets.monitoring.batches.slicing import in_utc, slot_of
 from rai_assets.store import results
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, NotFound, VersionedRepository
 
 BATCH = "batch"  # what the commits of a run branch call the batch that they are about
 _ATTEMPTS = 5  # while other runs publish the same batch
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A batch that is to be audited.
+
+    Attributes:
+        key: The batch.
+        sources: Its files, in order.
+        bring: Gives a file with the rows of one of them, and whether they were cut out of it.
+        declared: The declared data set; its contract is the first version.
+        rule: What one batch is.
+        former_rows: Rows of batches before, that tell what is usual.
+    """
+
+    key: str
+    sources: tuple[Taken, ...]
+    bring: Callable[[Taken], tuple[Path, bool]]
+    declared: DatasetSettings
+    rule: BatchSettings
+    former_rows: Sequence[int] = ()
+
+    @property
+    def arrived(self) -> datetime:
+        """When the newest file was changed last."""
+        return datetime.fromtimestamp(max(source.modified for source in self.sources), UTC)
+
+    @property
+    def time(self) -> datetime:
+        """The time of the batch, which decides what contract it keeps: its hour or day, else when it arrived."""
+        slot = slot_of(self.rule, self.key)
+        return self.arrived if slot is None else slot[0]
 
 
 @dataclass(frozen=True)
@@ -65,14 +104,10 @@ class Accepted:
 
 
 def accept(
-    declared: DatasetSettings,
+    asked: Asked,
     repository: VersionedRepository,
-    key: str,
-    sources: Sequence[Taken],
-    bring: Callable[[Taken], Path],
     *,
     run_id: str,
-    former_rows: Sequence[int] = (),
     words: Mapping[str, str] | None = None,
     progress: Progress = lambda *_: None,
 ) -> Accepted:
@@ -82,13 +117,9 @@ def accept(
     this one: each has a folder of its own.
 
     Args:
-        declared: The declared data set; its contract is the first version.
+        asked: The batch.
         repository: The use case's repository.
-        key: The batch.
-        sources: Its files, in order.
-        bring: Gives the bytes of a file.
         run_id: Names the branch `run-<run_id>`.
-        former_rows: Rows of batches before, that tell what is usual.
         words: Kept with the commits.
         progress: Told (what, bytes done, bytes in all).
 
@@ -96,101 +127,169 @@ def accept(
         RaiError: Files cannot be brought, or the store cannot be reached.
     """
     ensure_branch(repository, PRODUCTION)
-    labels = _reference_labels(repository)
+    labels = reference_labels(repository)
     for attempt in range(_ATTEMPTS):
         start = repository.resolve(PRODUCTION)
-        present = BatchRecord.read(repository, start, key)
-        wanted = [(source.path, source.sha256) for source in sources]
-        if present is not None and [(source.path, source.sha256) for source in present.sources] == wanted:
+        present = BatchRecord.read(repository, start, asked.key)
+        if present is not None and _same(present.sources, asked.sources):
             return Accepted(present, True, start, PRODUCTION, changed=False)
         known = versions(repository, start)
-        time = datetime.fromtimestamp(max(source.modified for source in sources), UTC)
-        contract = version_for(known, time) if known else ContractVersion.declared(declared)
-        revision = 1 if present is None else present.revision + 1
         with repository.scratch() as folder:
-            staged, findings = _audit(contract, labels, key, sources, bring, folder, progress)
-            findings += [usual_size(staged.rows, former_rows)] if staged is not None else []
-            record = BatchRecord(
-                key=key,
-                revision=revision,
-                contract=contract.number,
-                rows=0 if staged is None else staged.rows,
-                sources=tuple(sources),
-                source_rows=() if staged is None else tuple(source.rows for source in staged.sources),
-                time=time.isoformat(timespec="seconds"),
-                columns=None if staged is None else staged.contract.as_json(),
-                findings=tuple(item.as_json() for item in findings),
-            )
-            holds = all(item.passed for item in findings if item.blocking)
-            changes = _changes(record, staged, None if known else contract)
+            prepared = prepare(asked, present, known, labels, folder, progress)
             try:
                 published = publish(
                     repository,
                     PRODUCTION,
-                    changes,
+                    prepared.add_to(ChangeSet()),
                     run_branch=f"run-{run_id}",
                     start=start,
-                    message=f"Batch {key}, revision {revision}: {record.rows:,} rows",
-                    words={**(words or {}), BATCH: key, "revision": str(revision)},
-                    judge=_verdict(holds),
-                    prefix=batch_folder(key),
+                    message=prepared.record.title,
+                    words={**(words or {}), BATCH: asked.key, "revision": str(prepared.record.revision)},
+                    judge=lambda *_: prepared.holds,  # noqa: B023  asked before the loop goes on
+                    prefix=batch_folder(asked.key),
                 )
             except RaiError:
                 # Another run may have published this batch meanwhile: then it is met as it is now.
                 if attempt + 1 == _ATTEMPTS or repository.resolve(PRODUCTION) == start:
                     raise
                 continue
-        return Accepted(record, published.accepted, published.commit, published.branch, changed=True)
+        return Accepted(prepared.record, published.accepted, published.commit, published.branch, changed=True)
     raise AssertionError
 
 
-def _audit(
-    contract: ContractVersion,
+@dataclass(frozen=True)
+class Prepared:
+    """A batch that was read and audited, and is not stored yet.
+
+    Attributes:
+        record: What is known of it.
+        table: Its rows; None where no file could be read.
+        first_contract: The contract, where it is the first of the use case.
+    """
+
+    record: BatchRecord
+    table: Path | None
+    first_contract: ContractVersion | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may be published."""
+        return all(item["passed"] for item in self.record.findings if item["blocking"])
+
+    def add_to(self, changes: ChangeSet) -> ChangeSet:
+        """Write it in the place of what was there; nothing else stays of that but labels that came later."""
+        folder = batch_folder(self.record.key)
+        changes.put(folder + RECORD, self.record.as_json(), "application/json")
+        if self.table is None:
+            changes.delete(folder + TABLE)
+        else:
+            changes.adopt(folder + TABLE, self.table, PARQUET)
+        if self.first_contract is not None:
+            changes.put(path_of(self.first_contract), self.first_contract.as_bytes(), "application/json")
+        return changes
+
+
+def prepare(
+    asked: Asked,
+    present: BatchRecord | None,
+    known: Sequence[ContractVersion],
     labels: Sequence[str],
-    key: str,
-    sources: Sequence[Taken],
-    bring: Callable[[Taken], Path],
     folder: Path,
     progress: Progress,
+) -> Prepared:
+    """Read and audit a batch.
+
+    Args:
+        asked: The batch.
+        present: What is accepted of it.
+        known: The contracts of production; none before the first batch.
+        labels: The classes found in the reference data.
+        folder: One of the store's `scratch` folders.
+        progress: Told (what, bytes done, bytes in all).
+
+    Raises:
+        RaiError: Files cannot be brought.
+    """
+    contract = version_for(known, asked.time) if known else ContractVersion.declared(asked.declared)
+    staged, findings = _audit(asked, contract, labels, folder, progress)
+    further = [source for source in asked.sources if source.path not in _paths(present)]
+    arrived = [datetime.fromtimestamp(source.modified, UTC) for source in further]
+    findings.append(lateness(asked.key, asked.rule, arrived if present is not None else []))
+    span = None if staged is None else _span(staged, asked.rule)
+    record = BatchRecord(
+        key=asked.key,
+        revision=1 if present is None else present.revision + 1,
+        contract=contract.number,
+        rows=0 if staged is None else staged.rows,
+        sources=asked.sources,
+        source_rows=() if staged is None else tuple(source.rows for source in staged.sources),
+        time=asked.time.isoformat(timespec="seconds"),
+        span=span,
+        columns=None if staged is None else staged.contract.as_json(),
+        findings=tuple(item.as_json() for item in findings),
+    )
+    return Prepared(record, None if staged is None else staged.table, None if known else contract)
+
+
+def _audit(
+    asked: Asked, contract: ContractVersion, labels: Sequence[str], folder: Path, progress: Progress
 ) -> tuple[Staged | None, list[Finding]]:
-    """The rows of a batch with the outcome of every rule; None for the rows where no file could be read."""
+    """The rows of a batch with the outcome of every rule; None for the rows where a file could not be read."""
     base = folder / "files"
-    for source in sources:
-        _lay_out(bring(source), base / source.path)
-    declared = contract.settings([FileSettings(path=source.path) for source in sources])
+    cut_out = False
+    files = []
+    for source in asked.sources:
+        kept, cut_out = asked.bring(source)
+        files.append(source.path.removesuffix(".gz") if cut_out else source.path)
+        _lay_out(kept, base / files[-1], move=cut_out)
+    declared = contract.settings([FileSettings(path=path) for path in files])
+    if cut_out:
+        declared = declared.model_copy(update={"format": "parquet", "header": True})
     settings = for_batches(declared, labels)
     try:
         staged = stage_files(settings, base, folder, progress, optional=declared.with_role("target"))
     except InputRefused as refusal:
-        others = [rule for rule in rule_descriptions(settings) if rule != "readable"]
+        others = [rule.name for rule in rules_of(settings)]
         return None, unreadable(refusal, others)
-    return staged, [readable(), *of_rules(staged.rules)]
+    findings = [readable(), *of_rules(staged.rules), usual_size(staged.rows, asked.former_rows)]
+    stamp = staged.contract.timestamp
+    if stamp is not None and staged.contract[stamp].dtype == "timestamp":
+        times = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
+        findings.append(event_time(stamp, times, asked.rule, asked.arrived))
+    return staged, findings
 
 
-def _verdict(holds: bool) -> Callable[[str, str], bool]:
-    return lambda _commit, _digest: holds
+def _span(staged: Staged, rule: BatchSettings) -> tuple[str, str] | None:
+    """First and last instant of the rows, ISO, UTC; None where they have none."""
+    stamp = staged.contract.timestamp
+    if stamp is None or staged.contract[stamp].dtype != "timestamp":
+        return None
+    column = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
+    ends = pc.min_max(in_utc(column.combine_chunks(), rule.time_zone)).as_py()
+    return None if ends["min"] is None else (ends["min"].isoformat(), ends["max"].isoformat())
 
 
-def _lay_out(kept: Path, place: Path) -> None:
+def _lay_out(kept: Path, place: Path, *, move: bool) -> None:
     """Bytes under the name that the file had, which says how it is written and stands in every message."""
     place.parent.mkdir(parents=True, exist_ok=True)
+    if move:
+        shutil.move(kept, place)
+        return
     try:
         place.hardlink_to(kept)
     except OSError:  # another file system
         shutil.copyfile(kept, place)
 
 
-def _changes(record: BatchRecord, staged: Staged | None, first: ContractVersion | None) -> ChangeSet:
-    folder = batch_folder(record.key)
-    changes = ChangeSet().delete_prefix(folder).put(folder + RECORD, record.as_json(), "application/json")
-    if staged is not None:
-        changes.adopt(folder + TABLE, staged.table, PARQUET)
-    if first is not None:
-        changes.put(path_of(first), first.as_bytes(), "application/json")
-    return changes
+def _same(stored: Sequence[Taken], wanted: Sequence[Taken]) -> bool:
+    return [(item.path, item.sha256) for item in stored] == [(item.path, item.sha256) for item in wanted]
 
 
-def _reference_labels(repository: VersionedRepository) -> tuple[str, ...]:
+def _paths(present: BatchRecord | None) -> set[str]:
+    return set() if present is None else {source.path for source in present.sources}
+
+
+def reference_labels(repository: VersionedRepository) -> tuple[str, ...]:
     """The classes in the data of the champion, or of `main` before there is one."""
     with suppress(NotFound):
         commit = results.load(repository, CHAMPION, CHAMPION, whole=False).provenance.commit

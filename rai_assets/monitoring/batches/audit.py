@@ -6,18 +6,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rai_assets.data.settings import DatasetSettings
-from rai_assets.errors import UsageError
+from rai_assets.data.settings import DatasetSettings, FileSettings
+from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
 from rai_assets.metrics.number import Number
-from rai_assets.monitoring.batches.accept import Accepted, accept
-from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.accept import Accepted, Asked, accept
+from rai_assets.monitoring.batches.arrivals import Arrivals, Taken
 from rai_assets.monitoring.batches.batch import records
-from rai_assets.monitoring.batches.intake import Looked, Spool, bring, look
-from rai_assets.monitoring.batches.sources import FolderInbox, Inbox
+from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
+from rai_assets.monitoring.batches.slicing import cut, slice_file, slot_key
+from rai_assets.monitoring.batches.sources import FolderInbox, Found, Inbox
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.provenance import Provenance, digest_of
 from rai_assets.store import results
@@ -78,7 +81,11 @@ class Production:
         Raises:
             RaiError: The inbox or the ledger cannot be reached.
         """
-        return look(self.inbox, arrivals, self.spool, settle=self._settle, limit=limit)
+
+        def assign(found: Found, sha256: str) -> list[str]:
+            return self._batches_of(found, sha256, arrivals)
+
+        return look(self.inbox, arrivals, self.spool, assign, settle=self._settle, limit=limit)
 
     @property
     def _settle(self) -> float:
@@ -104,13 +111,9 @@ class Production:
                     fix="put its file into the inbox; the sensor adds the batch",
                 )
             accepted = accept(
-                self._read_as(self.dataset),
+                self.asked(stage.batch, sources, arrivals),
                 stage.repository,
-                stage.batch,
-                sources,
-                lambda source: bring(self.inbox, self.spool, source),
                 run_id=stage.run_id,
-                former_rows=arrivals.recent_rows(stage.batch),
                 words={**stage.run_words, "use_case": self.keys.name},
                 progress=stage.progress,
             )
@@ -125,9 +128,65 @@ class Production:
             )
         return accepted
 
-    def _read_as(self, dataset: DatasetSettings) -> DatasetSettings:
-        declared = self.settings.inbox.format
-        return dataset if declared is None else dataset.model_copy(update={"format": declared})
+    def asked(self, key: str, sources: tuple[Taken, ...], arrivals: Arrivals) -> Asked:
+        """A batch as it is to be audited."""
+        return Asked(
+            key=key,
+            sources=sources,
+            bring=lambda source: self._rows_of(source, key),
+            declared=self._declared,
+            rule=self.settings.batch,
+            former_rows=arrivals.recent_rows(key),
+        )
+
+    @property
+    def _declared(self) -> DatasetSettings:
+        written = self.settings.inbox.format
+        return self.dataset if written is None else self.dataset.model_copy(update={"format": written})
+
+    def _batches_of(self, found: Found, sha256: str, arrivals: Arrivals) -> list[str]:
+        """The batches of a file whose bytes are kept."""
+        rule = self.settings.batch
+        if rule.rule == "per file":
+            return [file_key(found.path, arrivals)]
+        if rule.by == "arrival time":
+            # A corrected file stays where it arrived first.
+            return arrivals.keys_of(found.path) or [slot_key(rule, datetime.fromtimestamp(found.modified, UTC))]
+        return self._slice(found.path, sha256)
+
+    def _slice(self, path: str, sha256: str) -> list[str]:
+        """The batches of a file's rows, which are kept sliced; one for the whole file where it cannot be read."""
+        kept, sliced = self.spool.find(sha256), self.spool.sliced(sha256)
+        assert kept is not None  # noqa: S101
+        undated = f"undated-{slug(path)[:40]}-{digest_of(path)[:8]}"
+        with TemporaryDirectory(dir=kept.parent) as base:
+            name = path.rpartition("/")[2]
+            (Path(base) / name).hardlink_to(kept)
+            settings = self._declared.model_copy(update={"files": [FileSettings(path=name)]})
+            timestamp = self._declared.with_role("timestamp")[0]
+            fresh = self.spool.fresh()
+            try:
+                keys = slice_file(Path(base), settings, timestamp, self.settings.batch, undated, fresh)
+                fresh.replace(sliced)
+            except InputRefused:
+                return [undated]
+            finally:
+                fresh.unlink(missing_ok=True)
+        return sorted(keys)
+
+    def _rows_of(self, source: Taken, key: str) -> tuple[Path, bool]:
+        """A file with the rows of a batch, and whether they were cut out of the file that was taken."""
+        kept = bring(self.inbox, self.spool, source)
+        if not self.settings.batch.by_event:
+            return kept, False
+        sliced = self.spool.sliced(source.sha256)
+        if not sliced.is_file():
+            self._slice(source.path, source.sha256)
+        if not sliced.is_file():
+            return kept, False
+        part = self.spool.fresh()
+        cut(sliced, key, part)
+        return part, True
 
     def summarize(self, stage: Stage, accepted: Accepted) -> tuple[Result, str, bool]:
         """Store what is known of a published batch as the result of `batch`.

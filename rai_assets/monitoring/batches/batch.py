@@ -30,7 +30,8 @@ class BatchRecord:
         rows: How many.
         sources: The files that the rows came from, in order.
         source_rows: How many rows came from each.
-        time: The time of the batch, ISO, UTC: when its newest file was changed last.
+        time: The time of the batch, ISO, UTC: begin of its hour or day, else when its newest file was changed last.
+        span: First and last instant of its rows, ISO, UTC; None where they have no times.
         columns: The contract of the stored table, as JSON; None where no file could be read.
         findings: Of every rule its name, whether it holds, whether it had to, and the outcome in words.
     """
@@ -42,8 +43,14 @@ class BatchRecord:
     sources: tuple[Taken, ...]
     source_rows: tuple[int, ...]
     time: str
+    span: tuple[str, str] | None
     columns: dict[str, Any] | None
     findings: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def title(self) -> str:
+        """The batch in one line."""
+        return f"Batch {self.key}, revision {self.revision}: {self.rows:,} rows"
 
     @property
     def digest(self) -> str:
@@ -61,7 +68,8 @@ class BatchRecord:
         if value is None:
             return None
         sources = tuple(Taken(**source) for source in value["sources"])
-        plain = {"source_rows": tuple(value["source_rows"]), "findings": tuple(value["findings"])}
+        span = None if value["span"] is None else tuple(value["span"])
+        plain = {"source_rows": tuple(value["source_rows"]), "findings": tuple(value["findings"]), "span": span}
         return cls(**{**value, "sources": sources, **plain})
 
 

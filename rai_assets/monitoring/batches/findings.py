@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rai_assets.data.rules import RuleResult, rules_of
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import InputRefused
+from rai_assets.monitoring.batches.settings import BatchSettings
+from rai_assets.monitoring.batches.slicing import in_utc, slot_of
 
-READABLE, SIZE = "readable", "usual_size"
+READABLE, TIME, LATENESS, SIZE = "readable", "event_time", "lateness", "usual_size"
 _ALWAYS = {
     READABLE: "The files can be read as the contract says, and have rows.",
+    TIME: "Every time is a known instant, and none is later than the file that tells of it.",
+    LATENESS: "No rows of a further file come too late for a batch that was accepted already.",
     SIZE: "The batch is not ten times bigger or smaller than usual.",
 }
 _ADVICE = frozenset({SIZE})  # a batch is not refused for these
 _TIMES = 10
+_SKEW = timedelta(minutes=5)  # between the clocks of those who write rows and files
 _FEWEST_BATCHES = 5  # before anything is usual
 
 
@@ -84,3 +93,64 @@ def usual_size(rows: int, former: Sequence[int]) -> Finding:
     usual = median(former)
     fits = usual / _TIMES < rows < usual * _TIMES
     return Finding(SIZE, fits, False, f"{rows:,} rows; the middle of {len(former)} batches has {usual:,.0f}.", not fits)
+
+
+def event_time(column: str, times: pa.ChunkedArray, rule: BatchSettings, arrived: datetime) -> Finding:
+    """Whether the rows' times can be.
+
+    Args:
+        column: The column of the times.
+        times: Of every row; timestamp, in UTC if it has a zone.
+        rule: What one batch is.
+        arrived: When the newest file of the batch was changed last.
+    """
+    known = times.drop_null().combine_chunks()
+    problems: list[tuple[str, int]] = []
+    if known.type.tz is None and rule.time_zone is None:
+        if rule.by_event and len(known):
+            return Finding(
+                TIME,
+                False,
+                True,
+                f"The times in column {column!r} have no offset, e.g. {known[0]}; declare `batch: {{time_zone: ...}}`.",
+                len(known),
+                (column,),
+            )
+        instants = known.cast(pa.timestamp("us", tz="UTC"))
+        limit = arrived + timedelta(days=1)  # wherever its clock stands
+    else:
+        instants = in_utc(known, rule.time_zone)
+        limit = arrived + _SKEW
+        if instants.null_count:
+            gone = known.filter(instants.is_null())
+            problems.append((f"{gone[0]} is left out by the clocks of {rule.time_zone}", len(gone)))
+    late = instants.drop_null()
+    late = late.filter(pc.greater(late, pa.scalar(limit, late.type)))
+    if len(late):
+        said = f"{pc.max(late).as_py():%Y-%m-%d %H:%M} UTC is later than its file, of {arrived:%Y-%m-%d %H:%M} UTC"
+        problems.append((said, len(late)))
+    if not problems:
+        return Finding(TIME, True, True, _ALWAYS[TIME], columns=(column,))
+    sentence = "\n".join(f"column {column!r}: {said} ({count:,} rows)" for said, count in problems)
+    return Finding(TIME, False, True, sentence, sum(count for _, count in problems), (column,))
+
+
+def lateness(key: str, rule: BatchSettings, further: Sequence[datetime]) -> Finding:
+    """Whether files bring rows of an accepted batch while it may still change.
+
+    Args:
+        key: The batch.
+        rule: What one batch is.
+        further: When the files arrived that the accepted batch has no rows of yet.
+    """
+    slot = slot_of(rule, key)
+    if slot is not None and further:
+        end = slot[1] + timedelta(hours=rule.lateness)
+        late = [time for time in further if time > end]
+        if late:
+            sentence = (
+                f"The batch was accepted without these rows, and they arrived on {max(late):%Y-%m-%d %H:%M} UTC, after "
+                f"{end:%Y-%m-%d %H:%M} UTC; a longer `lateness` lets them in."
+            )
+            return Finding(LATENESS, False, True, sentence, len(late))
+    return Finding(LATENESS, True, True, _ALWAYS[LATENESS])

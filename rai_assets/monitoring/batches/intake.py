@@ -16,6 +16,7 @@ from rai_assets.monitoring.batches.arrivals import Arrivals, Taken
 from rai_assets.monitoring.batches.sources import Found, Inbox
 from rai_assets.provenance import digest_of
 
+_SLICED = ".sliced"
 _NOT_SLUG = re.compile(r"[^a-z0-9_]+")
 _LONGEST = 80  # characters of a slug
 _YOUNG_SECONDS = 3600.0
@@ -41,6 +42,7 @@ def look(
     inbox: Inbox,
     arrivals: Arrivals,
     spool: Spool,
+    assign: Callable[[Found, str], Iterable[str]],
     *,
     settle: float,
     limit: int,
@@ -52,6 +54,7 @@ def look(
         inbox: Where data arrive.
         arrivals: The ledger.
         spool: Where the bytes are kept.
+        assign: The batches that the rows of a file belong to, once its bytes with this digest are kept.
         settle: Seconds for which a file has kept its size and stamp before it is taken.
         limit: Most files that are taken.
         now: The clock, seconds since 1970.
@@ -82,7 +85,7 @@ def look(
         if len(taken) >= limit or now() - began > _TAKING_SECONDS:
             break
         try:
-            kind = _take(inbox, arrivals, spool, found, now())
+            kind = _take(inbox, arrivals, spool, assign, found, now())
         except RaiError as fault:
             problems.append(str(fault))
             continue
@@ -91,15 +94,21 @@ def look(
     return Looked(taken, waiting + len(ready) - len(taken), tuple(problems))
 
 
-def _take(inbox: Inbox, arrivals: Arrivals, spool: Spool, found: Found, now: float) -> str | None:
+def _take(
+    inbox: Inbox,
+    arrivals: Arrivals,
+    spool: Spool,
+    assign: Callable[[Found, str], Iterable[str]],
+    found: Found,
+    now: float,
+) -> str | None:
     fresh = spool.fresh()
     try:
         copied = inbox.copy(found.path, fresh)
         if copied is None or (copied.found.size, copied.found.stamp) != (found.size, found.stamp):
             return None  # it is being written: the next look sees it as it is then
-        keys = [file_key(found.path, arrivals)]
         spool.keep(fresh, copied.sha256)
-        return arrivals.take(copied.found, copied.sha256, keys, now)
+        return arrivals.take(copied.found, copied.sha256, assign(found, copied.sha256), now)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -128,12 +137,16 @@ class Spool:
         path = self._folder / sha256
         return path if path.is_file() else None
 
+    def sliced(self, sha256: str) -> Path:
+        """Where the rows of these bytes are, with the batch of each, once they were sliced."""
+        return self._folder / f"{sha256}{_SLICED}"
+
     def sweep(self, in_use: Iterable[str], now: float) -> None:
         """Remove what no batch waits for any more, and what dead processes left; nothing younger than an hour."""
         kept = set(in_use)
         for path in self._folder.glob("*"):
             with suppress(FileNotFoundError):
-                if path.name not in kept and path.stat().st_mtime < now - _YOUNG_SECONDS:
+                if path.name.removesuffix(_SLICED) not in kept and path.stat().st_mtime < now - _YOUNG_SECONDS:
                     path.unlink()
 
 

@@ -1,10 +1,11 @@
-"""The declaration of an inbox."""
+"""The declaration of an inbox, and of what one batch is."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rai_assets.data.columns import Strict
 from rai_assets.data.settings import Format
@@ -27,3 +28,47 @@ class InboxSettings(Strict):
     format: Format | None = None
     complete: Literal["unchanged", "marker", "rename"] = "unchanged"
     settle: Annotated[float, Field(ge=0, le=86_400)] = 30
+
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone; they have names like Europe/Berlin or UTC") from error
+    return name
+
+
+class BatchSettings(Strict):
+    """What one batch is.
+
+    Attributes:
+        rule: `per file`, the rows of one file; or the rows of one hour or day of UTC: `hourly`, `daily`.
+        by: Whose hour or day: that of a row's timestamp (`event time`), or of its file's last change (`arrival time`).
+        time_zone: IANA name of the zone of times that have no offset; such times are refused without it. Of an hour
+            that comes twice, the first is meant.
+        lateness: Hours after the end of its hour or day for which rows of a further file still make an accepted batch
+            again; corrected files always do.
+    """
+
+    rule: Literal["per file", "hourly", "daily"] = "per file"
+    by: Literal["event time", "arrival time"] = "event time"
+    time_zone: Annotated[str, AfterValidator(_check_zone)] | None = None
+    lateness: Annotated[float, Field(ge=0, le=87_600)] = 48
+
+    @property
+    def by_event(self) -> bool:
+        """Whether rows of one file may belong to several batches."""
+        return self.rule != "per file" and self.by == "event time"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> BatchSettings:
+        if self.rule == "per file" and self.model_fields_set & {"by", "lateness"}:
+            raise ValueError("`by` and `lateness` are said of `hourly` and `daily` batches")
+        return self
+
+
+def _short(value: Any) -> Any:
+    return {"rule": value} if isinstance(value, str) else value
+
+
+BatchRule = Annotated[BatchSettings, BeforeValidator(_short)]

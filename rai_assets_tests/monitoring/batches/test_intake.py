@@ -1,0 +1,181 @@
+"""When a file is taken out of an inbox, and that a half-written one never is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rai_assets.errors import RaiError
+from rai_assets.monitoring.batches import sources
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.intake import Looked, Spool, file_key, look, slug
+from rai_assets.monitoring.batches.settings import InboxSettings
+from rai_assets.monitoring.batches.sources import FolderInbox
+
+
+class Watch:
+    """An inbox that is looked into at times of our choice."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder / "inbox"
+        self.folder.mkdir()
+        self.settings = InboxSettings.model_validate({"path": "inbox", **settings})
+        self.inbox = FolderInbox(folder, self.settings)
+        self.ledger = Arrivals(folder / "state" / "arrivals.sqlite")
+        self.spool = Spool(folder / "state" / "taken")
+        self.now = 1_000_000.0
+
+    def look(self, after: float = 0.0, limit: int = 50) -> Looked:
+        self.now += after
+        settle = self.settings.settle if self.settings.complete == "unchanged" else 0.0
+        return look(
+            self.inbox,
+            self.ledger,
+            self.spool,
+            lambda found, _: [file_key(found.path, self.ledger)],
+            settle=settle,
+            limit=limit,
+            now=lambda: self.now,
+        )
+
+    def taken(self, after: float = 0.0) -> list[str]:
+        looked = self.look(after)
+        assert looked.problems == ()
+        return sorted(looked.taken)
+
+
+def test_a_file_is_taken_when_it_kept_its_size_and_time_for_the_settling_time(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=30)
+    path = watch.folder / "a.csv"
+    path.write_text("x")
+    assert watch.taken() == []
+    assert watch.taken(20) == []
+    path.write_text("x,y")
+    assert watch.taken(20) == [], "it grew: the time begins again"
+    assert watch.taken(29) == []
+    assert watch.taken(1) == ["a.csv"]
+    assert watch.taken(60) == []
+
+
+def test_with_markers_a_file_waits_for_its_own(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, complete="marker")
+    (watch.folder / "a.csv").write_text("x")
+    (watch.folder / "b.csv.done").write_text("")
+    assert watch.taken(100) == []
+    (watch.folder / "a.csv.done").write_text("")
+    assert watch.taken() == ["a.csv"]
+
+
+def test_with_renames_a_file_is_taken_at_once_and_an_unfinished_name_never(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, complete="rename")
+    for name in (".a.csv", "_a.csv", "a.csv.part", "a.csv.tmp"):
+        (watch.folder / name).write_text("x")
+    assert watch.taken(100) == []
+    (watch.folder / "a.csv.part").rename(watch.folder / "a.csv")
+    assert watch.taken() == ["a.csv"]
+
+
+@pytest.mark.parametrize("change", ["shrinks", "grows", "goes away", "is replaced"])
+def test_a_file_that_changes_while_it_is_read_is_not_taken(
+    tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(tmp_path, settle=0)
+    path = watch.folder / "a.csv"
+    path.write_bytes(b"x" * 3_000_000)
+    changes: dict[str, Callable[[], object]] = {
+        "shrinks": lambda: os.truncate(path, 1_500_000),
+        "grows": lambda: path.open("ab").write(b"more"),
+        "goes away": path.unlink,
+        "is replaced": lambda: (
+            (tmp_path / "other").write_bytes(b"y" * 3_000_000) and (tmp_path / "other").replace(path)
+        ),
+    }
+
+    class Digest:
+        """SHA-256 that has the file changed once, after its first megabyte."""
+
+        def __init__(self) -> None:
+            self.real, self.first = hashlib.sha256(), True
+
+        def update(self, chunk: bytes) -> None:
+            self.real.update(chunk)
+            if self.first:
+                self.first = False
+                changes[change]()
+
+        def hexdigest(self) -> str:
+            return self.real.hexdigest()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources.hashlib, "sha256", Digest)
+        assert watch.taken() == []
+    assert not list(watch.spool._folder.glob("*")), "nothing half-read is kept"
+    assert watch.taken(60) == ([] if change == "goes away" else ["a.csv"])
+    if change != "goes away":
+        (taken,) = watch.ledger.sources("a")
+        assert taken.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    (tmp_path / "secret.csv").write_text("x")
+    (watch.folder / "a.csv").symlink_to(tmp_path / "secret.csv")
+    (watch.folder / "folder").symlink_to(tmp_path)
+    assert watch.taken() == []
+
+
+def test_an_inbox_that_is_away_says_so_and_nothing_is_forgotten(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    (watch.folder / "a.csv").write_text("x")
+    assert watch.taken() == ["a.csv"]
+    watch.folder.rename(tmp_path / "away")
+    with pytest.raises(RaiError, match="no such file"):
+        watch.look()
+    (tmp_path / "away").rename(watch.folder)
+    assert watch.taken(600) == []
+
+
+def test_no_more_than_the_limit_is_taken_at_once_the_oldest_first(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    for number in range(5):
+        path = watch.folder / f"{number}.csv"
+        path.write_text(str(number))
+        os.utime(path, (500_000 - number, 500_000 - number))
+    looked = watch.look(limit=2)
+    assert sorted(looked.taken) == ["3.csv", "4.csv"]
+    assert looked.waiting == 3
+
+
+def test_the_pause_before_a_batch_is_asked_for_again_doubles(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    (watch.folder / "a.csv").write_text("x")
+    watch.taken()
+    ledger, now = watch.ledger, watch.now
+    numbers = []
+    for pause in (30, 60, 120):
+        (request,) = ledger.pending(10, now)
+        numbers.append(request.number)
+        ledger.ended_without_verdict("a", now)
+        assert ledger.pending(10, now + pause - 1) == []
+        now += pause
+    assert sorted(set(numbers)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("2026-01-05.csv", "2026-01-05"),
+        ("Orders Jänner.csv.gz", "orders-janner"),
+        ("in/2026/a.b.parquet", "a-b"),
+        ("../../etc/passwd", "passwd"),
+        ("--.csv", ""),
+        ("\n.csv", ""),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_a_name_becomes_a_key_of_our_grammar(name: str, expected: str) -> None:
+    assert slug(name) == expected
