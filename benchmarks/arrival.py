@@ -1,6 +1,7 @@
 """What one look into an inbox of 10,000 known files costs, and what it costs when a hundred of them are new.
 
-A look lists the folder, takes the status of every file and compares it with the ledger; bytes are read of new files only.
+A look lists the folder, takes the status of every file and compares it with the ledger; bytes are read of new files
+only.
 """
 
 from __future__ import annotations

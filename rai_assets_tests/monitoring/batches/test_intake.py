@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,13 +87,13 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(
     watch = Watch(tmp_path, settle=0)
     path = watch.folder / "a.csv"
     path.write_bytes(b"x" * 3_000_000)
+    other = tmp_path / "other"
+    other.write_bytes(b"y" * 3_000_000)
     changes: dict[str, Callable[[], object]] = {
         "shrinks": lambda: os.truncate(path, 1_500_000),
         "grows": lambda: path.open("ab").write(b"more"),
         "goes away": path.unlink,
-        "is replaced": lambda: (
-            (tmp_path / "other").write_bytes(b"y" * 3_000_000) and (tmp_path / "other").replace(path)
-        ),
+        "is replaced": lambda: other.replace(path),
     }
 
     class Digest:
@@ -111,7 +112,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(
             return self.real.hexdigest()
 
     with monkeypatch.context() as patch:
-        patch.setattr(sources.hashlib, "sha256", Digest)
+        patch.setattr(sources, "hashlib", SimpleNamespace(sha256=Digest))
         assert watch.taken() == []
     assert not list(watch.spool._folder.glob("*")), "nothing half-read is kept"
     assert watch.taken(60) == ([] if change == "goes away" else ["a.csv"])
