@@ -91,7 +91,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(
     other.write_bytes(b"y" * 3_000_000)
     changes: dict[str, Callable[[], object]] = {
         "shrinks": lambda: os.truncate(path, 1_500_000),
-        "grows": lambda: path.open("ab").write(b"more"),
+        "grows": lambda: path.write_bytes(b"x" * 4_000_000),
         "goes away": path.unlink,
         "is replaced": lambda: other.replace(path),
     }
