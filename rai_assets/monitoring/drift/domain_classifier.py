@@ -62,8 +62,7 @@ def tell_apart(
     fitted, held = zip(*(_halves(table, rng) for table in (reference, current)), strict=True)
     encoding = Encoding.fit(pa.concat_tables(fitted).combine_chunks(), features, "codes_nan")
     classifier = HistGradientBoostingClassifier(
-        max_iter=50, max_leaf_nodes=15, early_stopping=False, class_weight="balanced",
-        random_state=int(rng.integers(2**31)),
+        max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=int(rng.integers(2**31))
     )  # fmt: skip
     classifier.fit(np.concatenate([encoding.matrix(part) for part in fitted]), _sides(*fitted))
     matrix, side = np.concatenate([encoding.matrix(part) for part in held]), _sides(*held)
