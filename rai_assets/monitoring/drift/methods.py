@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from rai_assets.data.profiling import named_like_identifier
 from rai_assets.errors import Undefined
 from rai_assets.monitoring.drift import calibration, statistics, words
-from rai_assets.monitoring.drift.calibration import PValue, Statistic
+from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.columns import Kind, Sample, aligned
 from rai_assets.monitoring.drift.settings import DriftSettings, Method
+from rai_assets.monitoring.drift.statistics import Measure
 
 _FEW = 10  # numbers with no more distinct values on both sides are compared as categories
 _TEXT_DISTINCT, _TEXT_SHARE = 30, 0.5  # more distinct texts, and for a larger share of the rows, are no categories
@@ -116,7 +117,8 @@ def measure(column: Column, method: Method, reference: Sample, current: Sample) 
     if method == "vocabulary":
         return words.distance(column.texts, reference, current)
     values, counts = aligned(reference, current)
-    value = float(redrawn(column, method, values, counts[0])(counts[:1], counts[1:])[0])
+    of = measures(column, [method], values, counts[0])[method]
+    value = float(of(counts[:1], counts[1:])[0])
     if not np.isfinite(value):
         raise Undefined("infinite values have no distance")
     return value
@@ -126,37 +128,33 @@ def _missing_share(side: Sample) -> float:
     return float(side.counts[side.values == 1].sum() / side.n)
 
 
-def redrawn(column: Column, method: Method, values: NDArray[np.float64], reference: NDArray[np.int64]) -> Statistic:
-    """The statistic of a method as a function of the counts of both sides, shape (b, k) each.
+def measures(
+    column: Column, methods: Sequence[Method], values: NDArray[np.float64], reference: NDArray[np.int64]
+) -> dict[Method, Measure]:
+    """The statistics of methods on a table of counts.
 
     Args:
         column: The column.
-        method: The method.
+        methods: Any but `vocabulary`.
         values: The values of the table, shape (k,).
-        reference: Counts of the reference as observed, shape (k,).
+        reference: Counts of the reference as observed, shape (k,): they decide whether a number has cells at all.
     """
-    if method in ("ks", "length"):
-        return statistics.ks
-    if method == "wasserstein":
-        return partial(statistics.wasserstein, values=values)
-    if method == "missing":
-        return statistics.l_infinity
-    plain: dict[str, Statistic] = {
-        "psi": statistics.psi,
-        "jensen_shannon": statistics.jensen_shannon,
-        "hellinger": statistics.hellinger,
-        "chi_squared": statistics.chi_squared,
-        "l_infinity": statistics.l_infinity,
-        "unseen": statistics.unseen,
+    few = column.kind == "category" or statistics.value_by_value(reference)
+    bins = statistics.as_they_are if few else partial(statistics.doane_bins, values=values)
+    deciles = statistics.as_they_are if column.kind == "category" else statistics.quantile_bins
+    known: dict[Method, Measure] = {
+        "ks": Measure(statistics.ks),
+        "length": Measure(statistics.ks),
+        "wasserstein": Measure(partial(statistics.wasserstein, values=values)),
+        "psi": Measure(statistics.psi, deciles),
+        "jensen_shannon": Measure(statistics.jensen_shannon, bins),
+        "hellinger": Measure(statistics.hellinger, bins),
+        "chi_squared": Measure(statistics.chi_squared),
+        "l_infinity": Measure(statistics.l_infinity),
+        "unseen": Measure(statistics.unseen),
+        "missing": Measure(statistics.l_infinity),
     }
-    of = plain[method]
-    if column.kind == "category" or method == "chi_squared":
-        return of
-    if method == "psi":
-        return lambda one, other: of(*statistics.quantile_bins(one, other))
-    if statistics.value_by_value(reference):
-        return of
-    return lambda one, other: of(*statistics.doane_bins(one, other, values))
+    return {method: known[method] for method in methods}
 
 
 def effect(method: Method, statistic: float, reference: Sample, current: Sample) -> float:
@@ -230,7 +228,6 @@ def p_values(
             waiting.append(method)
     if waiting:
         values, counts = table_of(column, waiting[0], *sides[waiting[0]])
-        of = {method: redrawn(column, method, values, counts[0]) for method in waiting}
-        drawn = calibration.permuted(counts[0], counts[1], of, rng, draws)
-        found |= {method: drawn[method] for method in waiting}
+        of = measures(column, waiting, values, counts[0])
+        found |= calibration.permuted(counts[0], counts[1], of, rng, draws)
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rai_assets.errors import Undefined
 from rai_assets.monitoring.drift.columns import Sample
-from rai_assets.monitoring.drift.methods import Column, redrawn, table_of
+from rai_assets.monitoring.drift.methods import Column, measures, table_of
 from rai_assets.monitoring.drift.settings import DriftSettings, Method
 
 _DRAWS = 200
@@ -87,4 +87,5 @@ def false_alarm_rate(
     before, now = (rng.multinomial(n, p, size=_DRAWS) for n in (reference.n, rows))
     if method == "missing":
         return float(limits.beyond(now[:, values == 1].sum(1) / rows).mean())
-    return float(limits.beyond(redrawn(column, method, values, counts[0])(before, now)).mean())
+    of = measures(column, [method], values, counts[0])[method]
+    return float(limits.beyond(of(before, now)).mean())

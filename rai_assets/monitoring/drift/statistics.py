@@ -6,15 +6,42 @@ side; every statistic is 0 for equal shares. Each side has at least one row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
+Statistic = Callable[[Counts, Counts], Values]
+Cutting = Callable[[Counts, Counts], tuple[Counts, Counts]]
 
 PSI_FLOOR = 1e-4  # shares below it count as it
 PSI_BINS = 10
 _FEW_VALUES, _FEW_SHARE = 50, 0.1  # numbers with so few values in the reference are compared value by value
+
+
+def as_they_are(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """Every value is a cell."""
+    return reference, current
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A statistic and the cells that it looks at, which may depend on the reference.
+
+    Attributes:
+        of: The statistic of the counts of both sides in the cells.
+        cells: From the counts of values to those of cells.
+    """
+
+    of: Statistic
+    cells: Cutting = as_they_are
+
+    def __call__(self, reference: Counts, current: Counts) -> Values:
+        """The statistic of the counts of values."""
+        return self.of(*self.cells(reference, current))
 
 
 def shares(counts: Counts) -> Values:
@@ -119,52 +146,38 @@ def doane_bins(reference: Counts, current: Counts, values: Values) -> tuple[Coun
         current: Counts, shape (..., k).
         values: The values, shape (k,).
     """
-    lead = reference.shape[:-1]
-    binned = [
-        _doane(one, other, values)
-        for one, other in zip(
-            reference.reshape(-1, len(values)),
-            np.broadcast_to(current, reference.shape).reshape(-1, len(values)),
-            strict=True,
-        )
-    ]
-    most = max(len(one) for one, _ in binned)
-    padded = np.zeros((2, len(binned), most), np.int64)
-    for row, pair in enumerate(binned):
-        for side, counts in enumerate(pair):
-            padded[side, row, : len(counts)] = counts
-    return padded[0].reshape(*lead, most), padded[1].reshape(*lead, most)
+    lead, k = reference.shape[:-1], len(values)
+    one, other = (np.broadcast_to(side, reference.shape).reshape(-1, k) for side in (reference, current))
+    edges = doane_edges(one, values)
+    found = np.zeros((2, len(one), max(map(len, edges))), np.int64)
+    reached = [np.concatenate([np.zeros((len(one), 1), np.int64), np.cumsum(side, -1)], -1) for side in (one, other)]
+    for row, cuts in enumerate(edges):
+        # Left-closed bins, the last one closed on both sides.
+        at = np.searchsorted(values, cuts, side="left")
+        at[-1] = np.searchsorted(values, cuts[-1], side="right")
+        for side, upto in zip(found, reached, strict=True):
+            inside = np.diff(upto[row, at])
+            side[row, : len(inside)] = inside
+            side[row, -1] = upto[row, -1] - inside.sum()
+    return found[0].reshape(*lead, -1), found[1].reshape(*lead, -1)
 
 
-def _doane(reference: Counts, current: Counts, values: Values) -> tuple[Counts, Counts]:
-    edges = doane_edges(reference, values)
-    below = np.searchsorted(values, edges[:-1], side="left")
-    cuts = np.append(below, np.searchsorted(values, edges[-1], side="right"))
-    found = []
-    for side in (reference, current):
-        reached = np.concatenate([[0], np.cumsum(side)])
-        inside = np.diff(reached[cuts])
-        found.append(np.append(inside, reached[-1] - inside.sum()))
-    return found[0], found[1]
-
-
-def doane_edges(reference: Counts, values: Values) -> Values:
-    """The edges of Doane's bins of the finite values of a reference."""
-    seen = (reference > 0) & np.isfinite(values)
-    if not seen.any():
-        return np.array([0.0, 1.0])
-    x, w = values[seen], reference[seen]
-    n, low, high = w.sum(), x[0], x[-1]
-    bins = 1
-    if n > 2 and high > low:
-        mean = (w @ x) / n
-        apart = x - mean
-        deviation = np.sqrt((w @ (apart * apart)) / n)
-        if deviation > 0:
-            skewness = abs((w @ np.power(apart / deviation, 3)) / n)
-            error = np.sqrt(6.0 * (n - 2) / ((n + 1.0) * (n + 3)))
-            width = (high - low) / (1.0 + np.log2(n) + np.log2(1.0 + skewness / error))
-            bins = int(np.ceil((high - low) / width))
-    if high == low:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, bins + 1)
+def doane_edges(reference: Counts, values: Values) -> list[Values]:
+    """The edges of Doane's bins of the finite values of every reference, counts of shape (b, k)."""
+    finite = np.isfinite(values)
+    x, w = values[finite], reference[:, finite]
+    if not len(x):
+        return [np.array([0.0, 1.0])] * len(reference)
+    n = np.maximum(w.sum(1), 1)
+    low, high = x[np.argmax(w > 0, 1)], x[len(x) - 1 - np.argmax(w[:, ::-1] > 0, 1)]
+    # About the mean of all, the powers of one row lose no digits.
+    apart = x - (w.sum(0) @ x) / max(w.sum(), 1)
+    first, second, third = (w.astype(np.float64) @ np.stack([apart, apart**2, apart**3], 1) / n[:, None]).T
+    variance = np.maximum(second - first**2, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.abs(third - 3 * first * second + 2 * first**3) / variance**1.5
+        error = np.sqrt(6.0 * (n - 2) / ((n + 1.0) * (n + 3)))
+        width = (high - low) / (1.0 + np.log2(n) + np.log2(1.0 + skewness / error))
+        bins = np.where((n > 2) & (variance > 0), np.ceil((high - low) / width), 1)
+    flat = 0.5 * (low == high)
+    return [np.linspace(*ends, int(count) + 1) for *ends, count in zip(low - flat, high + flat, bins, strict=True)]
