@@ -49,8 +49,9 @@ PUBLISHED_HEAD = """\
 
 Figures that others published about public data sets, and what became of each here. {reproduced} of {all} are computed
 by the functions of this package, from the data and by the preparation that their source describes, and lie within the
-tolerance; `rai_assets_tests/metrics/test_published.py` computes them. The other {waiting} wait for something that the
-package does not do yet. This page is written from `published_figures.csv`, which lies beside the project with the
+tolerance; `rai_assets_tests/metrics/test_published.py` computes them.
+{waiting}
+This page is written from `published_figures.csv`, which lies beside the project with the
 data, and from `rai_assets_tests/metrics/published.py`.
 """
 
@@ -98,9 +99,7 @@ def declaration_page() -> str:
 def published_page() -> str:
     """Every published figure by data set and source, with the definition that gives it or what it waits for."""
     known = published.rows()
-    parts = [
-        PUBLISHED_HEAD.format(reproduced=len(published.REPRODUCED), waiting=len(published.WAITING), all=len(known))
-    ]
+    parts = [PUBLISHED_HEAD.format(reproduced=len(published.REPRODUCED), waiting=_waiting(), all=len(known))]
     for (name, source), figures in groupby(known.values(), lambda row: (row["dataset"], row["source"])):
         parts.append(f"\n## {name}: {source}\n\n")
         parts.append("| id | preparation | metric | group | published | tolerance | here |\n")
@@ -113,6 +112,12 @@ def published_page() -> str:
             numbers = [repr(float(row[field])).removesuffix(".0") for field in ("published", "tolerance")]
             parts.append(f"| {' | '.join([*words, *numbers, _here(row['id'])])} |\n")
     return "".join(parts)
+
+
+def _waiting() -> str:
+    rest = len(published.WAITING)
+    words = "The other one waits" if rest == 1 else f"The other {rest} wait"
+    return f"{words} for something that the package does not do yet." if rest else ""
 
 
 def _here(figure: str) -> str:

@@ -7,7 +7,7 @@ number that its row asks for, and in `published_data` how its rows are prepared.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ from rai_assets_tests.metrics.published_data import (
     ricci_regression,
     whole,
 )
+from rai_assets_tests.metrics.published_drift import FIGURES, AlarmingChunks, ColumnDrift
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +126,8 @@ class Coefficient:
 
 MEN, WOMEN = {"sex": "Male"}, {"sex": "Female"}
 
-REPRODUCED: dict[str, Figure | Coefficient] = {
+REPRODUCED: dict[str, Figure | Coefficient | ColumnDrift | AlarmingChunks] = {
+    **FIGURES,
     "001": Figure(adult_rows("data", "test"), "count"),
     "002": Figure(adult_rows("data"), "count"),
     "003": Figure(adult_rows("test"), "count"),
@@ -175,13 +177,7 @@ REPRODUCED: dict[str, Figure | Coefficient] = {
 """By id: the figures that the product computes."""
 
 
-def _ids(first: int, last: int) -> Iterable[str]:
-    return (f"{number:03}" for number in range(first, last + 1))
-
-
 WAITING: dict[str, str] = {
-    **dict.fromkeys(_ids(21, 68), "drift of a column between two samples"),
-    **dict.fromkeys(_ids(168, 172), "drift of chunks of rows against a reference"),
     "236": "adjusted R² as a definition",
 }
 """By id: what the product does not do yet and the figure needs."""

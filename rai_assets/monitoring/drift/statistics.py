@@ -180,4 +180,5 @@ def doane_edges(reference: Counts, values: Values) -> list[Values]:
         width = (high - low) / (1.0 + np.log2(n) + np.log2(1.0 + skewness / error))
         bins = np.where((n > 2) & (variance > 0), np.ceil((high - low) / width), 1)
     flat = 0.5 * (low == high)
-    return [np.linspace(*ends, int(count) + 1) for *ends, count in zip(low - flat, high + flat, bins, strict=True)]
+    ends = zip((low - flat).tolist(), (high + flat).tolist(), bins.tolist(), strict=True)
+    return [np.linspace(start, stop, int(count) + 1) for start, stop, count in ends]

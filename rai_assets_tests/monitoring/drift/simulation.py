@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.monitoring.drift.columns import Sample
+from rai_assets.monitoring.drift.columns import Kind, Sample
 from rai_assets.monitoring.drift.methods import Column, measure, p_values, prepared
 from rai_assets.monitoring.drift.settings import Method
 
@@ -21,6 +21,7 @@ OF_NUMBERS: tuple[Method, ...] = ("ks", "wasserstein", "psi", "jensen_shannon", 
 DIGITS = {"numbers": 1, "numbers, all different": 12}
 POPULATIONS = (*DIGITS, "missing", *(f"{k} categories" for k in CATEGORIES))
 
+_PART = 500
 _REDRAWN = 199
 """An alarm at 5 % is fewer than 10 exceedances among the first 199 redrawn samples, however many may follow."""
 _DETECTABLE = {2: 5.0, 42: 20.0, 500: 60.0}
@@ -44,6 +45,8 @@ class Alarms:
 
 
 Pair = tuple[Sample, Sample]
+Told = NDArray[np.float64]
+"""Statistics and p-values, shape (draws, 2)."""
 
 
 def zipf(k: int) -> NDArray[np.float64]:
@@ -103,7 +106,7 @@ def counted(counts: NDArray[np.int64]) -> Sample:
 
 def tested(
     column: Column, methods: Sequence[Method], pairs: Iterator[Pair], rng: np.random.Generator
-) -> dict[Method, NDArray[np.float64]]:
+) -> dict[Method, Told]:
     """Statistic (for a rate its distance from the reference's) and p-value of every pair, shape (draws, 2)."""
     found: dict[Method, list[tuple[float, float]]] = {method: [] for method in methods}
     for before, now in pairs:
@@ -118,6 +121,27 @@ def tested(
     return {method: np.array(rows) for method, rows in found.items()}
 
 
+def part(population: str, before: int, now: int, draws: int, seed: int) -> dict[Method, tuple[Told, Told]]:
+    """Statistics and p-values of pairs from one population, and of pairs that differ."""
+    rng = np.random.default_rng([seed, before, now, POPULATIONS.index(population)])
+    kind: Kind = "category" if "categories" in population else "number"
+    column, k = Column("x", kind), int(population.split()[0]) if kind == "category" else 0
+    methods = OF_CATEGORIES if k else OF_NUMBERS if population in DIGITS else ("missing",)
+
+    def pairs(apart: bool) -> Iterator[Pair]:
+        if k:
+            return category_pairs(k, before, now, draws, rng, apart=apart)
+        if population in DIGITS:
+            return number_pairs(before, now, draws, rng, apart=apart, digits=DIGITS[population])
+        return missing_pairs(before, now, draws, rng, apart=apart)
+
+    same = tested(column, methods, pairs(apart=False), rng)
+    others = tested(column, [method for method in methods if method != "unseen"], pairs(apart=True), rng)
+    if k:
+        others |= tested(column, ("unseen",), unseen_pairs(k, before, now, draws, rng), rng)
+    return {method: (same[method], others[method]) for method in methods}
+
+
 @cache
 def alarms(population: str, before: int, now: int, draws: int = DRAWS, seed: int = SEED) -> dict[Method, Alarms]:
     """False alarms and power of every method for a population.
@@ -127,27 +151,16 @@ def alarms(population: str, before: int, now: int, draws: int = DRAWS, seed: int
         before: Rows of the reference.
         now: Current rows.
         draws: Pairs of samples, of either kind.
-        seed: Of the samples and of what is redrawn.
+        seed: Of the samples and of what is redrawn; every 500 draws have the next one.
     """
-    rng = np.random.default_rng([seed, before, now, POPULATIONS.index(population)])
-    if population in DIGITS:
-        column, methods, digits = Column("x", "number"), OF_NUMBERS, DIGITS[population]
-        pairs = [number_pairs(before, now, draws, rng, apart=apart, digits=digits) for apart in (False, True)]
-    elif population == "missing":
-        column, methods = Column("x", "number"), ("missing",)
-        pairs = [missing_pairs(before, now, draws, rng, apart=apart) for apart in (False, True)]
-    else:
-        k = int(population.split()[0])
-        column, methods = Column("x", "category"), OF_CATEGORIES
-        pairs = [category_pairs(k, before, now, draws, rng, apart=apart) for apart in (False, True)]
-    same = tested(column, methods, pairs[0], rng)
-    others = tested(column, [method for method in methods if method != "unseen"], pairs[1], rng)
-    if "unseen" in methods:
-        others |= tested(column, ("unseen",), unseen_pairs(k, before, now, draws, rng), rng)
-    return {method: _alarms(same[method], others[method]) for method in methods}
+    parts = [part(population, before, now, min(_PART, draws), seed + at) for at in range(-(-draws // _PART))]
+    return {
+        method: _alarms(*(np.concatenate([found[method][side] for found in parts]) for side in (0, 1)))
+        for method in parts[0]
+    }
 
 
-def _alarms(same: NDArray[np.float64], others: NDArray[np.float64]) -> Alarms:
+def _alarms(same: Told, others: Told) -> Alarms:
     critical = np.quantile(same[:, 0], 1 - LEVEL, method="higher")
     return Alarms(
         false=float((same[:, 1] <= LEVEL).mean()),
