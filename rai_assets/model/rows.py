@@ -44,7 +44,7 @@ def scored_rows(
 
     Args:
         contract: Roles of the columns.
-        table: Rows of one split.
+        table: Rows of one split; without a column of the target its labels have not arrived.
         split: Its name.
         scores: A model's answer, (n, k) probabilities or (n,) values, in the order of the table. None: the columns
             with the roles prediction and score speak. A logged decision stands as it is; where only a score is
@@ -62,7 +62,7 @@ def scored_rows(
         )
     known: dict[str, NDArray[np.bool_]] = {}
     target = None
-    if contract.target is not None:
+    if contract.target is not None and contract.target in table.column_names:
         target, known["target missing"] = values_of(contract, table, contract.target)
     if scores is not None:
         probability = contract.task != "regression"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rai_assets.data.columns import Strict
 from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings
+from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.performance.settings import PerformanceSettings
 
 
 class ProductionSettings(Strict):
@@ -12,7 +14,11 @@ class ProductionSettings(Strict):
     Attributes:
         inbox: Where new data arrive.
         batch: What one batch is; `per file`, `hourly` and `daily` may stand alone.
+        drift: How the columns of a batch are compared with the reference.
+        performance: How performance, attributions and gaps between groups are compared.
     """
 
     inbox: InboxSettings
     batch: BatchRule = BatchSettings()
+    drift: DriftSettings = DriftSettings()
+    performance: PerformanceSettings = PerformanceSettings()

@@ -6,9 +6,9 @@ A partition is a data branch, or a batch of production.
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,6 +47,8 @@ class ResultAsset:
         requirements: The requirements measured by this asset; each becomes a check, not blocking here.
         outside: What the result depends on beyond the declaration and the store, as JSON: files, library versions.
         per: What one partition of it is.
+        checks: {name: what holds when it passes} of the checks that the body answers in the result's fact `checks`;
+            one that fails is a warning.
     """
 
     thing: str
@@ -61,11 +63,18 @@ class ResultAsset:
     requirements: Sequence[Requirement] = ()
     outside: "Callable[[Stage], Any]" = lambda _: {}
     per: Per = "branch"
+    checks: "Mapping[str, str]" = field(default_factory=dict)
 
     def build(self, keys: UseCaseKeys) -> dg.AssetsDefinition:
         """The Dagster asset with its checks."""
         partitions = partitions_of(keys, self.per)
         specs = [requirement_spec(keys, self.thing, item, partitions) for item in self.requirements]
+        specs += [
+            dg.AssetCheckSpec(
+                name, asset=dg.AssetKey(keys.asset(self.thing)), description=said, partitions_def=partitions
+            )
+            for name, said in self.checks.items()
+        ]
         opened = open_stage if self.per == "branch" else open_batch
 
         @dg.asset(
@@ -78,9 +87,8 @@ class ResultAsset:
             with opened(context, lake, keys, self.thing) as stage:
                 given = [self.settings, self.outside(stage)]
                 result, commit, reused = stage.produce(self.thing, given, self.reads, self.compute)
-                return materialization(
-                    stage, result, commit, reused, self.present(result), requirement_results(result, self.requirements)
-                )
+                checks = [*requirement_results(result, self.requirements), *answered(result, self.checks)]
+                return materialization(stage, result, commit, reused, self.present(result), checks)
 
         return produce
 
@@ -226,6 +234,20 @@ def requirement_spec(
 def requirement_results(result: "Result", requirements: Sequence[Requirement]) -> list[dg.AssetCheckResult]:
     """One check result per requirement: pass, fail (error) or cannot tell (warning)."""
     return [verdict_check(requirement, judge(requirement, result.numbers)) for requirement in requirements]
+
+
+def answered(result: "Result", checks: Iterable[str]) -> list[dg.AssetCheckResult]:
+    """The checks that the body of an asset answered."""
+    found = result.facts.get("checks", {})
+    return [
+        dg.AssetCheckResult(
+            check_name=name,
+            passed=found[name]["passed"],
+            severity=dg.AssetCheckSeverity.WARN,
+            description=found[name]["sentence"],
+        )
+        for name in checks
+    ]
 
 
 def verdict_check(requirement: Requirement, verdict: Verdict) -> dg.AssetCheckResult:

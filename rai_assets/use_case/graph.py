@@ -56,7 +56,7 @@ def build(declared: Declared) -> dg.Definitions:
         jobs.append(_promotion_job(keys))
     sensors = []
     if use_case.production is not None:
-        made = batch_assets(use_case.dataset, use_case.production, has_model=use_case.model is not None)
+        made = batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
         assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
         assets += [asset.build(keys) for asset in made]
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])

@@ -1,0 +1,235 @@
+"""The questions asked of one accepted batch, each with the checks that it answers and the result that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from rai_assets.analysis.explanation.compute import compute as explain
+from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.data.columns import Role
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.number import Number
+from rai_assets.model.inputs import AuditInputs
+from rai_assets.model.rows import ScoredRows
+from rai_assets.model.scoring import ScoringSession
+from rai_assets.monitoring.batches.reference import Reference, scored_batch
+from rai_assets.monitoring.batches.scoring import batch_of
+from rai_assets.monitoring.drift.compute import drift
+from rai_assets.monitoring.drift.multivariate import multivariate_drift
+from rai_assets.monitoring.drift.result import DriftRow
+from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
+from rai_assets.monitoring.performance.estimated import estimated_performance
+from rai_assets.monitoring.performance.fairness import fairness_drift
+from rai_assets.monitoring.performance.settings import PerformanceSettings
+from rai_assets.store.results import Result
+from rai_assets.store.stage import Stage
+
+_COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
+MODEL_DECISION, MODEL_SCORE = "decision of the model", "score of the model"
+COLUMNS_ALONE, COLUMNS_TOGETHER = "columns_unchanged", "columns_together_unchanged"
+SAME_REASONS, GAPS_NOT_WIDER, NOT_LOWER = "same_reasons", "gaps_not_wider", "performance_not_lower"
+_MAIN_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found of one batch.
+
+    Attributes:
+        findings: Numbers, charts, tables and notes.
+        checks: {check: (it holds, the outcome in words)}; what cannot be told holds, and says so.
+        rows: Comparisons, flat.
+    """
+
+    findings: Findings
+    checks: Mapping[str, tuple[bool, str]]
+    rows: Sequence[Mapping[str, Any]] = field(default=())
+
+
+def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *, seed: int | None) -> Result:
+    """The result that is stored for an answer."""
+    model = None if reference.champion is None else reference.champion.version.digest
+    provenance = stage.provenance(model=model, seed=seed)
+    found = answer.findings
+    return Result(
+        asset=thing,
+        provenance=provenance,
+        numbers=[number.pinned(provenance) for number in found.numbers],
+        charts=found.charts,
+        tables=found.tables,
+        notes=found.notes,
+        facts={
+            "checks": {name: {"passed": passed, "sentence": said} for name, (passed, said) in answer.checks.items()},
+            "rows": list(answer.rows),
+            "reference": {"commit": reference.dataset.commit, "split": reference.split, "digest": reference.digest},
+            "single_rows": list(found.single_rows),
+        },
+    )
+
+
+def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed: int) -> Answer:
+    """Which columns, predictions and labels have changed, each by itself and all together."""
+    batch = batch_of(stage)
+    contract = reference.contract
+    ordered = settings.timestamp or contract.timestamp or ""
+    names = [item.name for item in contract if any(role in item.roles for role in _COMPARED)]
+    now = batch.table()
+    arrived = contract.target not in now.column_names or now.column(contract.target).null_count < now.num_rows
+    shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]
+    kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
+    before, now = reference.table(kept), now.select(kept)
+    features: Sequence[Any] = ()
+    if reference.champion is not None:
+        features = [item for item in reference.champion.version.features if item.name in shared]
+        scored = reference.scored(reference.split), scored_batch(stage, reference, batch.table())
+        before, now = (_with_answers(table, side) for table, side in zip((before, now), scored, strict=True))
+    asked = settings.model_copy(
+        update={
+            "timestamp": ordered if ordered in kept else None,
+            "importance": settings.importance or reference.importance,
+        }
+    )
+    alone = drift(before, now, asked, seed=seed)
+    if asked.timestamp is not None:
+        before = before.sort_by(asked.timestamp)
+    together = multivariate_drift(
+        before, now, features, seed=seed, ordered=asked.timestamp is not None, level=asked.level / 2
+    )
+    absent = [name for name in names if name not in shared]
+    notes = [f"Not in the batch: {', '.join(absent)}."] if absent else []
+    found = Findings(
+        numbers=[*_numbers(alone.rows), *together.findings.numbers],
+        charts=dict(together.findings.charts),
+        notes=[*notes, *alone.notes, *together.findings.notes],
+    )
+    checks = {COLUMNS_ALONE: _alone(alone.drifted, alone.rows), COLUMNS_TOGETHER: _together(together.rows)}
+    return Answer(found, checks, [row.as_json() for row in (*alone.rows, *together.rows)])
+
+
+def ask_attributions(
+    stage: Stage, reference: Reference, settings: PerformanceSettings, explanation: ExplanationSettings, seed: int
+) -> Answer:
+    """Whether the champion goes by the same columns in the batch as in its audit."""
+    champion, kept = reference.champion, reference.explanations()
+    if champion is None or kept is None:
+        return _unknown(SAME_REASONS, "the champion's audit kept no explanations to compare with")
+    table = batch_of(stage).table()
+    scored = scored_batch(stage, reference, table)
+    with ScoringSession(champion.version) as session:
+        background = reference.dataset.table(split="train")
+        inputs = AuditInputs(
+            scored.table, scored.rows, reference.contract, session, background, seed=seed, progress=stage.progress
+        )
+        now = explain(inputs, explanation)
+    found, rows = Findings(), []
+    units = {number.coordinates.get("class", ""): number.unit for number in kept.numbers}
+    for name, before in kept.tables.items():
+        if not name.startswith("attributions_") or not any(c.startswith(EFFECT) for c in before.column_names):
+            continue
+        index = int(name.rpartition("_")[2])
+        output = champion.version.classes[index] if len(units) > 1 and champion.version.classes else ""
+        compared = attribution_drift(
+            before, now.tables[name], settings, seed=seed, unit=units.get(output, ""), output=output
+        )
+        found.numbers.extend(compared.findings.numbers)
+        found.charts.update(compared.findings.charts)
+        found.notes.extend(compared.findings.notes)
+        rows += list(compared.rows)
+    alarms = [row for row in rows if row.drifted and row.method == "attribution_ndcg"]
+    said = "the order of the columns' importances agrees with that of the champion's audit"
+    if alarms:
+        moved = [row.column for row in rows if row.column and row.drifted][:5]
+        said = f"the nDCG of the importances is {alarms[0].statistic:.3f}, below {settings.least_ndcg:.2f}"
+        said += f"; what moved most: {', '.join(moved)}" if moved else ""
+    return Answer(found, {SAME_REASONS: (not alarms, said)}, [row.as_json() for row in rows])
+
+
+def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettings) -> Answer:
+    """Whether groups are farther apart than in the reference."""
+    scored = scored_batch(stage, reference, batch_of(stage).table())
+    compared = fairness_drift(reference.scored(reference.split), scored, reference.contract, settings)
+    grown = [change for change in compared.changes if change.verdict == "grew"]
+    said = "no gap between groups is seen to have grown"
+    if grown:
+        named = [f"{item.definition.partition('@')[0]} by {item.sensitive} ({item.change:+.3f})" for item in grown[:3]]
+        said = f"grown: {', '.join(named)}" + (f" and {len(grown) - 3} more" if len(grown) > 3 else "")
+    checks = {GAPS_NOT_WIDER: (not grown, said)}
+    return Answer(compared.findings, checks, [asdict(change) for change in compared.changes])
+
+
+def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
+    """How well the champion does, as far as its scores tell before labels arrive."""
+    features = () if reference.champion is None else reference.champion.version.features
+    scored = scored_batch(stage, reference, batch_of(stage).table())
+    if scored.rows.score is None or scored.rows.task == "regression":
+        return _unknown(NOT_LOWER, "performance without labels is estimated from the scores of classes only")
+    known = reference.scored(reference.calibration_split(settings.calibration))
+    found = estimated_performance(known, scored, reference.contract, features, settings, seed=seed)
+    name = f"estimated_{_MAIN_METRIC[scored.rows.task]}@1"
+    estimate = next((item for item in found.numbers if item.definition == name and not item.group), None)
+    return Answer(found, {NOT_LOWER: _lower(estimate, known)})
+
+
+def _lower(estimate: Number | None, known: ScoredRows) -> tuple[bool, str]:
+    """Whether the whole interval of an estimate is under the share of right decisions among the calibration rows."""
+    rows = known.rows
+    if estimate is None or estimate.value is None or rows.target is None or rows.decision is None:
+        why = "" if estimate is None or not estimate.reason else f": {estimate.reason}"
+        return True, f"cannot tell whether the performance is lower{why}"
+    before = float((rows.target == rows.decision).mean())
+    lower = estimate.high is not None and estimate.high < before
+    said = f"estimated accuracy {estimate.value:.3f}, {before:.3f} on the calibration rows"
+    return not lower, said
+
+
+def _unknown(check: str, why: str) -> Answer:
+    return Answer(Findings(notes=[f"Cannot tell: {why}."]), {check: (True, f"cannot tell: {why}")})
+
+
+def _with_answers(table: pa.Table, scored: ScoredRows) -> pa.Table:
+    """Decision and score of the model as two more columns; rows that cannot be measured leave both out."""
+    rows = scored.rows
+    if not scored.keep.all():
+        table = table.filter(pa.array(scored.keep))
+    if rows.decision is not None:
+        names = pa.array(rows.classes, pa.string())
+        table = table.append_column(MODEL_DECISION, names.take(pa.array(rows.decision.astype("int32"))))
+    if rows.score is not None and rows.score.ndim == 1:
+        table = table.append_column(MODEL_SCORE, pa.array(rows.score))
+    return table
+
+
+def _numbers(rows: Sequence[DriftRow]) -> list[Number]:
+    return [
+        Number(
+            row.definition, row.statistic, n=row.n_current, coordinates={"column": row.column},
+            reason=row.reason if row.statistic is None else None,
+        )
+        for row in rows
+        if row.definition
+    ]  # fmt: skip
+
+
+def _alone(alarms: Sequence[DriftRow], rows: Sequence[DriftRow]) -> tuple[bool, str]:
+    compared = {row.column for row in rows if row.drifted is not None}
+    if not compared:
+        return True, "cannot tell: no column can be compared"
+    if not alarms:
+        return True, f"none of {len(compared)} columns has changed beyond chance"
+    names = list(dict.fromkeys(row.column for row in alarms))
+    told = "; ".join(f"{row.column}: {row.drivers}" if row.drivers else row.column for row in alarms[:3])
+    return False, f"{len(names)} of {len(compared)} columns have changed: {', '.join(names[:8])}. {told}"
+
+
+def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
+    alarms = [row for row in rows if row.drifted]
+    if not alarms:
+        known = [row for row in rows if row.drifted is not None]
+        said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
+        return True, said
+    return False, "; ".join(f"{row.method} {row.statistic:.3f} (p {row.p_value:.2g})" for row in alarms)

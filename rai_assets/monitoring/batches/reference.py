@@ -1,0 +1,136 @@
+"""What production is compared with: the held-out rows of the champion's data, scored by the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from rai_assets.data.contract import Contract
+from rai_assets.data.dataset import Dataset
+from rai_assets.data.splits import NAMES
+from rai_assets.keys import MAIN, results_branch
+from rai_assets.model.predictions import scores_of
+from rai_assets.model.rows import ScoredRows, scored_rows
+from rai_assets.model.scoring import ScoringSession
+from rai_assets.monitoring.batches.scoring import Champion, champion_digest, champion_of
+from rai_assets.provenance import digest_of
+from rai_assets.store import results
+from rai_assets.store.protocol import NotFound, VersionedRepository
+from rai_assets.store.stage import Stage
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The rows that batches are compared with.
+
+    Attributes:
+        repository: Where they are stored.
+        dataset: The data that the champion was audited on; those of `main` where decisions are logged.
+        champion: The model that serves; None where decisions are logged.
+    """
+
+    repository: VersionedRepository
+    dataset: Dataset
+    champion: Champion | None
+
+    @property
+    def contract(self) -> Contract:
+        """Roles of the columns."""
+        return self.dataset.contract
+
+    @property
+    def split(self) -> str:
+        """The rows that are compared with: held out from training, or all where nothing was trained."""
+        return "all" if self.champion is None else "test"
+
+    @property
+    def digest(self) -> str:
+        """What identifies the reference: a promotion opens a new epoch."""
+        model = None if self.champion is None else self.champion.version.digest
+        return digest_of({"data": self.dataset.version, "model": model, "split": self.split})
+
+    def calibration_split(self, wanted: str | None) -> str:
+        """The split that says what a score means: as wanted, else calibration where there is one."""
+        if self.champion is None:
+            return "all"
+        there = {NAMES[code] for code in np.unique(self.dataset.split_codes)}
+        return wanted or ("calibration" if "calibration" in there else "test")
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows that are compared with."""
+        return self.dataset.table(columns, split=self.split)
+
+    def scored(self, split: str) -> ScoredRows:
+        """Rows of one split with what the champion, or the log, says of them."""
+        table = self.dataset.table(split=split)
+        if self.champion is None:
+            return scored_rows(self.contract, table, split)
+        with ScoringSession(self.champion.version) as session:
+            scores = session.scores(table)
+        return scored_rows(self.contract, table, split, scores, self.champion.version.threshold)
+
+    @cached_property
+    def importance(self) -> dict[str, float]:
+        """Mean |effect on the score| of every feature in the champion's audit; empty where none was kept."""
+        found = self.explanations()
+        numbers = () if found is None else found.numbers
+        sizes: dict[str, float] = {}
+        for number in numbers:
+            if number.definition == "mean_absolute_shap_value@1" and number.value is not None:
+                feature = number.coordinates["feature"]
+                sizes[feature] = max(number.value, sizes.get(feature, 0.0))
+        return sizes
+
+    def explanations(self) -> results.Result | None:
+        """The champion's explanations as they stood when it was promoted; None where there are none."""
+        if self.champion is None:
+            return None
+        kept = self.repository.get_commit(self.champion.commit).metadata.get("results_commit", "")
+        try:
+            return results.load(self.repository, kept, "explanations") if kept else None
+        except NotFound:
+            return None
+
+
+def reference_of(repository: VersionedRepository, use_case: str, *, has_model: bool) -> Reference:
+    """The reference that holds now.
+
+    Raises:
+        RaiError: There is no champion yet.
+        NotFound: Decisions are logged, and `main` was not audited yet.
+    """
+    if has_model:
+        champion = champion_of(repository, use_case)
+        return Reference(repository, Dataset(repository, champion.data_commit), champion)
+    audited = results.load(repository, results_branch(MAIN), "dataset").provenance.commit
+    return Reference(repository, Dataset(repository, audited), None)
+
+
+def reference_digest(stage: Stage, *, has_model: bool) -> str | None:
+    """What identifies the reference, for the digest of inputs; None where there is none yet."""
+    if has_model:
+        return champion_digest(stage.repository)
+    try:
+        return stage.repository.tree_digest(results_branch(MAIN), "dataset/")
+    except NotFound:
+        return None
+
+
+def scored_batch(stage: Stage, reference: Reference, table: pa.Table) -> ScoredRows:
+    """The rows of a batch with what the champion, or the log, says of them; labels are not looked at.
+
+    Args:
+        stage: The step on the batch, whose predictions are read.
+        reference: Roles of the columns, and the champion.
+        table: The batch's rows.
+    """
+    target = reference.contract.target
+    unlabeled = table.drop_columns([target]) if target in table.column_names else table
+    if reference.champion is None:
+        return scored_rows(reference.contract, unlabeled, "all")
+    scores = scores_of(stage.result("batch_predictions").tables["predictions"])
+    return scored_rows(reference.contract, unlabeled, "all", scores, reference.champion.version.threshold)
