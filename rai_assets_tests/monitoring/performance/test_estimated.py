@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv
 
 from rai_assets.data.contract import Contract
 from rai_assets.data.groups import grouping
@@ -14,6 +16,7 @@ from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import measure
+from rai_assets.model.encoding import Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.settings import PerformanceSettings
@@ -140,3 +143,31 @@ def test_several_classes_have_estimates_by_class() -> None:
     true = of_all([number for number in measure(asked.rows) if "class" not in number.coordinates])
     accuracy = next(n for n in found if n.definition == "estimated_accuracy@1")
     assert accuracy.low <= true["accuracy"].value <= accuracy.high
+
+
+def census(path: Path, rows: slice) -> tuple[pa.Table, np.ndarray]:
+    table = csv.read_csv(path)[rows]
+    return table, table["predicted_probability"].to_numpy()
+
+
+def test_a_year_later_in_massachusetts(shared_data: Path) -> None:
+    folder = shared_data / "acs_employment_ma"
+    known, score = census(folder / "employment_MA_reference.csv.gz", slice(0, 20_000))
+    asked, later = census(folder / "employment_MA_analysis.csv.gz", slice(0, 20_000))
+    target = csv.read_csv(folder / "employment_MA_analysis_target.csv.gz")["employed"].to_numpy()[:20_000]
+
+    def side(table: pa.Table, p: np.ndarray, y: np.ndarray) -> ScoredRows:
+        return scored(table, Rows("binary", ("no", "yes"), y.astype(np.int8), (p >= 0.5).astype(np.int8), p, True))
+
+    before, now = side(known, score, known["employed"].to_numpy()), side(asked, later, target)
+    found = estimated_performance(
+        before, unlabelled(now), Contract(()), [Feature("AGEP", "number")], SETTINGS, seed=0
+    ).numbers
+    true, errors = of_all(measure(now.rows)), {}
+    for name in ("accuracy", "true_positive_rate", "false_positive_rate", "precision", "f1", "roc_auc"):
+        number = of_all(found)[f"estimated_{name}"]
+        errors[name] = true[name].value - number.value
+        assert number.high - number.low < 0.03
+    # More people were employed in 2016 than people alike in 2015: that much the estimates cannot see.
+    assert max(map(abs, errors.values())) < 0.015, errors
+    assert errors["precision"] > 0.005, errors
