@@ -16,6 +16,7 @@ import typer
 
 from rai_assets import __version__
 from rai_assets.cli_alerts import commands as alert_commands
+from rai_assets.cli_batches import commands as batch_commands
 from rai_assets.cli_branches import commands as branch_commands
 from rai_assets.cli_dev import commands as dev_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
@@ -38,6 +39,7 @@ app.add_typer(store_commands)
 app.add_typer(branch_commands)
 app.add_typer(housekeeping_commands)
 app.add_typer(alert_commands, name="alerts")
+app.add_typer(batch_commands)
 app.add_typer(monitoring_commands)
 app.add_typer(dev_commands)
 

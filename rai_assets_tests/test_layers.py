@@ -28,6 +28,7 @@ FLOORS = [
         "definitions",
         "cli",
         "cli_alerts",
+        "cli_batches",
         "cli_branches",
         "cli_dev",
         "cli_housekeeping",

@@ -130,9 +130,13 @@ class Stage:
             )
         if found is not None:
             return results.load(self.repository, found.id, asset, folder=self.folder), found.id, True
-        computed = compute(self)
-        result = replace(computed, facts={**computed.facts, results.READS: self._digests(reads)})
+        result = self.made(reads, compute)
         return result, self.save(result, digest), False
+
+    def made(self, reads: Sequence[str], compute: Callable[[Stage], Result]) -> Result:
+        """A result, computed and not stored, with the digests of those that it read."""
+        computed = compute(self)
+        return replace(computed, facts={**computed.facts, results.READS: self._digests(reads)})
 
     def save(self, result: Result, input_digest: str) -> str:
         """Store a result on the results branch; returns the commit."""

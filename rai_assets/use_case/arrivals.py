@@ -8,24 +8,16 @@ from typing import Any
 
 import dagster as dg
 
-from rai_assets.home import home
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.arrivals import Arrivals, Request
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.store.resource import Lake
+from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS
 
 AT_ONCE = 50  # runs that a tick asks for, and files that it takes
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-
-
-def production_of(declared: Declared) -> Production:
-    """What watches the batches of a use case that declares its production."""
-    use_case = declared.use_case
-    assert use_case.production is not None  # noqa: S101
-    return Production(use_case.keys(), use_case.dataset, use_case.production, declared.folder, home())
 
 
 def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:

@@ -61,6 +61,20 @@ class Asked:
     rule: BatchSettings
     former_rows: Sequence[int] = ()
 
+    def settings(self, contract: ContractVersion, base: Path) -> DatasetSettings:
+        """Lay the files out in a folder, and say how they are read by a contract.
+
+        Raises:
+            RaiError: Files cannot be brought.
+        """
+        files, cut_out = [], False
+        for source in self.sources:
+            kept, cut_out = self.bring(source)
+            files.append(FileSettings(path=source.path.removesuffix(".gz") if cut_out else source.path))
+            _lay_out(kept, base / files[-1].path, move=cut_out)
+        settings = contract.settings(files)
+        return settings.model_copy(update={"format": "parquet", "header": True}) if cut_out else settings
+
     @property
     def arrived(self) -> datetime:
         """When the newest file was changed last."""
@@ -131,7 +145,7 @@ def accept(
     for attempt in range(_ATTEMPTS):
         start = repository.resolve(PRODUCTION)
         present = BatchRecord.read(repository, start, asked.key)
-        if present is not None and _same(present.sources, asked.sources):
+        if present is not None and present.made_of(asked.sources):
             return Accepted(present, True, start, PRODUCTION, changed=False)
         known = versions(repository, start)
         with repository.scratch() as folder:
@@ -236,15 +250,7 @@ def _audit(
 ) -> tuple[Staged | None, list[Finding]]:
     """The rows of a batch with the outcome of every rule; None for the rows where a file could not be read."""
     base = folder / "files"
-    cut_out = False
-    files = []
-    for source in asked.sources:
-        kept, cut_out = asked.bring(source)
-        files.append(source.path.removesuffix(".gz") if cut_out else source.path)
-        _lay_out(kept, base / files[-1], move=cut_out)
-    declared = contract.settings([FileSettings(path=path) for path in files])
-    if cut_out:
-        declared = declared.model_copy(update={"format": "parquet", "header": True})
+    declared = asked.settings(contract, base)
     settings = for_batches(declared, labels)
     try:
         staged = stage_files(settings, base, folder, progress, optional=declared.with_role("target"))
@@ -279,10 +285,6 @@ def _lay_out(kept: Path, place: Path, *, move: bool) -> None:
         place.hardlink_to(kept)
     except OSError:  # another file system
         shutil.copyfile(kept, place)
-
-
-def _same(stored: Sequence[Taken], wanted: Sequence[Taken]) -> bool:
-    return [(item.path, item.sha256) for item in stored] == [(item.path, item.sha256) for item in wanted]
 
 
 def _paths(present: BatchRecord | None) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,36 +111,43 @@ class Production:
                     fix="put its file into the inbox; the sensor adds the batch",
                 )
             accepted = accept(
-                self.asked(stage.batch, sources, arrivals),
+                self.asked(stage.batch, sources, arrivals.recent_rows(stage.batch)),
                 stage.repository,
                 run_id=stage.run_id,
                 words={**stage.run_words, "use_case": self.keys.name},
                 progress=stage.progress,
             )
-            arrivals.decided(
-                stage.batch,
-                accepted.record.digest,
-                "accepted" if accepted.published else "quarantined",
-                revision=accepted.record.revision if accepted.published else None,
-                rows=accepted.record.rows,
-                branch=None if accepted.published else accepted.branch,
-                reason=accepted.reason,
-            )
+            self.tell(arrivals, accepted)
         return accepted
 
-    def asked(self, key: str, sources: tuple[Taken, ...], arrivals: Arrivals) -> Asked:
+    @staticmethod
+    def tell(arrivals: Arrivals, accepted: Accepted) -> None:
+        """Write the verdict on a batch into the ledger."""
+        record, published = accepted.record, accepted.published
+        arrivals.decided(
+            record.key,
+            record.digest,
+            "accepted" if published else "quarantined",
+            revision=record.revision if published else None,
+            rows=record.rows,
+            branch=None if published else accepted.branch,
+            reason=accepted.reason,
+        )
+
+    def asked(self, key: str, sources: tuple[Taken, ...], former_rows: Sequence[int]) -> Asked:
         """A batch as it is to be audited."""
         return Asked(
             key=key,
             sources=sources,
             bring=lambda source: self._rows_of(source, key),
-            declared=self._declared,
+            declared=self.declared,
             rule=self.settings.batch,
-            former_rows=arrivals.recent_rows(key),
+            former_rows=former_rows,
         )
 
     @property
-    def _declared(self) -> DatasetSettings:
+    def declared(self) -> DatasetSettings:
+        """The declared contract, with the format of the inbox."""
         written = self.settings.inbox.format
         return self.dataset if written is None else self.dataset.model_copy(update={"format": written})
 
@@ -162,8 +169,8 @@ class Production:
         with TemporaryDirectory(dir=kept.parent) as base:
             name = path.rpartition("/")[2]
             (Path(base) / name).hardlink_to(kept)
-            settings = self._declared.model_copy(update={"files": [FileSettings(path=name)]})
-            timestamp = self._declared.with_role("timestamp")[0]
+            settings = self.declared.model_copy(update={"files": [FileSettings(path=name)]})
+            timestamp = self.declared.with_role("timestamp")[0]
             fresh = self.spool.fresh()
             try:
                 keys = slice_file(Path(base), settings, timestamp, self.settings.batch, undated, fresh)
@@ -188,29 +195,36 @@ class Production:
         cut(sliced, key, part)
         return part, True
 
-    def summarize(self, stage: Stage, accepted: Accepted) -> tuple[Result, str, bool]:
+    @staticmethod
+    def summarize(stage: Stage, accepted: Accepted) -> tuple[Result, str, bool]:
         """Store what is known of a published batch as the result of `batch`.
 
         Returns:
             The result, the results commit that holds it, and whether it was there already.
         """
-        record = accepted.record
-        digest = digest_of({"asset": "batch", "revision": record.revision, "files": record.digest})
+        result, digest = batch_result(stage.keys, accepted)
         found = results.find(stage.repository, stage.results_branch, "batch", digest, stage.folder)
         if found is not None:
             return results.load(stage.repository, found.id, "batch", folder=stage.folder), found.id, True
-        provenance = Provenance(stage.keys.name, PRODUCTION, accepted.commit)
-        result = Result(
-            asset="batch",
-            provenance=provenance,
-            numbers=[Number("count@1", float(record.rows), n=record.rows, unit="count").pinned(provenance)],
-            facts={
-                "rows": record.rows,
-                "revision": record.revision,
-                "contract": record.contract,
-                "time": record.time,
-                "sources": {source.path: source.sha256 for source in record.sources},
-                "rules": list(record.findings),
-            },
-        )
         return result, stage.save(result, digest), False
+
+
+def batch_result(keys: UseCaseKeys, accepted: Accepted) -> tuple[Result, str]:
+    """What is known of a published batch, and the digest of what that depends on."""
+    record = accepted.record
+    provenance = Provenance(keys.name, PRODUCTION, accepted.commit)
+    result = Result(
+        asset="batch",
+        provenance=provenance,
+        numbers=[Number("count@1", float(record.rows), n=record.rows, unit="count").pinned(provenance)],
+        facts={
+            "rows": record.rows,
+            "revision": record.revision,
+            "contract": record.contract,
+            "time": record.time,
+            "span": record.span,
+            "sources": {source.path: source.sha256 for source in record.sources},
+            "rules": list(record.findings),
+        },
+    )
+    return result, digest_of({"asset": "batch", "revision": record.revision, "files": record.digest})

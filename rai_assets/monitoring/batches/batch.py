@@ -57,6 +57,10 @@ class BatchRecord:
         """What identifies its content."""
         return sources_digest(self.sources)
 
+    def made_of(self, sources: Sequence[Taken]) -> bool:
+        """Whether it was made of these very bytes."""
+        return self.digest == sources_digest(sources)
+
     def as_json(self) -> bytes:
         """The record as a file; the same batch gives the same bytes."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1, allow_nan=False).encode()

@@ -12,7 +12,7 @@ import pytest
 
 from rai_assets.home import prepare
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.arrivals import production_of
+from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.reading import repository_of

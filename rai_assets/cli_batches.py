@@ -1,0 +1,95 @@
+"""The commands about the batches of production. Every command parses, calls, prints."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from rai_assets.cli_branches import Form, Format
+from rai_assets.cli_store import Name, say
+
+commands = typer.Typer()
+contract_commands = typer.Typer(help="Versions of the contract that batches keep.")
+commands.add_typer(contract_commands, name="contract")
+
+Day = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC.", show_default=False)
+]
+
+
+class State(StrEnum):
+    """What became of a batch."""
+
+    pending = "pending"
+    accepted = "accepted"
+    quarantined = "quarantined"
+
+
+@commands.command()
+def batches(
+    name: Name,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    form: Form = Format.table,
+) -> None:
+    """The batches of production: what became of each, and why."""
+    from rai_assets.use_case.batches import listed
+    from rai_assets.use_case.declaration import find
+
+    found = listed(find(name), None if state is None else state.value)
+    if form is Format.json:
+        print(json.dumps([vars(entry) for entry in found], indent=1, ensure_ascii=False))
+        return
+    for entry in found:
+        revision = "" if entry.revision is None else f"  revision {entry.revision}"
+        print(f"{entry.key}  {entry.state}{revision}")
+        for line in (entry.reason or "").splitlines() if entry.state == "quarantined" else ():
+            print(f"  {line}")
+    if not found:
+        print("No batches.")
+
+
+@commands.command()
+def backfill(
+    name: Name,
+    start: Annotated[Day, typer.Option("--from", help="Batches from this time on, UTC.")] = None,
+    end: Annotated[Day, typer.Option("--to", help="Batches before this time, UTC.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask every question of accepted batches again.")] = False,
+) -> None:
+    """Audit and score all batches of a range in this process; what is done already is left as it is."""
+    from rai_assets.progress import Progress
+    from rai_assets.use_case.batches import backfill as run_backfill
+    from rai_assets.use_case.declaration import find
+
+    done = run_backfill(find(name), _utc(start), _utc(end), Progress(say), again=again)
+    print(f"{done.accepted:,} batches accepted, {done.present:,} were there, {done.quarantined:,} in quarantine")
+    for problem in done.problems:
+        print(f"  {problem}")
+    if done.quarantined:
+        print(f"Next: rai batches {name} --state quarantined")
+
+
+@contract_commands.command("accept")
+def accept_contract(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence.", show_default=False)],
+    batch: Annotated[str | None, typer.Option(help="A batch in quarantine; the first when left out.")] = None,
+    start: Annotated[Day, typer.Option("--from", help="From when it holds; that batch's time when left out.")] = None,
+) -> None:
+    """Make the changed schema of a batch in quarantine the next version of the contract; older batches keep theirs."""
+    from rai_assets.use_case.batches import accept
+    from rai_assets.use_case.declaration import find
+
+    done = accept(find(name), reason, batch, _utc(start))
+    print(f"Contract {done.version.number} holds for batches from {done.version.effective:%Y-%m-%d %H:%M} UTC on:")
+    for sentence in done.differences:
+        print(f"  {sentence}")
+    if done.again:
+        print(f"Audited again: {', '.join(done.again[:20])}{' ...' if len(done.again) > 20 else ''}")
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)

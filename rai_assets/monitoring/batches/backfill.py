@@ -1,0 +1,145 @@
+"""Many batches in one process: audited one by one, published together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from uuid import uuid4
+
+from rai_assets.data.ingest import publish
+from rai_assets.errors import RaiError
+from rai_assets.keys import BATCHES, PRODUCTION
+from rai_assets.monitoring.batches.accept import Accepted, Asked, Prepared, accept, prepare, reference_labels
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.audit import Production
+from rai_assets.monitoring.batches.batch import BatchRecord
+from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.store.open import ensure_branch
+from rai_assets.store.protocol import ChangeSet, VersionedRepository
+
+_TOGETHER = 200  # batches that are published by one commit
+_AT_ONCE = 1000  # files that are taken by one look
+
+
+@dataclass
+class Backfilled:
+    """What a backfill did.
+
+    Attributes:
+        accepted: Batches that were published.
+        present: Batches that were published before.
+        quarantined: Batches that break their contract.
+        problems: Files and batches that could not be worked on, and why.
+    """
+
+    accepted: int = 0
+    present: int = 0
+    quarantined: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def take_everything(production: Production, arrivals: Arrivals, tell: Callable[[str, int, int], None]) -> list[str]:
+    """Take all that is ready in the inbox; returns the files that could not be read, and why."""
+    problems: list[str] = []
+    taken = 0
+    while True:
+        looked = production.look(arrivals, limit=_AT_ONCE)
+        problems += [problem for problem in looked.problems if problem not in problems]
+        taken += len(looked.taken)
+        tell("files taken", taken, taken + looked.waiting)
+        if not looked.taken:
+            return problems
+
+
+def in_range(production: Production, arrivals: Arrivals, start: datetime | None, end: datetime | None) -> list[Asked]:
+    """The known batches whose time is in [start, end), by time."""
+    rows = arrivals.recent_rows("")
+    found = []
+    for entry in arrivals.entries():
+        sources = arrivals.sources(entry.key)
+        asked = production.asked(entry.key, sources, rows)
+        if sources and (start is None or asked.time >= start) and (end is None or asked.time < end):
+            found.append(asked)
+    return sorted(found, key=lambda asked: (asked.time, asked.key))
+
+
+def audit_together(
+    production: Production,
+    repository: VersionedRepository,
+    arrivals: Arrivals,
+    asked: Sequence[Asked],
+    tell: Callable[[str, int, int], None],
+) -> Iterator[list[Accepted | str]]:
+    """Audit batches, and publish those that keep their contract in groups; the ledger is told.
+
+    Yields:
+        What became of each batch of a group; a sentence where it could not be worked on.
+    """
+    ensure_branch(repository, PRODUCTION)
+    labels = reference_labels(repository)
+    waiting, done = iter(asked), 0
+    while group := list(islice(waiting, _TOGETHER)):
+        found = _group(production, repository, group, labels)
+        for item in found:
+            if isinstance(item, Accepted):
+                production.tell(arrivals, item)
+        done += len(group)
+        tell("batches audited", done, len(asked))
+        yield found
+
+
+def _group(
+    production: Production, repository: VersionedRepository, group: Sequence[Asked], labels: Sequence[str]
+) -> list[Accepted | str]:
+    start = repository.resolve(PRODUCTION)
+    known = versions(repository, start)
+    found: list[Accepted | str] = []
+    together: list[Prepared] = []
+    alone: list[Asked] = []
+    words = {"run_id": str(uuid4()), "use_case": production.keys.name}
+    with repository.scratch() as folder:
+        for number, asked in enumerate(group):
+            present = BatchRecord.read(repository, start, asked.key)
+            if present is not None and present.made_of(asked.sources):
+                found.append(Accepted(present, True, start, PRODUCTION, changed=False))
+                continue
+            place = folder / str(number)
+            place.mkdir()
+            try:
+                prepared = prepare(asked, present, known, labels, place, lambda *_: None)
+            except RaiError as fault:
+                found.append(f"{asked.key}: {fault}")
+                continue
+            if prepared.holds:
+                together.append(prepared)
+            else:
+                alone.append(asked)
+        if together:
+            changes = ChangeSet()
+            for prepared in together:
+                prepared.add_to(changes)
+            try:
+                published = publish(
+                    repository,
+                    PRODUCTION,
+                    changes,
+                    run_branch=f"run-{words['run_id']}",
+                    start=start,
+                    message=f"{len(together):,} batches, {together[0].record.key} to {together[-1].record.key}",
+                    words=words,
+                    judge=lambda *_: True,  # each was judged by itself
+                    prefix=BATCHES,
+                )
+                found += [Accepted(item.record, True, published.commit, PRODUCTION, changed=True) for item in together]
+            except RaiError:
+                # Others publish batches meanwhile: each goes its own way.
+                keys = {item.record.key for item in together}
+                alone += [asked for asked in group if asked.key in keys]
+    for asked in alone:
+        try:
+            found.append(accept(asked, repository, run_id=str(uuid4()), words=words))
+        except RaiError as fault:
+            found.append(f"{asked.key}: {fault}")
+    return found

@@ -1,0 +1,171 @@
+"""The batches of a use case from the command line: listing them, backfilling a range, accepting a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.home import home, prepare
+from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
+from rai_assets.monitoring.batches.accept import Accepted
+from rai_assets.monitoring.batches.acceptance import Acceptance, accept_contract
+from rai_assets.monitoring.batches.arrivals import Entry, State
+from rai_assets.monitoring.batches.audit import Production, batch_result
+from rai_assets.monitoring.batches.backfill import Backfilled, audit_together, in_range, take_everything
+from rai_assets.progress import Progress
+from rai_assets.store import results
+from rai_assets.store.changes import ChangeSet
+from rai_assets.store.errors import NoChanges
+from rai_assets.store.open import ensure_branch, open_repository
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.stage import Stage
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.publishing import person
+
+if TYPE_CHECKING:
+    from rai_assets.store.assets import ResultAsset
+
+
+def production_of(declared: Declared) -> Production:
+    """What watches the batches of a use case.
+
+    Raises:
+        UsageError: It declares no production.
+    """
+    use_case = declared.use_case
+    if use_case.production is None:
+        raise UsageError(
+            f"{use_case.name} declares no production",
+            where=str(declared.path),
+            fix="add e.g. `production: {inbox: {path: inbox}}`",
+        )
+    return Production(use_case.keys(), use_case.dataset, use_case.production, declared.folder, home())
+
+
+def listed(declared: Declared, state: State | None = None) -> list[Entry]:
+    """The batches in a state, or all, by key.
+
+    Raises:
+        UsageError: The use case declares no production.
+    """
+    production = production_of(declared)
+    with production.arrivals(open_repository(home(), production.keys.repository)) as arrivals:
+        return arrivals.entries(state)
+
+
+def accept(declared: Declared, reason: str, batch: str | None, effective: datetime | None) -> Acceptance:
+    """Make a changed schema the next version of the contract; arguments and refusals as `accept_contract`."""
+    production = production_of(declared)
+    repository = open_repository(home(), production.keys.repository)
+    return accept_contract(production, repository, by=person(), reason=reason, batch=batch, effective=effective)
+
+
+def backfill(
+    declared: Declared, start: datetime | None, end: datetime | None, progress: Progress, *, again: bool = False
+) -> Backfilled:
+    """Audit and score the batches of a range in this process, and show them in Dagster.
+
+    Args:
+        declared: The use case.
+        start: Batches from this time on; all when None.
+        end: Batches before this time; all when None.
+        progress: Told how far it is.
+        again: Ask every question of batches that are there already, too.
+
+    Raises:
+        UsageError: The use case declares no production.
+        RaiError: The inbox or the store cannot be reached.
+    """
+    production = production_of(declared)
+    prepare()
+    import dagster as dg
+
+    from rai_assets.monitoring.assets import batch_assets
+
+    settings = declared.use_case.production
+    assert settings is not None  # noqa: S101
+    assets = batch_assets(declared.use_case.dataset, settings, has_model=declared.use_case.model is not None)
+    repository = open_repository(home(), production.keys.repository)
+    done = Backfilled()
+    with dg.DagsterInstance.get() as instance, production.arrivals(repository) as arrivals:
+        done.problems += take_everything(production, arrivals, progress)
+        asked = in_range(production, arrivals, start, end)
+        for group in audit_together(production, repository, arrivals, asked, progress):
+            done.problems += [item for item in group if isinstance(item, str)]
+            found = [item for item in group if isinstance(item, Accepted)]
+            done.accepted += sum(item.published and item.changed for item in found)
+            done.present += sum(item.published and not item.changed for item in found)
+            done.quarantined += sum(not item.published for item in found)
+            published = [item for item in found if item.published and (item.changed or again)]
+            _show_keys(instance, production.keys, [item.record.key for item in found])
+            _store(repository, production.keys, [batch_result(production.keys, item) for item in published], published)
+            made = {"batch": [item.record.key for item in published]}
+            for asset in assets:
+                made[asset.thing] = _ask(asset, repository, production.keys, published, progress, done)
+            _show(instance, production.keys, repository, made)
+        production.tidy(arrivals)
+    return done
+
+
+def _ask(
+    asset: ResultAsset,
+    repository: VersionedRepository,
+    keys: UseCaseKeys,
+    published: Sequence[Accepted],
+    progress: Progress,
+    done: Backfilled,
+) -> list[str]:
+    """One question of every batch of a group; the batches that it was answered for."""
+    answers, answered = [], []
+    for item in published:
+        stage = Stage.of_batch(keys, item.record.key, repository, "backfill", progress)
+        try:
+            digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)
+            if results.find(repository, stage.results_branch, asset.thing, digest, stage.folder) is None:
+                answers.append((stage.made(asset.reads, asset.compute), digest))
+                answered.append(item)
+        except RaiError as fault:
+            done.problems.append(f"{asset.thing} of {item.record.key}: {fault}")
+    _store(repository, keys, answers, answered)
+    return [item.record.key for item in answered]
+
+
+def _store(
+    repository: VersionedRepository,
+    keys: UseCaseKeys,
+    found: Sequence[tuple[results.Result, str]],
+    published: Sequence[Accepted],
+) -> None:
+    """Store the results of a group by one commit."""
+    if not found:
+        return
+    changes = ChangeSet()
+    for (result, digest), item in zip(found, published, strict=True):
+        results.write(changes, result, digest, batch_folder(item.record.key))
+    branch = results_branch(PRODUCTION)
+    ensure_branch(repository, branch)
+    message = f"{found[0][0].asset} of {len(found):,} batches"
+    try:
+        repository.commit(branch, changes, message, {"run_id": "backfill", "use_case": keys.name})
+    except NoChanges:
+        return
+
+
+def _show_keys(instance: Any, keys: UseCaseKeys, batches: Sequence[str]) -> None:
+    present = set(instance.get_dynamic_partitions(keys.batch_partitions))
+    instance.add_dynamic_partitions(keys.batch_partitions, [key for key in batches if key not in present])
+
+
+def _show(instance: Any, keys: UseCaseKeys, repository: VersionedRepository, made: dict[str, list[str]]) -> None:
+    """Tell Dagster of what was made without a run of its own."""
+    import dagster as dg
+
+    commit = repository.resolve(results_branch(PRODUCTION)) if any(made.values()) else ""
+    for thing, batches in made.items():
+        for batch in batches:
+            event = dg.AssetMaterialization(
+                keys.asset(thing), partition=batch, metadata={"results_commit": commit, "backfill": True}
+            )
+            instance.report_runless_asset_event(event)

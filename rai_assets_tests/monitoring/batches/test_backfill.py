@@ -1,0 +1,65 @@
+"""A range of batches in one process: the same as run by run, seen in Dagster, and done once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.store import results
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.batches import backfill
+from rai_assets.use_case.declaration import Declared
+from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
+from rai_assets_tests.use_case.conftest import loan_rows
+
+
+def quiet(*_: object) -> None:
+    """Nobody is told."""
+
+
+def test_a_backfill_leaves_what_single_runs_leave(
+    declared: Declared, inbox: Desk, daemon: Daemon, store: VersionedRepository
+) -> None:
+    for number in range(4):
+        inbox.put(f"b{number}.csv", loan_rows(30, seed=number))
+    inbox.put("bad.csv", loan_rows(3).replace(",F,", ",?,").replace(",M,", ",?,"))
+    assert daemon.tick()["b0"]
+    alone = {path.path: path.sha256 for path in store.list_objects("production", "batches/")}
+    scored = {path.path: path.sha256 for path in store.list_objects("results-production", "batches/")}
+
+    for branch in ("production", "results-production"):
+        store.delete_branch(branch)
+    for path in inbox.folder.parents[2].glob(".rai/production/loans/arrivals.sqlite"):
+        path.unlink()
+    done = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    assert (done.accepted, done.present, done.quarantined, done.problems) == (4, 0, 1, [])
+    assert {path.path: path.sha256 for path in store.list_objects("production", "batches/")} == alone
+    there = {path.path: path.sha256 for path in store.list_objects("results-production", "batches/")}
+    assert there.keys() == scored.keys()
+    assert {path: digest for path, digest in there.items() if path.endswith(".parquet")} == {
+        path: digest for path, digest in scored.items() if path.endswith(".parquet")
+    }
+
+    head = store.resolve("production")
+    again = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    assert (again.accepted, again.present, again.quarantined) == (0, 4, 1)
+    assert store.resolve("production") == head
+    assert daemon.tick() == {}
+
+
+def test_only_the_batches_of_the_range_are_worked_on_and_dagster_shows_them(
+    declared: Declared, inbox: Desk, daemon: Daemon, store: VersionedRepository
+) -> None:
+    for days in (3, 2, 1):
+        inbox.put(f"d{days}.csv", loan_rows(10, seed=days), age=days * 86_400)
+    now = datetime.now(UTC)
+    done = backfill(declared, now - timedelta(days=2.5), now - timedelta(days=1.5), quiet)  # type: ignore[arg-type]
+    assert done.accepted == 1
+    assert Batch(store, store.resolve("production"), "d2").record.rows == 10
+    assert daemon.partitions() == {"d2"}
+    for thing in ("batch", "batch_predictions"):
+        assert daemon.instance.get_materialized_partitions(dg.AssetKey(["loans", thing])) == {"d2"}
+    found = results.load(store, "results-production", "batch_predictions", folder="batches/d2/")
+    assert found.tables["predictions"].num_rows == 10
