@@ -16,9 +16,7 @@ commands = typer.Typer()
 contract_commands = typer.Typer(help="Versions of the contract that batches keep.")
 commands.add_typer(contract_commands, name="contract")
 
-Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC.", show_default=False)
-]
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 class State(StrEnum):
@@ -55,8 +53,10 @@ def batches(
 @commands.command()
 def backfill(
     name: Name,
-    start: Annotated[Day, typer.Option("--from", help="Batches from this time on, UTC.")] = None,
-    end: Annotated[Day, typer.Option("--to", help="Batches before this time, UTC.")] = None,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=_TIMES, help="Batches from this time on, UTC.")
+    ] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=_TIMES, help="Batches before this time, UTC.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask every question of accepted batches again.")] = False,
 ) -> None:
     """Audit and score all batches of a range in this process; what is done already is left as it is."""
@@ -77,7 +77,10 @@ def accept_contract(
     name: Name,
     reason: Annotated[str, typer.Option(help="Why, in a sentence.", show_default=False)],
     batch: Annotated[str | None, typer.Option(help="A batch in quarantine; the first when left out.")] = None,
-    start: Annotated[Day, typer.Option("--from", help="From when it holds; that batch's time when left out.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=_TIMES, help="From when it holds, UTC; that batch's time when left out."),
+    ] = None,
 ) -> None:
     """Make the changed schema of a batch in quarantine the next version of the contract; older batches keep theirs."""
     from rai_assets.use_case.batches import accept
