@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -37,6 +38,8 @@ def dev(
         "-p",
         str(port),
     ]
+    # A script's background jobs ignore Ctrl-C, and Dagster answers SIGTERM as it does Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, command)  # noqa: S606  the process becomes Dagster's
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from rai_assets_tests.store.lakefs_server import free_port
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
 RAI = [sys.executable, "-c", "from rai_assets.cli import main; main()"]
@@ -99,6 +104,29 @@ def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"127.0.0.1:{port}: Address already in use\n  Fix: " in done.stderr
     assert not (tmp_path / ".rai").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says which signals a process ignores")
+def test_the_pages_can_be_ended_when_a_script_started_them(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [*RAI, "dev", "--port", str(free_port())],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    facts = Path(f"/proc/{server.pid}")
+    try:
+        until = time.monotonic() + 60
+        while b"dagster" not in (facts / "cmdline").read_bytes():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        (ignored,) = re.findall(r"^SigIgn:\s*(\w+)", (facts / "status").read_text(), re.MULTILINE)
+        assert not int(ignored, 16) >> signal.SIGINT - 1 & 1
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def test_list_and_validate(audited: Path) -> None:

@@ -123,16 +123,23 @@ class Stack:
             self._wait(name)
 
     def stop(self) -> None:
-        """In the reverse order, each with SIGTERM to its first process."""
-        for _, process in reversed(self._running.items()):
+        """In the reverse order, each with SIGTERM to its first process.
+
+        Raises:
+            AssertionError: Some did not end; they were killed.
+        """
+        stuck = []
+        while self._running:
+            name, process = self._running.popitem()
             process.terminate()
             try:
                 process.wait(60)
                 wait_until_alone(process.pid)
             except (subprocess.TimeoutExpired, AssertionError):
                 os.killpg(process.pid, signal.SIGKILL)
-                raise
-        self._running.clear()
+                process.wait()
+                stuck.append(name)
+        assert not stuck, f"did not end: {stuck}\n{self.logs()}"
 
     def healthy(self, name: str) -> bool:
         """What the service's own health check says."""
@@ -239,9 +246,11 @@ class Stack:
 
     def _wait(self, name: str) -> None:
         until = time.monotonic() + _SECONDS
-        while not self.healthy(name):
+        while True:
             dead = self._running[name].poll() is not None
             assert not dead and time.monotonic() < until, f"{name} is not healthy\n{self.logs()}"
+            if self.healthy(name):
+                return
             time.sleep(0.3)
 
 
