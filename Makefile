@@ -39,8 +39,9 @@ bench: .venv/.ready ## Speed and memory beside the peers, one JSON line each
 docs: .venv/.ready ## Write the reference pages from the code
 	@$(BIN)/python docs/generate.py
 
-statistics: .venv/.ready ## Write docs/statistics.md: coverage of every interval, errors of verdicts (ten minutes)
+statistics: .venv/.ready ## Write docs/statistics.md and docs/drift_calibration.md: intervals, verdicts, alarms (40 minutes)
 	@PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python docs/simulate.py
+	@PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python docs/simulate_drift.py
 
 lock: ## Renew the hash-pinned requirements from pyproject.toml
 	@requirements/make-lock

@@ -13,6 +13,7 @@ from rai_assets.monitoring.drift.methods import Column
 from rai_assets.monitoring.drift.statistics import PSI_FLOOR, shares
 
 _SHOWN = 3
+_WORTH = 0.05  # part of the whole that a cell makes to be named
 _SHOWN_LABEL = 40
 _CANCELLED = 0.25  # chunks differ, and over all rows no more than this part of it is left
 _NOISE = 2.0  # times what chunks of random rows would differ
@@ -27,13 +28,22 @@ def drivers(cells: Cells, reference: Sample, current: Sample) -> str:
     """The cells that contribute most to the population stability index, with their shares before and now."""
     p, q = (np.maximum(_shares(cells, side), PSI_FLOOR) for side in (reference, current))
     contributions = (q - p) * np.log(q / p)
-    largest = np.argsort(-contributions, kind="stable")[:_SHOWN]
-    parts = [
+    return _named(cells, p, q, contributions)
+
+
+def gathered(cells: Cells, reference: Sample, current: Sample) -> str:
+    """The cells whose shares have grown most, with their shares before and now."""
+    p, q = (_shares(cells, side) for side in (reference, current))
+    return _named(cells, p, q, np.maximum(q - p, 0))
+
+
+def _named(cells: Cells, p: NDArray[np.float64], q: NDArray[np.float64], weights: NDArray[np.float64]) -> str:
+    largest = np.argsort(-weights, kind="stable")[:_SHOWN]
+    return "; ".join(
         f"{cut(cells.labels[at], _SHOWN_LABEL)}: {_percent(p[at])} -> {_percent(q[at])}"
         for at in largest
-        if contributions[at] > 0.05 * contributions.sum()
-    ]
-    return "; ".join(parts)
+        if weights[at] > _WORTH * weights.sum()
+    )
 
 
 def _shares(cells: Cells, side: Sample) -> NDArray[np.float64]:
@@ -73,5 +83,5 @@ def row_order(
     cause = "it comes and goes with the time, like a season" if timed else "this is the order of the rows, not a drift"
     return (
         f"{column.name}: chunks differ from the reference by {_percent(mean)} of their rows on average, all rows "
-        f"together by {_percent(whole)}: {cause}. Furthest is {label}: {drivers(cells, reference, sample)}"
+        f"together by {_percent(whole)}: {cause}. What lies together in {label}: {gathered(cells, reference, sample)}"
     )

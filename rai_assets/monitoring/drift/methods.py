@@ -175,8 +175,9 @@ def effect(method: Method, statistic: float, reference: Sample, current: Sample)
 
 def deviation(side: Sample) -> float:
     """Standard deviation of a sample of numbers, with n in the denominator; NaN with infinite values."""
-    mean = side.values @ side.counts / side.n
-    return float(np.sqrt(np.square(side.values - mean) @ side.counts / side.n))
+    with np.errstate(invalid="ignore"):
+        mean = side.values @ side.counts / side.n
+        return float(np.sqrt(np.square(side.values - mean) @ side.counts / side.n))
 
 
 def table_of(

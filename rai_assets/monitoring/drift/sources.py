@@ -278,9 +278,7 @@ def as_times(column: pa.Array) -> pa.Array:
                 return column.dictionary.cast(kind).take(column.indices)
             except pa.ArrowInvalid:
                 continue
-    raise InputRefused(
-        "the column of `timestamp` holds no times", fix="write them like 2024-05-31 or 2024-05-31 13:45:00"
-    )
+    raise InputRefused("it holds no times", fix="write them like 2024-05-31 or 2024-05-31 13:45:00")
 
 
 def epoch(column: pa.Array) -> np.ndarray[Any, Any]:

@@ -57,7 +57,8 @@ def ks(reference: Counts, current: Counts) -> Values:
 def wasserstein(reference: Counts, current: Counts, values: Values) -> Values:
     """Integral of |F - G|, in the unit of the values."""
     apart = np.abs(np.cumsum(shares(current) - shares(reference), -1))[..., :-1]
-    return apart @ np.diff(values)
+    with np.errstate(invalid="ignore"):
+        return apart @ np.diff(values)
 
 
 def psi(reference: Counts, current: Counts) -> Values:

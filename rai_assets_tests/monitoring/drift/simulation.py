@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 from rai_assets.monitoring.drift.columns import Kind, Sample
 from rai_assets.monitoring.drift.methods import Column, measure, p_values, prepared
@@ -36,7 +37,8 @@ class Alarms:
         false: Where both samples are from one population.
         power: Where they are not.
         reference_power: That of the same statistic with its critical value known from the population, so what
-            calibration by redrawing could reach at most.
+            calibration by redrawing could reach at most; of unseen values that the population never has, that of
+            Fisher's exact test.
     """
 
     false: float
@@ -79,10 +81,10 @@ def unseen_pairs(k: int, before: int, now: int, draws: int, rng: np.random.Gener
 def number_pairs(
     before: int, now: int, draws: int, rng: np.random.Generator, *, apart: bool, digits: int
 ) -> Iterator[Pair]:
-    """Samples of a rounded log-normal distribution; apart, the logarithm is shifted."""
+    """Samples of a rounded normal distribution; apart, shifted."""
     shift = 2.3 * np.sqrt(1 / before + 1 / now) if apart else 0.0
     for _ in range(draws):
-        sides = rng.lognormal(size=before), rng.lognormal(shift, size=now)
+        sides = rng.normal(size=before), rng.normal(shift, size=now)
         yield tuple(  # type: ignore[misc]
             Sample(*np.unique(side.round(digits), return_counts=True)) for side in sides
         )
@@ -155,15 +157,22 @@ def alarms(population: str, before: int, now: int, draws: int = DRAWS, seed: int
     """
     parts = [part(population, before, now, min(_PART, draws), seed + at) for at in range(-(-draws // _PART))]
     return {
-        method: _alarms(*(np.concatenate([found[method][side] for found in parts]) for side in (0, 1)))
+        method: _alarms(
+            method, *(np.concatenate([found[method][side] for found in parts]) for side in (0, 1)), before, now
+        )
         for method in parts[0]
     }
 
 
-def _alarms(same: Told, others: Told) -> Alarms:
+def _alarms(method: Method, same: Told, others: Told, before: int, now: int) -> Alarms:
     critical = np.quantile(same[:, 0], 1 - LEVEL, method="higher")
+    reached = others[:, 0] > critical * (1 + 1e-9)
+    if method == "unseen" and critical == 0:
+        # Who knows the population knows that a single new value is none of it. Fisher's exact test does not.
+        new = np.rint(others[:, 0] * now)
+        reached = hypergeom.pmf(new, before + now, new, now) <= LEVEL
     return Alarms(
         false=float((same[:, 1] <= LEVEL).mean()),
         power=float((others[:, 1] <= LEVEL).mean()),
-        reference_power=float((others[:, 0] > critical * (1 + 1e-9)).mean()),
+        reference_power=float(reached.mean()),
     )

@@ -1,0 +1,129 @@
+"""P-values hold their level and lose no power: here on a small grid, every night on all of the page."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import fisher_exact, permutation_test
+
+from rai_assets.monitoring.drift.calibration import DRAWS, draws_for, holm, permuted, two_cells_p
+from rai_assets.monitoring.drift.order import max_t
+from rai_assets.monitoring.drift.statistics import Measure, jensen_shannon, l_infinity
+from rai_assets_tests.monitoring.drift import simulation
+from rai_assets_tests.monitoring.drift.simulation import LEVEL, POPULATIONS, alarms
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+_spec = importlib.util.spec_from_file_location("simulate_drift", DOCS / "simulate_drift.py")
+assert _spec is not None and _spec.loader is not None
+simulate_drift = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(simulate_drift)
+
+FALSE_ALARMS, POWER = LEVEL + 0.02, 0.05
+
+
+def error(draws: int) -> float:
+    """Two standard errors of a share near the level."""
+    return 2 * (LEVEL * (1 - LEVEL) / draws) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("population", "before", "now"),
+    [("2 categories", 100, 1000), ("42 categories", 1000, 100), ("42 categories", 1000, 1000), ("numbers", 100, 100)],
+)
+def test_false_alarms_are_as_rare_as_promised(population: str, before: int, now: int) -> None:
+    draws = 200
+    for method, found in alarms(population, before, now, draws).items():
+        assert found.false <= FALSE_ALARMS + error(draws), method
+        assert found.power >= found.reference_power - POWER - 2 * (0.5 / draws**0.5), method
+
+
+def test_a_test_that_redraws_one_side_only_is_found_out() -> None:
+    """The harness itself: the known mistake raises the false alarms far beyond the level."""
+    rng = np.random.default_rng(0)
+    p = simulation.zipf(42)
+    alarmed = 0
+    for _ in range(200):
+        before, now = rng.multinomial(1000, p), rng.multinomial(1000, p)
+        null = jensen_shannon(before, rng.multinomial(1000, before / 1000, size=199))
+        alarmed += (1 + (null >= jensen_shannon(before, now)).sum()) / 200 <= LEVEL
+    assert alarmed / 200 > 0.3
+
+
+def test_permutation_agrees_with_scipy() -> None:
+    before, now = np.array([40, 30, 20, 10]), np.array([12, 25, 15, 8])
+
+    def statistic(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+        sides = [np.stack([(side == value).sum(axis) for value in range(4)], -1) for side in (first, second)]
+        return jensen_shannon(*sides)
+
+    rows = [np.repeat(np.arange(4), side) for side in (before, now)]
+    expected = permutation_test(rows, statistic, alternative="greater", vectorized=True, n_resamples=20_000, rng=1)
+    drawn = [
+        permuted(before, now, {"js": Measure(jensen_shannon)}, np.random.default_rng(seed))["js"].value
+        for seed in range(60)
+    ]
+    assert np.mean(drawn) == pytest.approx(expected.pvalue, rel=0.15)
+
+
+@given(st.integers(0, 8), st.integers(0, 8), st.integers(10, 40))
+@settings(max_examples=60, deadline=None)
+def test_few_missing_values_as_by_fisher_where_both_order_the_tables_alike(a: int, b: int, n: int) -> None:
+    before, now = np.array([a, n - a]), np.array([b, n - b])
+    assert two_cells_p(before, now).value == pytest.approx(fisher_exact([before, now]).pvalue, abs=1e-9)
+
+
+def test_few_missing_values_of_sides_of_different_sizes() -> None:
+    before, now = np.array([6, 94]), np.array([3, 7])
+    drawn = np.random.default_rng(0).hypergeometric(9, 101, 10, size=100_000)
+    apart = np.abs(drawn / 10 - (9 - drawn) / 100)
+    assert two_cells_p(before, now).value == pytest.approx((apart >= 0.24 - 1e-9).mean(), abs=0.003)
+
+
+def test_a_p_value_stops_at_its_tenth_exceedance() -> None:
+    rng = np.random.default_rng(0)
+    same = permuted(np.array([500, 500]), np.array([500, 500]), {"x": Measure(l_infinity)}, rng)["x"]
+    far = permuted(np.array([500, 500]), np.array([900, 100]), {"x": Measure(l_infinity)}, rng)["x"]
+    assert (same.value, same.null) == (1.0, "permutation, 10 draws")
+    assert (far.value, far.null) == (1 / (DRAWS + 1), "permutation, 1,999 draws")
+
+
+def test_holm_by_hand() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+    assert draws_for(14, 0.05) == DRAWS
+    assert 1 / (draws_for(1000, 0.05) + 1) <= 0.05 / 1000
+
+
+def test_blocks_hold_the_family_wise_level() -> None:
+    """Chunk and blocks from one population, four tests that go together: an alarm in at most 5 % of the draws."""
+    rng = np.random.default_rng(0)
+    alarmed = 0
+    for _ in range(1000):
+        shared = rng.normal(size=(40, 1))
+        every = np.exp(shared + rng.normal(size=(40, 4)))
+        alarmed += max_t(every[0], every[1:]).min() <= LEVEL
+    assert alarmed / 1000 <= LEVEL + error(1000)
+    moved = np.concatenate([[np.array([9.0, 1, 1, 1])], 1 + rng.random((39, 4))])
+    assert max_t(moved[0], moved[1:]).tolist()[0] == 1 / 40
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_every_calibrated_method_at_every_size(population: str) -> None:
+    for before, now in simulate_drift.sizes(population):
+        for method, found in alarms(population, before, now).items():
+            assert found.false <= FALSE_ALARMS, (method, before, now)
+            if method != "ks":  # the textbook's own test, which loses power to ties
+                assert found.power >= found.reference_power - POWER, (method, before, now)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_the_page_is_what_is_simulated(population: str) -> None:
+    assert simulate_drift.section(population) in simulate_drift.PAGE.read_text(encoding="utf-8"), (
+        "run `make statistics`"
+    )

@@ -1,0 +1,132 @@
+"""`rai drift` from a user's folder: what it prints, how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rai_assets.cli import main
+
+Rai = Callable[..., tuple[int, str, str]]
+KEYS = {"column", "chunk", "method", "definition", "statistic", "p_value", "threshold", "effect", "drifted"}
+
+
+def visits(n: int, seed: int, older: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"age": rng.normal(40 + older, 9, n).round(), "city": rng.choice(["Köln", "Łódź", "?"], n)})
+    return frame.assign(when=pd.date_range("2024-03-30", periods=n, freq="h"))
+
+
+@pytest.fixture
+def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
+    """Run a command in a folder with two files; exit code and what it printed to the two streams."""
+    visits(480, 1).to_csv(tmp_path / "before.csv", index=False)
+    visits(240, 2, older=6).to_csv(tmp_path / "now.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rai", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_the_table_names_what_drifted_and_by_what(rai: Rai) -> None:
+    code, said, _ = rai("drift", "before.csv", "now.csv")
+    assert code == 0
+    heads, first, *_ = said.splitlines()
+    assert heads.split() == ["column", "method", "statistic", "p", "limit", "effect", "drifted"]
+    assert first.split()[:2] == ["when", "ks"] or first.split()[:2] == ["age", "ks"]
+    assert "Drifted: " in said and "age" in said.split("Drifted: ")[1]
+
+
+def test_json_is_a_list_of_flat_objects(rai: Rai) -> None:
+    code, said, _ = rai("drift", "before.csv", "now.csv", "--method", "ks,chi2", "--format", "json")
+    rows = json.loads(said)
+    assert code == 0
+    assert all(KEYS | {"n_reference", "n_current", "reason"} <= row.keys() for row in rows)
+    assert not any(isinstance(value, dict | list) for row in rows for value in row.values())
+    age = next(row for row in rows if row["column"] == "age")
+    assert (age["method"], age["definition"], age["chunk"]) == ("ks", "ks_statistic@1", "all")
+    assert age["drifted"] is True and age["n_reference"] == 480 and age["n_current"] == 240
+
+
+def test_days_by_a_timestamp(rai: Rai) -> None:
+    code, said, _ = rai(
+        "drift", "before.csv", "now.csv", "--chunks", "daily", "--timestamp", "when", "--format", "json"
+    )
+    rows = json.loads(said)
+    assert code == 0
+    assert list(dict.fromkeys(row["chunk"] for row in rows))[:2] == ["2024-03-30", "2024-03-31"]
+    assert {row["column"] for row in rows} == {"age", "city"}
+    assert {row["null"] for row in rows} == {"20 blocks of the reference"}
+
+
+def test_rules_weights_and_columns(rai: Rai) -> None:
+    words = ("--method", "city=l_infinity", "--method", "psi", "--rule", "fixed", "--limit", "psi=0.2,l_infinity=0.5")
+    code, said, _ = rai("drift", "before.csv", "now.csv", *words, "--only", "age,city", "--importance", "city=9")
+    assert code == 0
+    assert "city    l_infinity" in said and "age     psi" in said
+    assert "alarms in up to" in said
+
+
+def test_encodings_compression_and_other_formats(rai: Rai, tmp_path: Path) -> None:
+    frame = visits(240, 2).drop(columns="when")
+    (tmp_path / "now.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False, sep=";").encode("utf-16")))
+    frame.to_parquet(tmp_path / "now.parquet")
+    frame.to_json(tmp_path / "now.jsonl", orient="records", lines=True)
+    found = []
+    for name in ("now.csv.gz", "now.parquet", "now.jsonl"):
+        code, said, _ = rai("drift", "before.csv", name, "--only", "age,city", "--format", "json")
+        assert code == 0
+        found.append(json.loads(said))
+    assert found[0] == found[1] == found[2]
+
+
+def test_files_without_a_header_and_marks_of_missing_values(rai: Rai, tmp_path: Path) -> None:
+    for name in ("before", "now"):
+        pd.read_csv(tmp_path / f"{name}.csv").to_csv(tmp_path / f"{name}.txt", index=False, header=False)
+    words = ("--columns", "age,city,when", "--missing", "?", "--only", "age,city", "--format", "json")
+    code, said, _ = rai("drift", "before.txt", "now.txt", *words)
+    assert code == 0
+    assert {(row["column"], row["method"]) for row in json.loads(said)} == {
+        ("age", "ks"),
+        ("city", "chi_squared"),
+        ("city", "missing"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (("before.csv", "gone.csv"), 3, "gone.csv"),
+        (("before.csv", "empty.csv"), 3, "it has no rows"),
+        (("before.csv", "other.csv"), 3, "no column in common"),
+        (("before.csv", "now.csv", "--method", "guess"), 2, "there is no method 'guess'"),
+        (("before.csv", "now.csv", "--chunks", "daily"), 2, "needs `timestamp`"),
+        (("before.csv", "now.csv", "--chunks", "weekly", "--timestamp", "when"), 2, "--chunks"),
+        (("before.csv", "now.csv", "--chunks", "0"), 2, "--chunks"),
+        (("before.csv", "now.csv", "--chunks", "5", "--timestamp", "age"), 3, "holds no times"),
+        (("before.csv", "now.csv", "--chunks", "5", "--timestamp", "day"), 3, "there is no column 'day'"),
+        (("before.csv", "now.csv", "--limit", "psi"), 2, "no NAME=NUMBER"),
+        (("before.csv", "now.csv", "--level", "2"), 2, "--level"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_word(
+    rai: Rai, tmp_path: Path, words: tuple[str, ...], code: int, expected: str
+) -> None:
+    (tmp_path / "empty.csv").write_text("age,city\n")
+    (tmp_path / "other.csv").write_text("height\n1.7\n")
+    ended, said, told = rai("drift", *words)
+    assert (ended, said) == (code, "")
+    assert expected in told and "Fix: " in told and "Traceback" not in told
