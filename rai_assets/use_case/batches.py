@@ -44,6 +44,15 @@ def production_of(declared: Declared) -> Production:
     return Production(use_case.keys(), use_case.dataset, use_case.production, declared.folder, home())
 
 
+def questions(declared: Declared) -> list[ResultAsset]:
+    """What is asked of every accepted batch of a use case that declares its production."""
+    from rai_assets.monitoring.assets import batch_assets
+
+    use_case = declared.use_case
+    assert use_case.production is not None  # noqa: S101
+    return batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
+
+
 def listed(declared: Declared, state: State | None = None) -> list[Entry]:
     """The batches in a state, or all, by key.
 
@@ -82,11 +91,7 @@ def backfill(
     prepare()
     import dagster as dg
 
-    from rai_assets.monitoring.assets import batch_assets
-
-    settings = declared.use_case.production
-    assert settings is not None  # noqa: S101
-    assets = batch_assets(declared.use_case.dataset, settings, has_model=declared.use_case.model is not None)
+    assets = questions(declared)
     repository = open_repository(home(), production.keys.repository)
     done = Backfilled()
     with dg.DagsterInstance.get() as instance, production.arrivals(repository) as arrivals:

@@ -17,13 +17,13 @@ from rai_assets.home import home
 from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
-from rai_assets.monitoring.assets import batch_assets
 from rai_assets.monitoring.batches.assets import batch_asset
 from rai_assets.report.assets import scorecard_asset
 from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.alerting import alert_sensor
 from rai_assets.use_case.arrivals import arrivals_sensor
+from rai_assets.use_case.batches import questions
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
@@ -56,7 +56,7 @@ def build(declared: Declared) -> dg.Definitions:
         jobs.append(_promotion_job(keys))
     sensors = []
     if use_case.production is not None:
-        made = batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
+        made = questions(declared)
         assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
         assets += [asset.build(keys) for asset in made]
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
