@@ -33,9 +33,12 @@ MULTIVARIATE_DRIFT: list[Row] = [
 
 _EXPECTED = (
     "the metric of the table of expected counts: tp = sum of p over D = 1, fp = sum of 1 - p over D = 1, "
-    "fn = sum of p over D = 0, tn = sum of 1 - p over D = 0, p the calibrated score"
+    "fn = sum of p over D = 0, tn = sum of 1 - p over D = 0, p the score calibrated on rows weighted by their likeness "
+    "to the batch"
 )
-_CBPE = "NannyML, confidence-based performance estimation"
+_CBPE = (
+    "NannyML, confidence-based performance estimation; weights by likeness as in Bialek et al. (2024), arXiv:2401.08348"
+)
 _DLE = "NannyML, direct loss estimation"
 
 ESTIMATED: list[Row] = [
@@ -46,7 +49,7 @@ ESTIMATED: list[Row] = [
     (
         "estimated_roc_auc",
         "sum over pairs of rows of p_i (1 - p_j) [S_i > S_j] + p_i (1 - p_j) [S_i = S_j] / 2, over "
-        "sum of p * sum of (1 - p), p the calibrated score",
+        "sum of p * sum of (1 - p), p the score calibrated on rows weighted by their likeness to the batch",
         "",
         True,
         _CBPE,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.metrics.calibration import CalibrationBins, calibration_error
-from rai_assets.metrics.intervals import Floats
+from rai_assets.metrics.intervals import Floats, effective_size
 from rai_assets.metrics.means import Groups
 
 FOLDS = 5
@@ -24,7 +24,7 @@ class Calibration:
         heights: Probability there, (k,).
         as_is: The score itself is taken for the probability, because the map does not lower its calibration error.
         edges: Scores that part the calibration rows into bins of about equal size, (bins - 1,).
-        rows: Calibration rows in every cell of bin and decision, (2 bins,).
+        rows: Effective calibration rows in every cell of bin and decision, (2 bins,).
         positives: Those of them with a positive label, (2 bins,).
         error_before: Expected calibration error of the score; None where it is no probability.
         error_after: That of the isotonic map, on rows that it was not fitted on.
@@ -34,39 +34,54 @@ class Calibration:
     heights: Floats
     as_is: bool
     edges: Floats
-    rows: NDArray[np.int64]
+    rows: Floats
     positives: Floats
     error_before: float | None
     error_after: float
 
     @classmethod
-    def fit(cls, score: Floats, positive: NDArray, decision: NDArray, *, probability: bool, seed: int) -> Calibration:
+    def fit(
+        cls,
+        score: Floats,
+        positive: NDArray,
+        decision: NDArray,
+        weight: Floats | None = None,
+        *,
+        probability: bool,
+        seed: int,
+    ) -> Calibration:
         """Keep the score, or map it by isotonic regression where that lowers the calibration error on other rows.
 
         Args:
             score: Score of every calibration row, (n,).
             positive: 1 where its label is the positive one, else 0, (n,); both occur.
             decision: Its decision, {0, 1}, (n,).
+            weight: How much it counts, > 0, (n,); None for all alike.
             probability: The score claims to be a probability; if not it is mapped anyway.
             seed: Of the folds.
         """
+        weight = np.ones(len(score)) if weight is None else weight
         fold = np.random.default_rng(seed).permutation(len(score)) % FOLDS
         mapped = np.empty(len(score))
         for held in range(FOLDS):
             rows = fold == held
-            mapped[rows] = np.interp(score[rows], *_isotonic(score[~rows], positive[~rows]))
-        before = _error(positive, score) if probability else None
-        after = _error(positive, mapped)
+            mapped[rows] = np.interp(score[rows], *_isotonic(score[~rows], positive[~rows], weight[~rows]))
+        before = _error(positive, score, weight) if probability else None
+        after = _error(positive, mapped, weight)
         bins = int(np.clip(len(score) // ROWS_PER_BIN, 1, MOST_BINS))
         edges = np.unique(np.quantile(score, np.arange(1, bins) / bins)) if bins > 1 else np.empty(0)
         cell = np.searchsorted(edges, score, side="right") * 2 + decision
-        cells = 2 * (len(edges) + 1)
+        total, square, hits = (
+            np.bincount(cell, values, minlength=2 * (len(edges) + 1))
+            for values in (weight, weight * weight, weight * positive)
+        )
+        effective = effective_size(total, square)
         return cls(
-            *_isotonic(score, positive),
+            *_isotonic(score, positive, weight),
             as_is=before is not None and before <= after,
             edges=edges,
-            rows=np.bincount(cell, minlength=cells),
-            positives=np.bincount(cell, positive, minlength=cells).astype(float),
+            rows=effective,
+            positives=np.divide(hits * effective, total, out=np.zeros(len(total)), where=total > 0),
             error_before=before,
             error_after=after,
         )
@@ -95,13 +110,13 @@ class Calibration:
         return share * (1 - share) / (self.rows + 1)
 
 
-def _isotonic(score: Floats, positive: NDArray) -> tuple[Floats, Floats]:
+def _isotonic(score: Floats, positive: NDArray, weight: Floats) -> tuple[Floats, Floats]:
     """The rising map nearest to the labels: where it bends, and its height there."""
     from sklearn.isotonic import IsotonicRegression
 
-    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive)
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive, sample_weight=weight)
     return fitted.X_thresholds_.astype(float), fitted.y_thresholds_.astype(float)
 
 
-def _error(positive: NDArray, score: Floats) -> float:
-    return float(calibration_error(CalibrationBins.of(positive, score, Groups())).value[0])
+def _error(positive: NDArray, score: Floats, weight: Floats) -> float:
+    return float(calibration_error(CalibrationBins.of(positive, score, Groups(weight=weight))).value[0])

@@ -60,7 +60,9 @@ class _Said:
 
     def calibration(self, seed: int) -> Calibration:
         """What the labels of these rows say of their score."""
-        return Calibration.fit(self.score, self.target, self.decision, probability=self.probability, seed=seed)
+        return Calibration.fit(
+            self.score, self.target, self.decision, self.weight, probability=self.probability, seed=seed
+        )
 
     def read(self, calibration: Calibration, probability: Floats) -> Unlabelled:
         """These rows with a reading of their score."""
@@ -71,7 +73,7 @@ def estimates_of(labelled: Rows, rows: Rows, level: float, seed: int) -> tuple[l
     """Every estimate, and a sentence on the calibration.
 
     Args:
-        labelled: Calibration rows: targets, decisions and scores.
+        labelled: Calibration rows: targets, decisions and scores; their weights say how much each counts.
         rows: Rows with decisions and scores.
         level: Confidence level.
         seed: Of the folds of the calibration.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,18 +17,22 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, too_small
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.gaps import group_name
+from rai_assets.metrics.intervals import effective_size
 from rai_assets.metrics.number import Number, measured
 from rai_assets.metrics.rows import Rows
 from rai_assets.model.encoding import Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.confidence import BINARY, SEVERAL, Placed, estimates_of
 from rai_assets.monitoring.performance.expected import Expected
+from rai_assets.monitoring.performance.likeness import likeness
 from rai_assets.monitoring.performance.loss import LOSSES, PredictedLoss, about, predicted_losses
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.performance.support import Support
 
 FEWEST_CALIBRATION, FEWEST_OF_A_LABEL = 500, 20
 """Calibration rows, in all and of either label, below which nothing is estimated; coverage is simulated from there."""
+FEWEST_ALIKE = 200
+"""Effective calibration rows, weighted by likeness, below which nothing is estimated."""
 ASSUMES = "estimated without labels: holds only if a score still means what it meant on the calibration rows"
 BLIND = (
     "Performance without labels is estimated from what the scores meant on the calibration rows ({rows:,} rows of the "
@@ -50,7 +54,8 @@ def estimated_performance(
     """Estimate what the labels of a batch will show: by calibrated confidence (CBPE), or by predicted losses (DLE).
 
     Every interval is for the metric as the batch's own labels will show it: it allows for the chance of these labels
-    and for the doubt about the calibration. A group is estimated with a calibration on its own rows.
+    and for the doubt about the calibration. A group is estimated with a calibration on its own rows. Calibration rows
+    count by how much they resemble the batch.
 
     Args:
         calibration: Rows with labels that the model was not fitted on.
@@ -97,6 +102,11 @@ class _Problem:
         return Support.of(known, asked, self.features, seed=self.seed)
 
     @cached_property
+    def alike(self) -> NDArray[np.float64]:
+        """How much every calibration row resembles the batch."""
+        return likeness(self.calibration, self.current, self.features, seed=self.seed)
+
+    @cached_property
     def losses(self) -> dict[str, PredictedLoss]:
         """The losses that a second model predicts, of a regression."""
         return predicted_losses(self.calibration, self.current, self.features, seed=self.seed)
@@ -114,7 +124,8 @@ class _Problem:
         ) if looked_at else Number(
             "unsupported_rate@1", None, group=group, coordinates=self.places, reason="no row was looked at"
         )  # fmt: skip
-        labelled = self.calibration.rows.take(known)
+        weight = self.alike if self.calibration.rows.weight is None else self.alike * self.calibration.rows.weight
+        labelled = replace(self.calibration.rows, weight=weight).take(known)
         why = _cannot_tell(labelled, rows.n, share, low, settings)
         if why:
             numbers = [
@@ -125,12 +136,13 @@ class _Problem:
         if rows.task == "regression":
             losses = self.losses.items()
             estimates: list[Placed] = [
-                (loss.estimate(name, known, members, settings.level), {}) for name, loss in losses
+                (loss.estimate(name, known, members, weight, settings.level), {}) for name, loss in losses
             ]
             note = about(self.losses, known)
         else:
             estimates, note = estimates_of(labelled, rows, settings.level, self.seed)
-        return [beyond, *(self._number(item, places, group, rows.split) for item, places in estimates)], note
+        worth = f"{labelled.n:,} calibration rows, worth {_worth(labelled):,.0f} that are like the batch; {note}"
+        return [beyond, *(self._number(item, places, group, rows.split) for item, places in estimates)], worth
 
     def _number(
         self, item: Expected, places: Mapping[str, str], group: Mapping[str, str], split: str, why: str = ""
@@ -164,12 +176,23 @@ def _cannot_tell(labelled: Rows, n: int, share: float, least: float, settings: P
                 f"cannot tell: {by_label.min()} calibration rows have the rarest label, and at least "
                 f"{FEWEST_OF_A_LABEL} are needed"
             )
+    if _worth(labelled) < FEWEST_ALIKE:
+        return (
+            f"cannot tell: the {labelled.n:,} calibration rows are worth {_worth(labelled):.0f} that are like the "
+            f"batch, and at least {FEWEST_ALIKE} are needed"
+        )
     if least > settings.most_unsupported:
         return (
             f"cannot tell: {share:.0%} of the rows are unlike any calibration row, and at most "
             f"{settings.most_unsupported:.0%} may be"
         )
     return ""
+
+
+def _worth(labelled: Rows) -> float:
+    """Effective number of weighted calibration rows."""
+    weight = labelled.weight if labelled.weight is not None else np.ones(labelled.n)
+    return float(effective_size(weight.sum(), (weight**2).sum()))
 
 
 def _confidence(rows: Rows) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.errors import UsageError
-from rai_assets.metrics.intervals import Floats
+from rai_assets.metrics.intervals import Floats, effective_size
 from rai_assets.model.encoding import Encoding, Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.calibrated import FOLDS, MOST_BINS, ROWS_PER_BIN
@@ -37,7 +37,9 @@ class PredictedLoss:
     known: Floats
     asked: Floats
 
-    def estimate(self, name: str, calibration: NDArray[np.bool_], members: NDArray[np.bool_], level: float) -> Expected:
+    def estimate(
+        self, name: str, calibration: NDArray[np.bool_], members: NDArray[np.bool_], weight: Floats, level: float
+    ) -> Expected:
         """The metric of some rows of the batch.
 
         What the models predict is mapped by isotonic regression to the losses of the calibration rows that speak for
@@ -48,21 +50,26 @@ class PredictedLoss:
             name: A metric in `LOSSES`.
             calibration: Calibration rows that speak for them, (n,).
             members: Which rows of the batch, (m,).
+            weight: How much every calibration row counts, > 0, (n,).
             level: Confidence level.
         """
         from scipy.special import stdtrit
         from sklearn.isotonic import IsotonicRegression
 
         true, known, asked = self.true[calibration], self.known[calibration], self.asked[members]
-        fitted = IsotonicRegression(out_of_bounds="clip").fit(known, true)
-        rest = true - fitted.predict(known)
+        weight = weight[calibration]
+        fitted = IsotonicRegression(out_of_bounds="clip").fit(known, true, sample_weight=weight)
+        rest = (true - fitted.predict(known)) ** 2
         bins = int(np.clip(len(known) // ROWS_PER_BIN, 1, MOST_BINS))
         edges = np.unique(np.quantile(known, np.arange(1, bins) / bins))
         of_known, of_asked = (np.searchsorted(edges, values, side="right") for values in (known, asked))
-        rows = np.bincount(of_known, minlength=len(edges) + 1)
-        spread = np.bincount(of_known, rest**2, minlength=len(edges) + 1)
+        total, square, spread = (
+            np.bincount(of_known, values, minlength=len(edges) + 1) for values in (weight, weight**2, weight * rest)
+        )
+        rows = effective_size(total, square)
+        seen = np.divide(spread, total, out=np.zeros(len(total)), where=total > 0)
         # A row of the usual spread in every bin: one without any must not make its losses certain.
-        noise = (spread + rest.var()) / (rows + 1)
+        noise = (rows * seen + np.average(rest, weights=weight)) / (rows + 1)
         n, counts = len(asked), np.bincount(of_asked, minlength=len(edges) + 1)
         variance = float((counts * noise + counts**2 * noise / (rows + 1)).sum()) / n**2
         value = float(fitted.predict(asked).mean())

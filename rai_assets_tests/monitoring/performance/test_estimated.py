@@ -77,7 +77,7 @@ def test_every_group_has_a_calibration_of_its_own(adult: Scored) -> None:
     assert held / seen >= 0.9
     rare = [n for n in found.numbers if n.group == {"race": "Other"} and n.definition == "estimated_accuracy@1"]
     assert rare[0].value is None and "cannot tell" in rare[0].reason and "calibration rows" in rare[0].reason
-    assert any(note.startswith("sex=Female: the score was") for note in found.notes)
+    assert any(note.startswith("sex=Female: 2,") and "like the batch; the score was" in note for note in found.notes)
 
 
 def test_a_changed_outcome_is_not_seen_and_that_is_said(adult: Scored) -> None:
@@ -145,29 +145,39 @@ def test_several_classes_have_estimates_by_class() -> None:
     assert accuracy.low <= true["accuracy"].value <= accuracy.high
 
 
-def census(path: Path, rows: slice) -> tuple[pa.Table, np.ndarray]:
-    table = csv.read_csv(path)[rows]
-    return table, table["predicted_probability"].to_numpy()
+def sides_of_the_census(shared_data: Path, batch: slice) -> tuple[ScoredRows, ScoredRows, list[Feature]]:
+    """Every third row of Massachusetts in 2015, and some of the years that followed, with a model's scores."""
+    folder = shared_data / "acs_employment_ma"
+    known = csv.read_csv(folder / "employment_MA_reference.csv.gz")
+    asked = csv.read_csv(folder / "employment_MA_analysis.csv.gz")[batch]
+    later = csv.read_csv(folder / "employment_MA_analysis_target.csv.gz")["employed"].to_numpy()[batch]
+    names = ["AGEP", "SCHL", "MAR", "RELP", "DIS", "ESP", "CIT", "MIG", "SEX"]
+
+    def side(table: pa.Table, y: np.ndarray) -> ScoredRows:
+        p = table["predicted_probability"].to_numpy()
+        rows = Rows("binary", ("no", "yes"), y.astype(np.int8), (p >= 0.5).astype(np.int8), p, True)
+        return scored(table.select(names), rows)
+
+    known = known.take(pa.array(range(0, known.num_rows, 3)))
+    return side(known, known["employed"].to_numpy()), side(asked, later), [Feature(name, "number") for name in names]
 
 
 def test_a_year_later_in_massachusetts(shared_data: Path) -> None:
-    folder = shared_data / "acs_employment_ma"
-    known, score = census(folder / "employment_MA_reference.csv.gz", slice(0, 20_000))
-    asked, later = census(folder / "employment_MA_analysis.csv.gz", slice(0, 20_000))
-    target = csv.read_csv(folder / "employment_MA_analysis_target.csv.gz")["employed"].to_numpy()[:20_000]
-
-    def side(table: pa.Table, p: np.ndarray, y: np.ndarray) -> ScoredRows:
-        return scored(table, Rows("binary", ("no", "yes"), y.astype(np.int8), (p >= 0.5).astype(np.int8), p, True))
-
-    before, now = side(known, score, known["employed"].to_numpy()), side(asked, later, target)
-    found = estimated_performance(
-        before, unlabelled(now), Contract(()), [Feature("AGEP", "number")], SETTINGS, seed=0
-    ).numbers
-    true, errors = of_all(measure(now.rows)), {}
+    before, now, features = sides_of_the_census(shared_data, slice(0, 10_000))
+    found = estimated_performance(before, unlabelled(now), Contract(()), features, SETTINGS, seed=0).numbers
+    true = of_all(measure(now.rows))
     for name in ("accuracy", "true_positive_rate", "false_positive_rate", "precision", "f1", "roc_auc"):
         number = of_all(found)[f"estimated_{name}"]
-        errors[name] = true[name].value - number.value
-        assert number.high - number.low < 0.03
-    # More people were employed in 2016 than people alike in 2015: that much the estimates cannot see.
-    assert max(map(abs, errors.values())) < 0.015, errors
-    assert errors["precision"] > 0.005, errors
+        # More people were employed in 2016 than people alike in 2015: that much the estimates cannot see.
+        assert abs(number.value - true[name].value) < 0.025, name
+        assert number.high - number.low < 0.035
+
+
+def test_people_whose_scores_mean_something_else_are_read_by_people_like_them(shared_data: Path) -> None:
+    # These rows are nothing but people in dormitories and institutions, of whom the model knows little.
+    before, now, features = sides_of_the_census(shared_data, slice(135_000, 140_000))
+    number = of_all(estimated_performance(before, unlabelled(now), Contract(()), features, SETTINGS, seed=0).numbers)
+    true, usual = of_all(measure(now.rows)), of_all(measure(before.rows))
+    assert usual["precision"].value - true["precision"].value > 0.25
+    for name in ("accuracy", "precision", "f1", "roc_auc", "base_rate"):
+        assert number[f"estimated_{name}"].low <= true[name].value <= number[f"estimated_{name}"].high, name

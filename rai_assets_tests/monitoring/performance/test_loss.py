@@ -53,7 +53,7 @@ def coverage(n_known: int, n: int, shift: float, draws: int) -> dict[str, float]
         known, asked = rows(rng, n_known), rows(rng, n, shift)
         losses, truth = predicted_losses(known, asked, FEATURES, seed=0), shown(asked)
         for name in METRICS:
-            item = losses[name].estimate(name, np.ones(n_known, bool), np.ones(n, bool), 0.95)
+            item = losses[name].estimate(name, np.ones(n_known, bool), np.ones(n, bool), np.ones(n_known), 0.95)
             held[name].append(item.low <= truth[name] <= item.high)
     return {name: float(np.mean(each)) for name, each in held.items()}
 
@@ -74,7 +74,7 @@ def test_larger_errors_are_foreseen_where_rows_move_to_them() -> None:
 def test_a_loss_that_nothing_predicts_is_the_mean_of_the_calibration_rows() -> None:
     true = np.abs(np.random.default_rng(1).normal(size=1_000))
     loss = PredictedLoss(true, np.ones(1_000), np.ones(200))
-    item = loss.estimate("mean_absolute_error", np.ones(1_000, bool), np.ones(200, bool), 0.95)
+    item = loss.estimate("mean_absolute_error", np.ones(1_000, bool), np.ones(200, bool), np.ones(1_000), 0.95)
     assert item.value == pytest.approx(true.mean())
     half = 1.972 * true.std() * np.sqrt(1 / 200 + 1 / 1_000)
     assert item.low == pytest.approx(true.mean() - half, rel=0.01)
