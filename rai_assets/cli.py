@@ -99,6 +99,8 @@ def validate(name: Annotated[str | None, typer.Argument(help="One use case; all 
     for item in declared:
         if name in (None, item.use_case.name):
             print(f"{item.path}: {item.use_case.name} is valid")
+            for sentence in item.use_case.schedules.sentences():
+                print(f"  scheduled: {sentence}")
     faulty = [item for item in broken if name in (None, item.name)]
     if faulty:
         raise _joined([item.error for item in faulty])
@@ -174,7 +176,7 @@ def report(
 
 @app.command("list")
 def list_() -> None:
-    """The use cases; every data branch: newest commit, verdict on the requirements, whether its head is gated."""
+    """The use cases; every data branch: newest commit, verdict, whether its head is gated; what is scheduled."""
     from rai_assets.home import definitions_folder
     from rai_assets.use_case.branches import overview
     from rai_assets.use_case.declaration import load_all

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from rai_assets.cli_store import say
+from rai_assets.data.times import span
 from rai_assets.errors import UsageError
 
 commands = typer.Typer()
@@ -16,7 +16,6 @@ store_commands = typer.Typer(help="The store as a whole: is it sound, and how to
 commands.add_typer(store_commands, name="store")
 
 OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="[NAME]")]
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _PLACE = "here, embedded:FOLDER (its RAI_HOME) or lakefs+http://HOST:PORT."
 
 
@@ -58,7 +57,7 @@ def copy(
 
 
 def _duration(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,6})([dhm])", text)
-    if match is None:
-        raise UsageError(f"{text[:20]!r} is no span of time", where="--grace", fix="write it as 14d, 12h or 30m")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return span(text)
+    except ValueError as error:
+        raise UsageError(str(error), where="--grace", fix="write it as 14d, 12h or 30m") from error

@@ -167,12 +167,3 @@ def test_snippets_print_what_the_guides_promise(work: Path, capsys: pytest.Captu
     }.items():
         exec(compile(code[guide], guide, "exec"), {"__name__": "snippet"})
         assert words in capsys.readouterr().out, guide
-
-
-def test_the_schedule_of_the_guide_has_its_job(work: Path) -> None:
-    (code,) = [code for code in blocks(ROOT / "docs" / "guides" / "mlops.md", "python") if "@dg.schedule" in code]
-    names: dict[str, Any] = {"__name__": "snippet"}
-    exec(code, names)
-    repository = names["defs"]().get_repository_def()
-    (schedule,) = repository.schedule_defs
-    assert repository.has_job(schedule.job_name)

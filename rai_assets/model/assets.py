@@ -91,7 +91,6 @@ def predictions(settings: ModelSettings) -> ResultAsset:
 
 def champion_asset(keys: UseCaseKeys) -> dg.AssetsDefinition:
     """The unpartitioned asset that moves the champion or says why not."""
-    condition = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
     @dg.asset(
         key=keys.asset(CHAMPION),
@@ -101,7 +100,6 @@ def champion_asset(keys: UseCaseKeys) -> dg.AssetsDefinition:
                 partition_mapping=dg.SpecificPartitionsPartitionMapping([MAIN]),
             )
         ],
-        automation_condition=condition,
         group_name=keys.name,
         owners=list(keys.owners),
         kinds={"onnx"},

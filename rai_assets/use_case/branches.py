@@ -121,7 +121,7 @@ def _verdict(declared: Declared, stands: Standing) -> str:
 
 
 def overview(declared: Sequence[Declared]) -> Iterator[str]:
-    """A line for every use case and, under it, one for each of its data branches."""
+    """A line for every use case and, under it, one for each of its data branches and schedules."""
     for item in declared:
         name = item.use_case.name
         try:
@@ -132,12 +132,13 @@ def overview(declared: Sequence[Declared]) -> Iterator[str]:
         except RaiError as fault:
             yield f"{name}  cannot be read: {fault.what}  ({item.path})"
             continue
-        if not found:
+        if found:
+            champion = "champion set" if CHAMPION in repository.branches(CHAMPION) else "no champion"
+            yield f"{name}  {champion}  ({item.path})"
+        else:
             yield f"{name}  not run yet  ({item.path})"
-            continue
-        champion = "champion set" if CHAMPION in repository.branches(CHAMPION) else "no champion"
-        yield f"{name}  {champion}  ({item.path})"
         yield from (f"  {state.line}" for state in found)
+        yield from (f"  scheduled: {sentence}" for sentence in item.use_case.schedules.sentences())
 
 
 def _audited(repository: VersionedRepository, branch: str, digest: str) -> bool:

@@ -20,6 +20,7 @@ from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets.monitoring.settings import ProductionSettings
+from rai_assets.use_case.timing import FreshnessSettings, ScheduleSettings
 
 if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
@@ -127,6 +128,8 @@ class UseCase(_Strict):
         analyses: Settings of the analyses.
         requirements: What must hold before the model may serve.
         alerts: Who is told of what.
+        schedules: What runs by itself at certain times.
+        freshness: How old results may be.
         production: Where new data arrive when the model serves, and how they are watched; nothing is watched without.
     """
 
@@ -139,6 +142,8 @@ class UseCase(_Strict):
     analyses: Analyses = Analyses()
     requirements: list[RequirementSettings] = []
     alerts: AlertSettings = AlertSettings()
+    schedules: ScheduleSettings = ScheduleSettings()
+    freshness: FreshnessSettings = FreshnessSettings()
     production: ProductionSettings | None = None
 
     @model_validator(mode="after")
@@ -154,6 +159,8 @@ class UseCase(_Strict):
         self._check_production(contract)
         if self.model is not None and contract.target is None:
             raise ValueError("a model needs a column with role `target`")
+        if self.freshness.batch is not None and self.production is None:
+            raise _refused(("freshness", "batch"), "there are no batches without `production`")
         for index, column in enumerate(self.analyses.fairness.stratifiers):
             if column not in contract:
                 raise _refused(("analyses", "fairness", "stratifiers", index), f"{column!r} is not a declared column")

@@ -23,17 +23,19 @@ from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.alerting import alert_sensor
 from rai_assets.use_case.arrivals import arrivals_sensor
+from rai_assets.use_case.automation import by_itself
 from rai_assets.use_case.batches import questions
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
+from rai_assets.use_case.schedules import audit_schedule
 
 LAKE = Lake()  # one object: definitions that bind the same resource can be merged
 
 
 @quiet()
 def build(declared: Declared) -> dg.Definitions:
-    """Assets, checks and jobs of one use case."""
+    """Assets, checks, jobs, sensors and schedules of one use case."""
     use_case = declared.use_case
     keys = use_case.keys(f"{declared.path}:{declared.line}")
     requirements = declared.requirements
@@ -62,7 +64,14 @@ def build(declared: Declared) -> dg.Definitions:
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
         jobs.append(job)
         sensors.append(arrivals_sensor(declared, job))
-    return dg.Definitions(assets=assets, jobs=jobs, sensors=sensors, resources={"lake": LAKE})
+    fresh = use_case.freshness.of_assets
+    return dg.Definitions(
+        assets=[by_itself(asset, fresh) for asset in assets],
+        jobs=jobs,
+        schedules=_schedules(declared),
+        sensors=sensors,
+        resources={"lake": LAKE},
+    )
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:
@@ -84,6 +93,12 @@ def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> li
         fairness_audit(use_case.analyses.fairness, requirements, has_model=has_model),
         *asked,
     ]
+
+
+def _schedules(declared: Declared) -> list[dg.ScheduleDefinition]:
+    """What the use case lets run at certain times: every kind of it is an entry here."""
+    keys, asked = declared.use_case.keys(), declared.use_case.schedules
+    return [audit_schedule(keys, asked.audit, _audit_job(declared))] if asked.audit is not None else []
 
 
 def _audit_job(declared: Declared) -> Any:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from rai_assets.data.columns import Strict
+from rai_assets.data.times import Zone
 from rai_assets.metrics.requirements import Requirement
 
 Kind = Literal["check_failed", "metric_crossed", "drift", "not_fresh", "run_failed", "quarantine"]
@@ -28,14 +29,6 @@ def _check_address(text: str) -> str:
 def _check_clock(text: str) -> str:
     if not _CLOCK.fullmatch(text):
         raise ValueError(f'{text!r} is no time of day; write it as "22:00"')
-    return text
-
-
-def _check_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{text!r} is no IANA time zone; write it as Europe/Berlin or UTC") from error
     return text
 
 
@@ -160,7 +153,7 @@ class QuietHours(Strict):
 
     start: Clock
     end: Clock
-    zone: Annotated[str, AfterValidator(_check_zone)]
+    zone: Zone
 
     @model_validator(mode="after")
     def _some_time(self) -> QuietHours:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from rai_assets.data.columns import Strict
 from rai_assets.data.settings import Format
+from rai_assets.data.times import Zone
 
 
 class InboxSettings(Strict):
@@ -30,14 +30,6 @@ class InboxSettings(Strict):
     settle: Annotated[float, Field(ge=0, le=86_400)] = 30
 
 
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone; they have names like Europe/Berlin or UTC") from error
-    return name
-
-
 class BatchSettings(Strict):
     """What one batch is.
 
@@ -52,7 +44,7 @@ class BatchSettings(Strict):
 
     rule: Literal["per file", "hourly", "daily"] = "per file"
     by: Literal["event time", "arrival time"] = "event time"
-    time_zone: Annotated[str, AfterValidator(_check_zone)] | None = None
+    time_zone: Zone | None = None
     lateness: Annotated[float, Field(ge=0, le=87_600)] = 48
 
     @property
