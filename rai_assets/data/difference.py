@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from rai_assets.data.contract import Column, Contract
+from rai_assets.data.distinct import COUNTED_VALUES
 from rai_assets.data.row_difference import RowChanges, RowFile, common_form
-from rai_assets.data.statistics import COUNTED_VALUES, Tally
+from rai_assets.data.statistics import Tally
 
 Kind = Literal["added", "removed", "retyped", "changed", "same"]
 Tell = Callable[[int], None]

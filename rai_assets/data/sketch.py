@@ -1,8 +1,9 @@
-"""Quantiles of a stream in bounded memory, exact while the stream is short."""
+"""Quantiles of a stream in bounded memory, exact while the stream is short; sketches of two streams merge."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,21 @@ class QuantileSketch:
     A full level is sorted and every second value goes one level up, the even and the odd ones in turns (Manku,
     Rajagopalan and Lindsay 1998, with the alternation of Agarwal et al. 2012). Each such step shifts a rank by at
     most 2^h, so a rank is off by less than log2(n / CAPACITY) / CAPACITY of the n values: 0.04 % for ten million.
+
+    Attributes:
+        count: Values of the stream.
     """
 
     def __init__(self) -> None:
         self._levels: list[list[NDArray[np.float64]]] = [[]]
         self._odd = [False]
+        self._shift = 0
         self.count = 0
+
+    @property
+    def error(self) -> float:
+        """Bound of what a rank is off by, as a share of the stream; 0 while every value is kept."""
+        return self._shift / self.count if self.count else 0.0
 
     def add(self, values: NDArray[np.float64]) -> None:
         """Add finite values, shape (n,)."""
@@ -29,6 +39,35 @@ class QuantileSketch:
         for start in range(0, len(values), CAPACITY):
             self._levels[0].append(np.asarray(values[start : start + CAPACITY], np.float64))
             self._compact()
+
+    def add_counted(self, values: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+        """Add finite values, shape (k,), each as often as its count, shape (k,), says."""
+        self.count += int(counts.sum())
+        for height in range(int(counts.max(initial=0)).bit_length()):
+            self._level(height).append(values[(counts >> height & 1).astype(bool)])
+        self._compact()
+
+    def merge(self, other: QuantileSketch) -> None:
+        """Add all that another sketch has seen."""
+        self.count += other.count
+        self._shift += other._shift
+        for height, level in enumerate(other._levels):
+            self._level(height).extend(level)
+        self._compact()
+
+    def state(self) -> dict[str, Any]:
+        """What `restored` makes the sketch of again."""
+        levels = [np.concatenate(level) if level else np.zeros(0) for level in self._levels]
+        return {"levels": levels, "odd": list(self._odd), "shift": self._shift}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> QuantileSketch:
+        """The sketch of a state."""
+        made = cls()
+        made._levels = [[np.asarray(level, np.float64)] for level in state["levels"]]
+        made._odd, made._shift = list(state["odd"]), int(state["shift"])
+        made.count = sum(len(level[0]) << height for height, level in enumerate(made._levels))
+        return made
 
     def quantiles(self, shares: Sequence[float]) -> NDArray[np.float64]:
         """The smallest value that at least each share of the stream does not exceed; shares in [0, 1], rising or not.
@@ -76,16 +115,20 @@ class QuantileSketch:
         order = np.argsort(values, kind="stable")
         return values[order], np.cumsum(weights[order])
 
+    def _level(self, height: int) -> list[NDArray[np.float64]]:
+        while height >= len(self._levels):
+            self._levels.append([])
+            self._odd.append(False)
+        return self._levels[height]
+
     def _compact(self) -> None:
         for height, level in enumerate(self._levels):
             if sum(map(len, level)) <= CAPACITY:
-                return
+                continue
             values = np.sort(np.concatenate(level))
             # An odd one out stays behind, so that no weight is lost.
             pairs = len(values) // 2 * 2
-            if height + 1 == len(self._levels):
-                self._levels.append([])
-                self._odd.append(False)
             self._levels[height] = [values[pairs:]] if pairs < len(values) else []
-            self._levels[height + 1].append(values[int(self._odd[height]) : pairs : 2])
+            self._level(height + 1).append(values[int(self._odd[height]) : pairs : 2])
             self._odd[height] = not self._odd[height]
+            self._shift += 1 << height

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,55 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rai_assets.data.column_statistics import BINS, SHARES, TOP_VALUES, ColumnStatistics
 from rai_assets.data.contract import Column, Contract
-from rai_assets.data.sketch import CAPACITY, QuantileSketch
-
-COUNTED_VALUES = 10_000  # distinct values that are counted; above, only that there are more is known
-TOP_VALUES = 10
-BINS = 20
-SHARES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
-
-
-@dataclass(frozen=True)
-class ColumnStatistics:
-    """One column in numbers.
-
-    Attributes:
-        name: The column.
-        dtype: As declared.
-        count: Rows.
-        missing: Rows without a value.
-        distinct: Distinct values; `COUNTED_VALUES` if there are more.
-        distinct_exact: Whether `distinct` is all of them.
-        minimum: Least value; a number, or the ISO text of a time.
-        maximum: Greatest value.
-        mean: Of a number.
-        deviation: Standard deviation of a number, with n - 1 in the denominator; None below two values.
-        quantiles: {share: value} at `SHARES`, of a number: the least value that the share of rows does not exceed.
-        quantiles_exact: False where the rows were too many to keep, and ranks are off by under 0.1 %.
-        histogram: {low, high, count} of `BINS` bins of one width between minimum and maximum, each with its lower
-            bound; counts are approximate where quantiles are.
-        top: {value, count} of the most frequent values, of anything but a fraction; exact while `distinct_exact`.
-    """
-
-    name: str
-    dtype: str
-    count: int
-    missing: int
-    distinct: int
-    distinct_exact: bool
-    minimum: float | str | None = None
-    maximum: float | str | None = None
-    mean: float | None = None
-    deviation: float | None = None
-    quantiles: dict[str, float] = field(default_factory=dict)
-    quantiles_exact: bool = True
-    histogram: list[dict[str, float]] = field(default_factory=list)
-    top: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields as a JSON object."""
-        return asdict(self)
+from rai_assets.data.distinct import COUNTED_VALUES, DistinctSketch
+from rai_assets.data.moments import Lengths, Moments
+from rai_assets.data.sketch import QuantileSketch
 
 
 def describe(
@@ -85,127 +42,212 @@ def describe(
 
 
 class Tally:
-    """The running counts of one column.
+    """The running counts of one column. Those of two parts of the rows merge into those of both.
+
+    Up to `COUNTED_VALUES` distinct values each is counted, and quantiles and top values are exact however many the
+    rows; beyond, sketches take their place.
 
     Attributes:
         column: The column.
         rows: Rows counted so far.
         missing: Those without a value.
-        sketch: Numbers, and times in microseconds since 1970.
     """
 
     def __init__(self, column: Column) -> None:
         self.column = column
         self.rows = self.missing = 0
         self._values: Counter[Any] = Counter()
-        self._overflowed = False
+        self._distinct: DistinctSketch | None = None  # once there are too many values to count each
+        self._points = QuantileSketch()
         self._low: Any = None
         self._high: Any = None
-        self._moments = _Moments()
-        self.sketch = QuantileSketch()
+        self._moments = Moments()
+        self._lengths = Lengths()
 
     def add(self, values: pa.Array) -> None:
         """Count the values of some rows."""
         self.rows += len(values)
         self.missing += values.null_count
-        known = values.drop_null()
+        known = values.drop_null() if values.null_count else values
         if not len(known):
             return
         self._count(known)
         if self.column.dtype in ("number", "integer"):
-            numbers = known.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-            self._moments.add(numbers)
-            self.sketch.add(numbers)
-        if self.column.dtype in ("number", "integer", "timestamp"):
-            if self.column.dtype == "timestamp":
-                self.sketch.add(known.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64))
+            self._moments.merge(Moments.of(_scaled(known)))
+        if self._on_a_scale:
             bounds = pc.min_max(known).as_py()
-            low, high = bounds["min"], bounds["max"]
-            self._low = low if self._low is None else min(self._low, low)
-            self._high = high if self._high is None else max(self._high, high)
+            self._widen(bounds["min"], bounds["max"])
+        if self.column.dtype == "text":
+            self._lengths.merge(Lengths.of(known))
+
+    def merge(self, other: Tally) -> None:
+        """Count the rows of another tally of this column too."""
+        self.rows += other.rows
+        self.missing += other.missing
+        if other._low is not None:
+            self._widen(other._low, other._high)
+        self._moments.merge(other._moments)
+        self._lengths.merge(other._lengths)
+        if other._distinct is not None:
+            self.forget_values()
+        if self._distinct is None:
+            self._values.update(other._values)
+            if len(self._values) > COUNTED_VALUES:
+                self.forget_values()
+            return
+        self._pour(other._values)
+        if other._distinct is not None:
+            self._distinct.merge(other._distinct)
+            self._points.merge(other._points)
+
+    @property
+    def sketch(self) -> QuantileSketch:
+        """Numbers, and times in microseconds since 1970."""
+        if self._distinct is not None or not self._on_a_scale:
+            return self._points
+        made = QuantileSketch()
+        made.add_counted(*self._counted(self._values))
+        return made
 
     @property
     def counts(self) -> dict[str, int] | None:
         """{value as text: rows}; None if there are more than `COUNTED_VALUES` values."""
-        return None if self._overflowed else {_label(value): rows for value, rows in self._values.items()}
+        return None if self._distinct is not None else {_label(value): rows for value, rows in self._values.items()}
+
+    def forget_values(self) -> None:
+        """Keep sketches in place of the values themselves."""
+        if self._distinct is None:
+            self._distinct = DistinctSketch()
+            values, self._values = self._values, Counter()
+            self._pour(values)
+
+    def state(self) -> dict[str, Any]:
+        """All counts as plain values, numpy arrays and texts, of which `restored` makes the tally again."""
+        written = [_label(value) for value in self._values]
+        return {
+            "rows": self.rows,
+            "missing": self.missing,
+            "low": None if self._low is None else _label(self._low),
+            "high": None if self._high is None else _label(self._high),
+            "values": written,
+            "counts": list(self._values.values()),
+            "hashes": None if self._distinct is None else self._distinct.hashes,
+            "moments": asdict(self._moments),
+            "lengths": asdict(self._lengths),
+            "points": self._points.state(),
+        }
+
+    @classmethod
+    def restored(cls, column: Column, state: Mapping[str, Any]) -> Tally:
+        """The tally of a state."""
+        made = cls(column)
+        made.rows, made.missing = state["rows"], state["missing"]
+        read = _READERS[column.dtype]
+        if state["low"] is not None:
+            made._low, made._high = read(state["low"]), read(state["high"])
+        made._values = Counter(dict(zip(map(read, state["values"]), state["counts"], strict=True)))
+        if state["hashes"] is not None:
+            made._distinct = DistinctSketch(np.asarray(state["hashes"], np.uint64))
+        made._moments, made._lengths = Moments(**state["moments"]), Lengths(**state["lengths"])
+        made._points = QuantileSketch.restored(state["points"])
+        return made
+
+    @property
+    def _on_a_scale(self) -> bool:
+        return self.column.dtype in ("number", "integer", "timestamp")
+
+    def _widen(self, low: Any, high: Any) -> None:
+        self._low = low if self._low is None else min(self._low, low)
+        self._high = high if self._high is None else max(self._high, high)
 
     def _count(self, known: pa.Array) -> None:
-        if self._overflowed:
+        if self._distinct is None:
+            counted = _value_counts(known)
+            if counted is not None:
+                self._values.update(counted)
+                if len(self._values) > COUNTED_VALUES:
+                    self.forget_values()
+                return
+            self.forget_values()
+        assert self._distinct is not None  # noqa: S101
+        self._distinct.add(known)
+        if self._on_a_scale:
+            self._points.add(_scaled(known))
+
+    def _pour(self, values: Counter[Any]) -> None:
+        """Add counted values to the sketches."""
+        if self._distinct is None or not values:
             return
-        counted = pc.value_counts(known)
-        values, rows = counted.field("values"), counted.field("counts")
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        self._values.update(dict(zip(values.to_pylist(), rows.to_pylist(), strict=True)))
-        self._overflowed = len(self._values) > COUNTED_VALUES
+        self._distinct.add(self._array(values))
+        if self._on_a_scale:
+            self._points.add_counted(*self._counted(values))
+
+    def _counted(self, values: Counter[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        return _scaled(self._array(values)), np.fromiter(values.values(), np.int64, len(values))
+
+    def _array(self, values: Counter[Any]) -> pa.Array:
+        kind = self.column.arrow_type
+        return pa.array(list(values), kind.value_type if pa.types.is_dictionary(kind) else kind)
 
     def finished(self) -> ColumnStatistics:
         """What was counted."""
-        numeric = self._moments.count > 0
-        inner = self.sketch.quantiles(SHARES[1:-1]).tolist() if numeric else []
+        numeric, sketch = self._moments.count > 0, self.sketch
+        inner = sketch.quantiles(SHARES[1:-1]).tolist() if numeric else []
         quantiles = [float(self._low), *inner, float(self._high)] if numeric else []
         return ColumnStatistics(
             name=self.column.name,
             dtype=self.column.dtype,
             count=self.rows,
             missing=self.missing,
-            distinct=min(len(self._values), COUNTED_VALUES),
-            distinct_exact=not self._overflowed,
+            distinct=len(self._values) if self._distinct is None else self._distinct.count,
+            distinct_error=0.0 if self._distinct is None else self._distinct.error,
             minimum=_bound(self._low),
             maximum=_bound(self._high),
             mean=self._moments.mean if numeric else None,
             deviation=self._moments.deviation,
             quantiles=dict(zip((f"{share:g}" for share in SHARES), quantiles, strict=False)),
-            quantiles_exact=self._moments.count <= CAPACITY,
-            histogram=self._histogram() if numeric else [],
+            quantiles_error=sketch.error,
+            histogram=self._histogram(sketch) if numeric else [],
             top=self._top(),
+            lengths=self._lengths.as_json(),
         )
 
-    def _histogram(self) -> list[dict[str, float]]:
+    def _histogram(self, sketch: QuantileSketch) -> list[dict[str, float]]:
         low, high = float(self._low), float(self._high)
         if low == high or not math.isfinite(high - low):
             return [{"low": low, "high": high, "count": self._moments.count}]
         edges = np.linspace(low, high, BINS + 1)
-        below = self.sketch.ranks(edges)
+        below = sketch.ranks(edges)
         below[0], below[-1] = 0, self._moments.count
         counts = np.diff(below)
         return [{"low": float(edges[at]), "high": float(edges[at + 1]), "count": int(counts[at])} for at in range(BINS)]
 
     def _top(self) -> list[dict[str, Any]]:
-        if self._overflowed or self.column.dtype == "number":
+        if self._distinct is not None or self.column.dtype == "number":
             return []
         ordered = sorted(self._values.items(), key=lambda entry: (-entry[1], str(entry[0])))
         return [{"value": _label(value), "count": rows} for value, rows in ordered[:TOP_VALUES]]
 
 
-@dataclass
-class _Moments:
-    """Count, mean and squared deviations, merged batch by batch (Chan, Golub and LeVeque 1983)."""
-
-    count: int = 0
-    mean: float | None = 0.0
-    _squares: float = 0.0
-
-    def add(self, values: NDArray[np.float64]) -> None:
-        if self.mean is None:
-            self.count += len(values)
-            return
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(values.mean())
-            squares = float(np.square(values - mean).sum())
-            total = self.count + len(values)
-            shift = mean - self.mean
-            merged = self.mean + shift * len(values) / total
-            self._squares += squares + shift * shift * self.count * len(values) / total
-        # Values near the greatest double have no mean in doubles.
-        self.mean = merged if math.isfinite(merged) else None
-        self.count = total
-
-    @property
-    def deviation(self) -> float | None:
-        if self.count < 2 or self.mean is None or not math.isfinite(self._squares):
+def _value_counts(known: pa.Array) -> Counter[Any] | None:
+    """How often every value occurs; None if there are too many of them, which the first rows mostly show."""
+    found: Counter[Any] = Counter()
+    for part in (known[: 2 * COUNTED_VALUES], known[2 * COUNTED_VALUES :]):
+        counted = pc.value_counts(part)
+        if len(counted) > COUNTED_VALUES:
             return None
-        return math.sqrt(self._squares / (self.count - 1))
+        values = counted.field("values")
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        found.update(dict(zip(values.to_pylist(), counted.field("counts").to_pylist(), strict=True)))
+    return found
+
+
+def _scaled(known: pa.Array) -> NDArray[np.float64]:
+    """Numbers, and times in microseconds since 1970."""
+    if pa.types.is_timestamp(known.type):
+        known = known.cast(pa.timestamp("us", known.type.tz)).cast(pa.int64())
+    return known.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def _bound(value: Any) -> float | str | None:
@@ -216,3 +258,13 @@ def _label(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "number": float,
+    "integer": int,
+    "boolean": "true".__eq__,
+    "category": str,
+    "text": str,
+    "timestamp": datetime.fromisoformat,
+}

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from rai_assets.charts.text import markdown
+from rai_assets.data.column_statistics import ColumnStatistics
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.rules import RuleResult
 from rai_assets.data.splits import NAMES, counts
-from rai_assets.data.statistics import ColumnStatistics, describe
+from rai_assets.data.statistics import describe
 from rai_assets.metrics.number import Number
 from rai_assets.progress import Progress
 from rai_assets.provenance import Provenance
@@ -67,7 +68,7 @@ def summarize(dataset: Dataset, provenance: Provenance, rules: Sequence[RuleResu
 
 
 def _distinct(item: ColumnStatistics) -> int | None:
-    return item.distinct if item.distinct_exact else None
+    return item.distinct if not item.distinct_error else None
 
 
 def _preview(dataset: Dataset) -> str:
