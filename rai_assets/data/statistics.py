@@ -239,7 +239,8 @@ def _value_counts(known: pa.Array) -> Counter[Any] | None:
         values = counted.field("values")
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        found.update(dict(zip(values.to_pylist(), counted.field("counts").to_pylist(), strict=True)))
+        for value, rows in zip(values.to_pylist(), counted.field("counts").to_pylist(), strict=True):
+            found[value] += rows  # 0.0 and -0.0 are two for Arrow
     return found
 
 

@@ -147,6 +147,12 @@ def test_quantiles_of_few_values_are_exact_however_many_the_rows() -> None:
     assert found.distinct == len(np.unique(values))
 
 
+def test_zero_is_one_value_whatever_its_sign() -> None:
+    found = describe_one(pa.array([0.0, -0.0, 1.0]), "number")
+    assert (found.distinct, found.quantiles["0.5"]) == (2, 0.0)
+    assert len(np.unique(hashes(pa.array([0.0, -0.0])))) == 1
+
+
 def test_texts_have_lengths_in_characters() -> None:
     found = describe_one(pa.array(["", "äöü", None, "x" * 9]), "text", 2)
     assert found.lengths == {"minimum": 0, "maximum": 9, "mean": 4.0}
