@@ -142,9 +142,8 @@ def _spanning(per_reading: Sequence[Sequence[Expected]]) -> list[Expected]:
 
 def _mean(name: str, parts: Sequence[Expected]) -> Expected:
     value, low, high = (float(np.mean([getattr(part, side) for part in parts])) for side in ("value", "low", "high"))
-    return Expected(
-        f"macro_{name}", value, low, high, min(part.rows for part in parts), "a class is not expected to occur"
-    )
+    fewest = min(parts, key=lambda part: part.rows)
+    return Expected(f"macro_{name}", value, low, high, fewest.rows, f"{fewest.kind} of one class".strip())
 
 
 def _about(calibration: Calibration) -> str:

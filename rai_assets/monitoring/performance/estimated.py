@@ -151,10 +151,12 @@ class _Problem:
         where: dict[str, Any] = {
             "group": group, "coordinates": {**self.places, **places}, "split": split, "unit": kind.unit
         }  # fmt: skip
+        if not why and not np.isfinite(item.value):
+            why = f"no row {item.kind}".rstrip()
         if not why and item.rows < self.settings.minimum_size:
-            why = too_small(int(item.rows), self.settings.minimum_size)
-        if why or not np.isfinite(item.value):
-            return Number(kind.id, None, reason=why or item.undefined, **where)
+            why = too_small(int(item.rows), self.settings.minimum_size, item.kind)
+        if why:
+            return Number(kind.id, None, reason=why, **where)
         return measured(
             kind.id, item.value, item.low, item.high, level=self.settings.level, n=round(item.rows),
             small=item.rows < SMALL, reason=ASSUMES, **where,

@@ -15,7 +15,7 @@ from rai_assets.metrics.counts import Cells, confusion_cells
 from rai_assets.metrics.intervals import Floats, wilson_at
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.ranking import Ranking, ranking_estimates
-from rai_assets.metrics.rates import RATES, rate_values
+from rai_assets.metrics.rates import RARER_TARGET, RATES, rate_values
 from rai_assets.monitoring.performance.calibrated import Calibration
 
 ESTIMATED_RATES = ("accuracy", "true_positive_rate", "false_positive_rate", "precision", "f1", "base_rate")
@@ -78,7 +78,7 @@ class Expected:
         low: Lower bound of what the labels will show.
         high: Upper bound.
         rows: Expected rows in its denominator.
-        undefined: Why there may be no value.
+        kind: What these rows are, for people; empty for any rows.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Expected:
     low: float
     high: float
     rows: float
-    undefined: str = "no row"
+    kind: str = ""
 
     def spanning(self, other: Expected) -> Expected:
         """The same estimate with bounds that hold those of another reading of the scores too."""
@@ -107,7 +107,7 @@ def _rate(name: str, rows: Unlabelled, cells: Cells, plain: Cells, level: float)
     value, numerator, denominator = (float(item[0]) for item in rate_values(cells, name))
     of_rows = float(plain.weights[0, list(rate.denominator)].sum())
     if not denominator > 1e-9:
-        return Expected(name, np.nan, np.nan, np.nan, of_rows, f"no row {rate.kind}".rstrip())
+        return Expected(name, np.nan, np.nan, np.nan, of_rows, rate.kind)
     share = numerator / denominator
     # A label turns a row of column (0, D) of the count table into one of column (1, D).
     turned = [
@@ -117,7 +117,7 @@ def _rate(name: str, rows: Unlabelled, cells: Cells, plain: Cells, level: float)
     variance = rows.variance(by_decision[rows.decision] * rows.weight)
     step = 0.5 / max(of_rows, 1.0)
     low, high = rate.transform(np.array(_bounds(share, variance, of_rows, level, step))).tolist()
-    return Expected(name, value, low, high, of_rows, f"no row {rate.kind}".rstrip())
+    return Expected(name, value, low, high, of_rows, rate.kind)
 
 
 def expected_auc(rows: Unlabelled, level: float) -> Expected:
@@ -127,7 +127,7 @@ def expected_auc(rows: Unlabelled, level: float) -> Expected:
     value = float(ranking_estimates(label, np.tile(rows.score, 2), both)[0].value[0])
     positives, total = float((rows.weight * rows.probability).sum()), float(rows.weight.sum())
     if not np.isfinite(value) or min(positives, total - positives) <= 0:
-        return Expected("roc_auc", np.nan, np.nan, np.nan, 0.0, "no row with either target is expected")
+        return Expected("roc_auc", np.nan, np.nan, np.nan, 0.0, RARER_TARGET)
     ranking = Ranking.of(label, np.tile(rows.score, 2), both)
     place = np.unique(rows.score, return_inverse=True)[1]
     under = (ranking.below(ranking.negative) + ranking.negative / 2)[place]
@@ -136,7 +136,7 @@ def expected_auc(rows: Unlabelled, level: float) -> Expected:
     pull = rows.weight * ((under - over) / (positives * negatives) - value * (1 / positives - 1 / negatives))
     fewer = min(rows.probability.sum(), (1 - rows.probability).sum())
     low, high = _bounds(value, rows.variance(pull), float(fewer), level)
-    return Expected("roc_auc", value, low, high, float(fewer), "all rows have the same target")
+    return Expected("roc_auc", value, low, high, float(fewer), RARER_TARGET)
 
 
 def expected_mean(name: str, rows: Unlabelled, level: float) -> Expected:

@@ -87,6 +87,8 @@ def _far(known: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.bo
     """Rows that lie farther from the known ones than these do from each other."""
     from sklearn.neighbors import NearestNeighbors
 
+    if not len(rows):
+        return np.empty(0, bool)
     neighbours = NearestNeighbors(n_neighbors=NEIGHBOUR, algorithm="brute").fit(known)
     # Without rows to ask about, a row is not its own neighbour.
     usual = np.quantile(neighbours.kneighbors()[0][:, -1], USUAL)
