@@ -21,7 +21,7 @@ from rai_assets.cli_branches import commands as branch_commands
 from rai_assets.cli_dev import commands as dev_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
 from rai_assets.cli_monitoring import commands as monitoring_commands
-from rai_assets.cli_store import Branch, Name, say
+from rai_assets.cli_store import Branch, Name, say, span_of
 from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
 
@@ -205,8 +205,20 @@ def demo() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    stale: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this only: is Dagster's daemon at work? Exit code 4 after so long a silence.", metavar="10m"
+        ),
+    ] = None,
+) -> None:
     """Versions, folders, free disk; what is missing and how to get it."""
+    if stale is not None:
+        from rai_assets.use_case.alive import signs_of_life
+
+        print("\n".join(signs_of_life(span_of(stale, "--stale"))))
+        return
     from rai_assets.use_case.doctor import examine
 
     lines, healthy = examine()

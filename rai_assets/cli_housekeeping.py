@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import say
-from rai_assets.data.times import span
-from rai_assets.errors import UsageError
+from rai_assets.cli_store import say, span_of
 
 commands = typer.Typer()
 store_commands = typer.Typer(help="The store as a whole: is it sound, and how to bring it to another place.")
@@ -28,7 +25,7 @@ def gc(
     """Remove contents that no branch or tag leads to, what dead processes left, and run branches older than 30 days."""
     from rai_assets.use_case.housekeeping import sweep
 
-    for line in sweep(name, _duration(grace), dry_run=dry_run):
+    for line in sweep(name, span_of(grace, "--grace"), dry_run=dry_run):
         print(line)
 
 
@@ -54,10 +51,3 @@ def copy(
 
     for line in copy_stores(source, target, name, Progress(say)):
         print(line)
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return span(text)
-    except ValueError as error:
-        raise UsageError(str(error), where="--grace", fix="write it as 14d, 12h or 30m") from error

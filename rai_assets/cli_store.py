@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rai_assets.data.times import span
 from rai_assets.errors import UsageError
 
 commands = typer.Typer()
@@ -54,3 +56,11 @@ def publish(
 def say(line: str) -> None:
     """Tell how far long work is."""
     print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def span_of(text: str, option: str) -> timedelta:
+    """The span of time that an option was given."""
+    try:
+        return span(text)
+    except ValueError as error:
+        raise UsageError(str(error), where=option, fix="write it as 14d, 12h or 30m") from error

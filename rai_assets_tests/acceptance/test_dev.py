@@ -185,3 +185,29 @@ def is_of(process: psutil.Process, program: str) -> bool:
         return program in " ".join(process.cmdline())
     except psutil.Error:
         return False
+
+
+@pytest.mark.nightly  # a start of all of Dagster's processes, and the minutes in which a dead daemon becomes silent
+def test_a_schedule_runs_and_a_dead_daemon_is_noticed_from_outside(rai: Rai, folder: Path) -> None:
+    (folder / "defs" / "loans" / "defs.yaml").write_text(
+        DECLARATION + '  schedules: {audit: {cron: "* * * * *"}}\n  production: {inbox: {path: inbox}}\n'
+    )
+    rai("run", "loans", "--only", "dataset")
+    with served(folder) as (_, server):
+        repository = open_repository(folder / ".rai", "rai-loans")
+        wait_for(lambda: holds(repository, "results-main", "scorecard/result.json"), 240, "the scheduled audit")
+        wait_for(lambda: alive(folder, "5m").returncode == 0, 120, "the first look into the inbox")
+        said = alive(folder, "5m").stdout
+        assert "Dagster's daemon was heard of" in said
+        assert "loans: the inbox was looked into" in said
+        for part in psutil.Process(server.pid).children(recursive=True):
+            if is_of(part, "dagster._daemon"):
+                part.kill()
+        wait_for(lambda: alive(folder, "1m").returncode == 4, 180, "the silence")
+        assert "Dagster's daemon was not heard of for 1 minute" in alive(folder, "1m").stderr
+
+
+def alive(folder: Path, limit: str) -> subprocess.CompletedProcess[str]:
+    """What is said from outside of the daemon."""
+    command = [*RAI, "doctor", "--stale", limit]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)

@@ -183,6 +183,18 @@ class Outbox:
             rows = database.execute(f"{_SELECT} {where} order by at desc limit ?", [*values, limit]).fetchall()
         return [_sending(row) for row in rows]
 
+    def untaken(self, before: float) -> list[Sending]:
+        """What happened before a moment, was tried, and is not taken, oldest first.
+
+        Args:
+            before: Seconds since 1970.
+        """
+        with self._open() as database:
+            rows = database.execute(
+                f"{_SELECT} where state = 'waiting' and tries > 0 and at < ? order by at", (before,)
+            ).fetchall()
+        return [_sending(row) for row in rows]
+
     def mark(self, name: str, value: str | None = None) -> str:
         """The value of a bookmark, empty if there is none; with a value, set it."""
         with self._open() as database:

@@ -32,6 +32,17 @@ def test_what_stands_already_is_no_news_until_it_was_over(outbox: Outbox) -> Non
     assert not outbox.put(event(run="run-4", at=NOON + 4 * 86_400), {"ops": NOON})
 
 
+def test_what_was_tried_and_is_not_taken(outbox: Outbox) -> None:
+    assert outbox.put(event(), {"ops": NOON, "team": NOON + 36_000})  # the second waits for the end of quiet hours
+    assert outbox.untaken(NOON + 7200) == []
+    (tried,) = outbox.claim(NOON)
+    outbox.failed(tried, NOON, "no answer")
+    assert [item.channel for item in outbox.untaken(NOON + 1)] == ["ops"]
+    assert outbox.untaken(NOON) == []
+    outbox.sent(tried)
+    assert outbox.untaken(NOON + 1) == []
+
+
 def test_the_end_of_a_run_is_news_each_time(outbox: Outbox) -> None:
     for run in ("run-1", "run-2"):
         assert outbox.put(event(kind="run_failed", run=run), {"ops": NOON})
