@@ -78,7 +78,7 @@ def batch_assets(
     alone = "No column has changed beyond chance."
     lower = "The estimated performance is not below that on the calibration rows."
     return [
-        *([batch_predictions()] if has_model else []),
+        *([batch_predictions(settings.logged)] if has_model else []),
         asset(
             "drift", DRIFT, drift, settings.drift, {"columns_unchanged": alone, "columns_together_unchanged": together}
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rai_assets.data.columns import Strict
-from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings
+from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings, LoggedSettings
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 
@@ -13,12 +13,17 @@ class ProductionSettings(Strict):
 
     Attributes:
         inbox: Where new data arrive.
+        labels: Where files with labels arrive, with the identifiers and the target; a batch is labelled by the column
+            of its own files without it.
+        logged: Columns with predictions that were logged; rows without them are scored by the champion.
         batch: What one batch is; `per file`, `hourly` and `daily` may stand alone.
         drift: How the columns of a batch are compared with the reference.
         performance: How performance, attributions and gaps between groups are compared.
     """
 
     inbox: InboxSettings
+    labels: InboxSettings | None = None
+    logged: LoggedSettings = LoggedSettings()
     batch: BatchRule = BatchSettings()
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()

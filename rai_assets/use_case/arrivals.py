@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -46,6 +45,13 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
             for problem in looked.problems:
                 context.log.error(problem)
             requests = due(ledger, context.instance, keys, time.time())
+            with production.label_arrivals() as labels:
+                came = production.look_for_labels(lake.repository(keys), labels, limit=AT_ONCE)
+                for problem in came.problems:
+                    context.log.error(problem)
+                asked = {request.key for request in requests}
+                more = due(labels, context.instance, keys, time.time())
+                requests += [request for request in more if request.key not in asked]
             if not requests:
                 production.tidy(ledger)
         if not requests:
@@ -61,7 +67,7 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
     return arrivals
 
 
-def due(ledger: Arrivals, instance: dg.DagsterInstance, keys: UseCaseKeys, now: float) -> Sequence[Request]:
+def due(ledger: Arrivals, instance: dg.DagsterInstance, keys: UseCaseKeys, now: float) -> list[Request]:
     """The batches that wait for a run: those without one, and those whose run ended without a verdict."""
     waiting = ledger.pending(AT_ONCE, now)
     if not waiting:

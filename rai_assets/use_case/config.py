@@ -19,6 +19,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
+from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.use_case.timing import FreshnessSettings, ScheduleSettings
 
@@ -181,6 +182,13 @@ class UseCase(_Strict):
             return
         if self.dataset.media is not None:
             raise _refused(("production",), "batches with media files are not watched yet; leave `production` out")
+        if self.production.labels is not None and (not contract.identifiers or contract.target is None):
+            raise _refused(
+                ("production", "labels"),
+                "labels are joined on the identifier: a column with role `identifier` and one with role `target` are "
+                "needed",
+            )
+        self._check_logged(contract, self.production.logged)
         stamp = contract.timestamp
         if self.production.batch.by_event and (stamp is None or contract[stamp].dtype != "timestamp"):
             raise _refused(
@@ -188,6 +196,18 @@ class UseCase(_Strict):
                 f"`{self.production.batch.rule}` by event time needs a column with role `timestamp` and dtype "
                 "`timestamp`; or say `by: arrival time`",
             )
+
+    def _check_logged(self, contract: Contract, logged: LoggedSettings) -> None:
+        for key, name in (("score", logged.score), ("decision", logged.decision)):
+            place = ("production", "logged", key)
+            if name is None:
+                continue
+            if self.model is None:
+                raise _refused(place, "without a `model` the logged columns have role `prediction` or `score`")
+            if name in self.dataset.columns:
+                raise _refused(place, f"{name!r} is declared under `dataset`, and only batches have logged predictions")
+            if (key, contract.task) in (("score", "multiclass"), ("decision", "regression")):
+                raise _refused(place, f"no {key} of a {contract.task} model can be logged here")
 
     def _check_coordinates(
         self, contract: Contract, place: tuple[str | int, ...], coordinates: Mapping[str, str]

@@ -51,6 +51,7 @@ class Asked:
         bring: Gives a file with the rows of one of them, and whether they were cut out of it.
         declared: The declared data set; its contract is the first version.
         rule: What one batch is.
+        optional: Columns that a file may lack.
         former_rows: Rows of batches before, that tell what is usual.
     """
 
@@ -59,6 +60,7 @@ class Asked:
     bring: Callable[[Taken], tuple[Path, bool]]
     declared: DatasetSettings
     rule: BatchSettings
+    optional: frozenset[str] = frozenset()
     former_rows: Sequence[int] = ()
 
     def settings(self, contract: ContractVersion, base: Path) -> DatasetSettings:
@@ -253,7 +255,7 @@ def _audit(
     declared = asked.settings(contract, base)
     settings = for_batches(declared, labels)
     try:
-        staged = stage_files(settings, base, folder, progress, optional=declared.with_role("target"))
+        staged = stage_files(settings, base, folder, progress, optional=asked.optional)
     except InputRefused as refusal:
         others = [rule.name for rule in rules_of(settings)]
         return None, unreadable(refusal, others)

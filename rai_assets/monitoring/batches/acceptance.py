@@ -132,4 +132,4 @@ def _changes(
     contract = ContractVersion(0, None, "", "", base)
     with repository.scratch() as folder:
         settings = asked.settings(contract, folder / "files")
-        return changes(settings, folder / "files", settings.with_role("target"))
+        return changes(settings, folder / "files", asked.optional)

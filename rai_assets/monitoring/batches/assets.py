@@ -10,6 +10,7 @@ import dagster as dg
 
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import CHAMPION, UseCaseKeys
+from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.store.assets import ResultAsset, common_attributes, materialization, open_batch, partitions_of
 from rai_assets.store.resource import Lake
@@ -71,6 +72,7 @@ def batch_asset(
             accepted = production.audit(stage)
             yield from _checks(accepted, list(rules))
             if accepted.published:
+                production.attach_labels(stage)
                 result, commit, reused = production.summarize(stage, accepted)
                 yield materialization(stage, result, commit, reused, _present(result))
 
@@ -109,13 +111,22 @@ def _present(result: "Result") -> dict[str, Any]:
     }
 
 
-def batch_predictions() -> ResultAsset:
-    """The asset that scores every row of a batch once."""
+def _present_predictions(result: "Result") -> dict[str, Any]:
+    logged = {f"share of {item['column']} that differs": item["share"] for item in result.facts["logged"]}
+    return {"dagster/row_count": result.facts["rows"], **logged}
+
+
+def batch_predictions(logged: LoggedSettings) -> ResultAsset:
+    """The asset that scores every row of a batch once.
+
+    Args:
+        logged: Columns with predictions that were logged.
+    """
 
     def compute(stage: "Stage") -> "Result":
         from rai_assets.monitoring.batches.scoring import score_batch
 
-        return score_batch(stage)
+        return score_batch(stage, logged)
 
     def outside(stage: "Stage") -> "str | None":
         from rai_assets.monitoring.batches.scoring import champion_digest
@@ -129,9 +140,9 @@ def batch_predictions() -> ResultAsset:
         kinds=frozenset({"onnx", "parquet"}),
         reads=("batch",),
         follows=("batch", CHAMPION),
-        settings=None,
+        settings=logged.model_dump(mode="json"),
         compute=compute,
-        present=lambda result: {"dagster/row_count": result.facts["rows"]},
+        present=_present_predictions,
         outside=outside,
         per="batch",
     )

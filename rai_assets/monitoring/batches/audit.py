@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+
+from rai_assets.data.columns import ColumnSettings
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
 from rai_assets.metrics.number import Number
-from rai_assets.monitoring.batches.accept import Accepted, Asked, accept
-from rai_assets.monitoring.batches.arrivals import Arrivals, Taken
+from rai_assets.monitoring.batches.accept import Accepted, Asked, accept, reference_labels
+from rai_assets.monitoring.batches.arrivals import Arrivals, Taken, sources_digest
 from rai_assets.monitoring.batches.batch import records
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
+from rai_assets.monitoring.batches.labels import attach, batches_of_labels, read_labels
+from rai_assets.monitoring.batches.settings import InboxSettings
 from rai_assets.monitoring.batches.slicing import cut, slice_file, slot_key
 from rai_assets.monitoring.batches.sources import FolderInbox, Found, Inbox
 from rai_assets.monitoring.settings import ProductionSettings
@@ -85,15 +91,71 @@ class Production:
         def assign(found: Found, sha256: str) -> list[str]:
             return self._batches_of(found, sha256, arrivals)
 
-        return look(self.inbox, arrivals, self.spool, assign, settle=self._settle, limit=limit)
-
-    @property
-    def _settle(self) -> float:
-        return self.settings.inbox.settle if self.settings.inbox.complete == "unchanged" else 0.0
+        return look(self.inbox, arrivals, self.spool, assign, settle=_settle(self.settings.inbox), limit=limit)
 
     def tidy(self, arrivals: Arrivals) -> None:
         """Remove the kept bytes of files whose batches are accepted."""
-        self.spool.sweep(arrivals.digests_in_use(), time.time())
+        with self.label_arrivals() as labels:
+            self.spool.sweep(arrivals.digests_in_use() | labels.digests_in_use(), time.time())
+
+    @contextmanager
+    def label_arrivals(self) -> Iterator[Arrivals]:
+        """The ledger of files with labels; its batches are those that have labels in them.
+
+        Raises:
+            RaiError: It cannot be used.
+        """
+        with Arrivals(self._state / "labels.sqlite") as arrivals:
+            yield arrivals
+
+    def look_for_labels(self, repository: VersionedRepository, arrivals: Arrivals, *, limit: int) -> Looked:
+        """Look into the inbox of labels, and take what is ready.
+
+        Raises:
+            RaiError: The inbox, the ledger or the store cannot be reached.
+        """
+        if self._label_inbox is None or self.settings.labels is None:
+            return Looked({}, 0, ())
+
+        def assign(found: Found, sha256: str) -> list[str]:
+            kept = self.spool.find(sha256)
+            assert kept is not None  # noqa: S101
+            labels = self._labels_in(repository, kept, found.path)
+            identifiers = self.declared.with_role("identifier")
+            return [key for key, _ in batches_of_labels(repository, labels, identifiers)]
+
+        return look(self._label_inbox, arrivals, self.spool, assign, settle=_settle(self.settings.labels), limit=limit)
+
+    @cached_property
+    def _label_inbox(self) -> Inbox | None:
+        return None if self.settings.labels is None else FolderInbox(self.folder, self.settings.labels)
+
+    def _labels_in(self, repository: VersionedRepository, kept: Path, path: str) -> pa.Table:
+        name = path.rpartition("/")[2]
+        with repository.scratch() as folder:
+            shutil.copyfile(kept, folder / name)
+            (folder / "made").mkdir()
+            return read_labels(self.declared, reference_labels(repository), folder, name, folder / "made")
+
+    def attach_labels(self, stage: Stage) -> None:
+        """Write the labels that came for an accepted batch beside its rows; the ledger is told.
+
+        Raises:
+            RaiError: Their files, the store or the ledger cannot be reached.
+        """
+        if self._label_inbox is None:
+            return
+        with self.label_arrivals() as arrivals:
+            sources = arrivals.sources(stage.batch)
+            if not sources:
+                return
+            tables = [
+                self._labels_in(stage.repository, bring(self._label_inbox, self.spool, source), source.path)
+                for source in sources
+            ]
+            identifiers = self.declared.with_role("identifier")
+            attach(stage.repository, stage.batch, tables, identifiers, {**stage.run_words, "use_case": self.keys.name})
+            arrivals.decided(stage.batch, sources_digest(sources), "accepted")
 
     def audit(self, stage: Stage) -> Accepted:
         """Publish the batch of a step, or put it into quarantine; the ledger is told.
@@ -142,14 +204,23 @@ class Production:
             bring=lambda source: self._rows_of(source, key),
             declared=self.declared,
             rule=self.settings.batch,
+            optional=frozenset({*self.dataset.with_role("target"), *self.settings.logged.columns}),
             former_rows=former_rows,
         )
 
     @property
     def declared(self) -> DatasetSettings:
-        """The declared contract, with the format of the inbox."""
-        written = self.settings.inbox.format
-        return self.dataset if written is None else self.dataset.model_copy(update={"format": written})
+        """The declared contract of batches: with the format of the inbox, and the columns of logged predictions."""
+        logged, changes = self.settings.logged, {}
+        if self.settings.inbox.format is not None:
+            changes["format"] = self.settings.inbox.format
+        columns = dict(self.dataset.columns)
+        if logged.score is not None:
+            columns[logged.score] = ColumnSettings(role="context", dtype="number", missing="allowed")
+        if logged.decision is not None:
+            dtype = columns[self.dataset.with_role("target")[0]].dtype
+            columns[logged.decision] = ColumnSettings(role="context", dtype=dtype, missing="allowed")
+        return self.dataset.model_copy(update={**changes, "columns": columns})
 
     def _batches_of(self, found: Found, sha256: str, arrivals: Arrivals) -> list[str]:
         """The batches of a file whose bytes are kept."""
@@ -207,6 +278,10 @@ class Production:
         if found is not None:
             return results.load(stage.repository, found.id, "batch", folder=stage.folder), found.id, True
         return result, stage.save(result, digest), False
+
+
+def _settle(inbox: InboxSettings) -> float:
+    return inbox.settle if inbox.complete == "unchanged" else 0.0
 
 
 def batch_result(keys: UseCaseKeys, accepted: Accepted) -> tuple[Result, str]:

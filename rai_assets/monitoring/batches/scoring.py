@@ -1,19 +1,26 @@
-"""What is predicted of the rows of a batch: by the champion."""
+"""What is predicted of the rows of a batch: what was logged when it was decided, else what the champion says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from rai_assets.errors import RaiError
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rai_assets.errors import InputRefused, RaiError
 from rai_assets.keys import CHAMPION
-from rai_assets.model.predictions import predict
+from rai_assets.model.predictions import DECISION, SCORE, predict
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.version import ModelVersion
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
+
+_TOLERANCE = 1e-6  # of a score that was logged and the same one computed again
 
 
 @dataclass(frozen=True)
@@ -61,15 +68,80 @@ def batch_of(stage: Stage) -> Batch:
     return Batch(stage.repository, stage.data_commit, stage.batch)
 
 
-def score_batch(stage: Stage) -> Result:
-    """Score every row of a batch with the champion."""
+def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
+    """Score every row of a batch with the champion; what was logged takes the place of its answer.
+
+    Where predictions were logged, the champion's stand beside them in columns `champion_...`, and how far the two
+    differ is told.
+
+    Args:
+        stage: The step on the batch.
+        logged: Columns of the batch with logged predictions.
+    """
     batch = batch_of(stage)
     champion = champion_of(stage.repository, stage.keys.name)
     with ScoringSession(champion.version) as session:
         table = predict(session, batch.batches(session.features), batch.record.rows, stage.progress)
+    there = batch.table([name for name in logged.columns if name in batch.contract])
+    table, differences = with_logged(table, there, logged, champion.version)
     return Result(
         asset="batch_predictions",
         provenance=stage.provenance(model=champion.version.digest),
         tables={"predictions": table},
-        facts={"rows": table.num_rows, "champion_commit": champion.commit, "reference_commit": champion.data_commit},
+        notes=[item["sentence"] for item in differences],
+        facts={
+            "rows": table.num_rows,
+            "champion_commit": champion.commit,
+            "reference_commit": champion.data_commit,
+            "logged": differences,
+        },
     )
+
+
+def with_logged(
+    scored: pa.Table, batch: pa.Table, logged: LoggedSettings, version: ModelVersion
+) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Predictions in which those that were logged take the place of the champion's.
+
+    Args:
+        scored: The champion's predictions.
+        batch: The columns of the batch with logged ones, as far as they are there.
+        logged: What they are.
+        version: The champion.
+
+    Returns:
+        The predictions, with the champion's beside them where some were logged; and of every logged column how many
+        rows have it and how far it differs.
+
+    Raises:
+        InputRefused: A logged decision is no class of the champion.
+    """
+    differences: list[dict[str, Any]] = []
+    for own, name in ((SCORE, logged.score), (DECISION, logged.decision)):
+        if name is None or name not in batch.column_names or not (rows := len(batch.column(name).drop_null())):
+            continue
+        said = batch.column(name).combine_chunks()
+        values = said if own == SCORE else _codes(said, version, name)
+        champions = scored.column(own).combine_chunks()
+        kept = pc.coalesce(values.cast(champions.type), champions)
+        apart = pc.abs(pc.subtract(kept.cast(pa.float64()), champions.cast(pa.float64()))).filter(said.is_valid())
+        share = float(pc.mean(pc.greater(apart, _TOLERANCE if own == SCORE else 0.5)).as_py())
+        largest = float(pc.max(apart).as_py())
+        sentence = f"{share:.2%} of {rows:,} logged values of {name!r} differ from the champion's"
+        sentence += f", by up to {largest:.4g}." if own == SCORE and share else "."
+        differences.append({"column": name, "rows": rows, "share": share, "largest": largest, "sentence": sentence})
+        scored = scored.set_column(scored.column_names.index(own), own, kept)
+        scored = scored.append_column(f"champion_{own}", champions)
+    return scored, differences
+
+
+def _codes(decisions: pa.Array, version: ModelVersion, name: str) -> pa.Array:
+    """Decided values as codes of the champion's classes; of two every value but the positive one is negative."""
+    texts = decisions.cast(pa.string())
+    if version.task == "binary":
+        return pc.equal(texts, version.classes[1]).cast(pa.int8())
+    codes = pc.index_in(texts, pa.array(version.classes, pa.string()))
+    strange = texts.filter(pc.and_(codes.is_null(), texts.is_valid()))
+    if len(strange):
+        raise InputRefused(f"{strange[0].as_py()!r} is no class of the champion", where=name)
+    return codes

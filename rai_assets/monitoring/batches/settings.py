@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from rai_assets.data.columns import Strict
+from rai_assets.data.columns import ColumnName, Strict
 from rai_assets.data.settings import Format
 from rai_assets.data.times import Zone
 
@@ -28,6 +28,23 @@ class InboxSettings(Strict):
     format: Format | None = None
     complete: Literal["unchanged", "marker", "rename"] = "unchanged"
     settle: Annotated[float, Field(ge=0, le=86_400)] = 30
+
+
+class LoggedSettings(Strict):
+    """Columns with what the serving model said when it decided, where the batches' files have them.
+
+    Attributes:
+        score: Column with the probability of the positive value, or with the predicted value.
+        decision: Column with the decided value of the target.
+    """
+
+    score: ColumnName | None = None
+    decision: ColumnName | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are declared."""
+        return tuple(name for name in (self.score, self.decision) if name is not None)
 
 
 class BatchSettings(Strict):

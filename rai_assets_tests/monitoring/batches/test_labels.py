@@ -1,0 +1,127 @@
+"""Labels that come later: joined on the identifier, beside the rows of the batch that they belong to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rai_assets.data.contract import Contract
+from rai_assets.keys import UseCaseKeys
+from rai_assets.monitoring.batches.audit import Production
+from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.labels import labels_digest, labels_of
+from rai_assets.store.open import open_repository
+from rai_assets.store.stage import Stage
+from rai_assets.use_case.config import UseCase
+
+KEYS = UseCaseKeys("meters")
+COLUMNS = {
+    "id": {"role": "identifier", "dtype": "integer"},
+    "load": {"role": "score", "dtype": "number", "threshold": 0.5},
+    "broke": {"role": "target", "dtype": "category", "allowed": ["no", "yes"], "positive": "yes"},
+}
+
+
+class Plant:
+    """A use case of logged scores whose labels come in files of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        production = {"inbox": {"path": "inbox", "settle": 0}, "labels": {"path": "outcomes", "settle": 0}}
+        dataset = {"files": [{"path": "unused.csv"}], "columns": COLUMNS}
+        use_case = UseCase.model_validate({"name": "meters", "dataset": dataset, "production": production})
+        assert use_case.production is not None
+        self.folder = folder
+        self.contract = Contract.of(use_case.dataset)
+        for name in ("inbox", "outcomes"):
+            (folder / name).mkdir()
+        self.production = Production(KEYS, use_case.dataset, use_case.production, folder, folder / "home")
+        self.repository = open_repository(folder / "home", KEYS.repository)
+        self._runs = 0
+
+    def put(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+        self._runs += 1
+        os.utime(self.folder / name, (1_700_000_000 + self._runs, 1_700_000_000 + self._runs))
+
+    def work(self) -> set[str]:
+        """One look into both inboxes and the runs that it asks for; the batches of the runs."""
+        with self.production.arrivals(self.repository) as ledger, self.production.label_arrivals() as labels:
+            assert self.production.look(ledger, limit=50).problems == ()
+            asked = {item.key for item in ledger.pending(50, 9e9)}
+            for key in asked:
+                self.run(key)
+            self.problems = self.production.look_for_labels(self.repository, labels, limit=50).problems
+            more = {item.key for item in labels.pending(50, 9e9)}
+            for key in more:
+                self.run(key)
+        return asked | more
+
+    def run(self, key: str) -> None:
+        self._runs += 1
+        stage = Stage.of_batch(KEYS, key, self.repository, f"{self._runs:08d}", lambda *_: None)  # type: ignore[arg-type]
+        assert self.production.audit(stage).published
+        self.production.attach_labels(stage)
+
+    def labels(self, key: str) -> list[str | None]:
+        """The label of every row of a batch."""
+        batch = Batch(self.repository, self.repository.resolve("production"), key)
+        table, arrived = labels_of(self.repository, batch, self.contract)
+        values = table.column("broke").to_pylist()
+        return [values[at] if at >= 0 else None for at in arrived.label.tolist()]
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    made = Plant(tmp_path)
+    made.put("inbox/a.csv", "id,load\n1,0.5\n2,0.25\n3,1\n")
+    made.put("inbox/b.csv", "id,load\n4,0.5\n")
+    assert made.work() == {"a", "b"}
+    return made
+
+
+def test_labels_are_joined_with_the_batch_of_their_rows(plant: Plant) -> None:
+    assert plant.labels("a") == [None, None, None]
+    assert labels_digest(plant.repository, "a") is None
+    plant.put("outcomes/monday.csv", "id,broke\n3,yes\n1,no\n99,no\n")
+    assert plant.work() == {"a"}
+    assert plant.labels("a") == ["no", None, "yes"]
+    assert plant.labels("b") == [None]
+    first = labels_digest(plant.repository, "a")
+    plant.put("outcomes/tuesday.csv", "id,broke\n2,yes\n4,no\n")
+    assert plant.work() == {"a", "b"}
+    assert (plant.labels("a"), plant.labels("b")) == (["no", "yes", "yes"], ["no"])
+    assert labels_digest(plant.repository, "a") != first
+    assert plant.work() == set()
+
+
+def test_corrected_labels_take_the_place_of_their_own(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n3,yes\n1,no\n")
+    plant.work()
+    plant.put("outcomes/monday.csv", "id,broke\n3,no\n")
+    assert plant.work() == {"a"}
+    assert plant.labels("a") == [None, None, "no"]
+
+
+def test_labels_stay_when_the_batch_is_corrected(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n3,yes\n1,no\n")
+    plant.work()
+    plant.put("inbox/a.csv", "id,load\n3,0.5\n1,0.25\n")
+    assert plant.work() == {"a"}
+    assert plant.labels("a") == ["yes", "no"]
+
+
+def test_a_file_that_holds_no_labels_is_named_and_waits(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n1,perhaps\n")
+    assert plant.work() == set()
+    (problem,) = plant.problems
+    assert "'perhaps' is not among the allowed values" in problem
+    plant.put("outcomes/monday.csv", "id,broke\n1,yes\n")
+    assert plant.work() == {"a"}
+
+
+def test_without_files_the_labels_are_those_of_the_column(plant: Plant) -> None:
+    plant.put("inbox/c.csv", "id,load,broke\n7,0.5,yes\n8,0.5,\n")
+    plant.work()
+    assert plant.labels("c") == ["yes", None]
