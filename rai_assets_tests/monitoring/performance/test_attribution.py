@@ -8,10 +8,19 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import ndcg_score
 
+from rai_assets.analysis.explanation.compute import compute
+from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.errors import UsageError
 from rai_assets.metrics.definitions import DEFINITIONS
+from rai_assets.metrics.findings import Findings
+from rai_assets.model.inputs import AuditInputs
+from rai_assets.model.rows import scored_rows
+from rai_assets.model.scoring import ScoringSession
+from rai_assets.model.settings import ModelSettings
+from rai_assets.model.training import train
 from rai_assets.monitoring.performance.attribution import attribution_drift, ndcg, rank_agreement
 from rai_assets.monitoring.performance.settings import PerformanceSettings
+from rai_assets_tests.model.people import contract, population
 
 SETTINGS = PerformanceSettings()
 IMPORTANCE = np.array([1.0, 0.7, 0.5, 0.2, 0.1])
@@ -104,3 +113,38 @@ def test_what_cannot_be_compared_is_said() -> None:
     assert few.rows[0].drifted is None and "has 7 rows" in few.rows[0].reason
     with pytest.raises(UsageError, match="do not explain the same features"):
         attribution_drift(attributions(rng, 50), attributions(rng, 50).drop_columns(["effect of a"]), SETTINGS, seed=0)
+
+
+@pytest.fixture(scope="module")
+def explained() -> dict[str, Findings]:
+    """What explanations keep of a gradient boosting on three sets of people; the last are of one age and income."""
+    declared = contract("binary")
+    version = train(population(800), declared, ModelSettings(estimator="hist_gradient_boosting"))
+    same, found = population(300, seed=3), {}
+    for name, value in (("age", 53), ("income", 22_000.0)):
+        column = pa.array([value] * 300, same[name].type)
+        same = same.set_column(same.column_names.index(name), name, column)
+    people = {"reference": population(400, seed=1), "like": population(300, seed=2), "same": same}
+    with ScoringSession(version) as session:
+        for name, table in people.items():
+            scored = scored_rows(declared, table, "test", session.scores(table), version.threshold)
+            inputs = AuditInputs(scored.table, scored.rows, declared, session=session, background=population(800))
+            found[name] = compute(inputs, ExplanationSettings())
+    return found
+
+
+def test_the_products_own_explanations_are_compared(explained: dict[str, Findings]) -> None:
+    tables = {name: found.tables["attributions_0"] for name, found in explained.items()}
+    like = attribution_drift(tables["reference"], tables["like"], SETTINGS, seed=0, unit="log-odds")
+    same = attribution_drift(tables["reference"], tables["same"], SETTINGS, seed=0, unit="log-odds")
+    assert not like.rows[0].drifted and like.rows[0].statistic > 0.97
+    assert same.rows[0].drifted and same.rows[0].statistic < 0.9
+    assert {row.column for row in same.rows if row.drifted} >= {"age", "income"}
+    kept = [n for n in explained["like"].numbers if n.definition == "mean_absolute_shap_value@1"]
+    theirs = {n.coordinates["feature"]: n for n in kept}
+    ours = {n.coordinates["feature"]: n for n in like.findings.numbers if "feature" in n.coordinates}
+    assert ours.keys() == theirs.keys()
+    for feature, number in ours.items():
+        wanted = theirs[feature]
+        bounds = pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-6)
+        assert (number.value, number.low, number.high) == bounds
