@@ -26,7 +26,7 @@ from rai_assets.monitoring.drift.methods import (
     prepared,
 )
 from rai_assets.monitoring.drift.result import DriftResult, DriftRow
-from rai_assets.monitoring.drift.rules import Limits, false_alarm_rate, limits_of
+from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, limits_of, unchanged
 from rai_assets.monitoring.drift.settings import DEFINITIONS, Chunks, DriftSettings, Method
 from rai_assets.monitoring.drift.sources import Source, open_source
 
@@ -175,7 +175,8 @@ class _Comparison:
             )
         self._fewest = 0.8 * size if isinstance(asked.chunks, int) else 0.0
         self._of_parts: dict[tuple[str, Method, bool], list[float]] = {}
-        self._rates: dict[tuple[str, Method, int], float | None] = {}
+        self._rates: dict[tuple[str, Method, int], float] = {}
+        self._unchanged: dict[tuple[str, str, int], Unchanged] = {}
 
     def rows(self, at: int, chunk: Chunk) -> list[DriftRow]:
         """Every test of one chunk."""
@@ -279,13 +280,18 @@ class _Comparison:
             test.family, test.rate = test.p_value.value, self._asked.level
 
     def _rate(self, test: _Test, limits: Limits, at: int) -> float | None:
-        key = test.column.name, test.method or "missing", test.current.n
-        if key not in self._rates:
-            rng = self._rng(test.column, at)
-            self._rates[key] = false_alarm_rate(
-                test.column, test.method or "missing", test.reference, test.current.n, limits, rng
-            )
-        return self._rates[key]
+        """How often the limits of a test alarm if nothing has changed; None for texts."""
+        method, column, rows = test.method, test.column, test.current.n
+        if method is None or method == "vocabulary":
+            return None
+        if (column.name, method, rows) not in self._rates:
+            table = method if method in ("length", "missing") else ""
+            drawn = self._unchanged.get((column.name, table, rows))
+            if drawn is None:
+                drawn = unchanged(column, method, test.reference, rows, self._rng(column, at))
+                self._unchanged[column.name, table, rows] = drawn
+            self._rates[column.name, method, rows] = false_alarm_rate(column, method, limits, drawn)
+        return self._rates[column.name, method, rows]
 
     def _rng(self, column: Column, at: int) -> np.random.Generator:
         """Draws of a column of a chunk, the same whatever else is compared."""

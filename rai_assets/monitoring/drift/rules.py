@@ -67,25 +67,43 @@ def limits_of(
     return Limits(centre + width, centre - width if centre > width else None)
 
 
-def false_alarm_rate(
-    column: Column, method: Method, reference: Sample, rows: int, limits: Limits, rng: np.random.Generator
-) -> float | None:
-    """Share of draws of both sides from the reference's distribution that raise an alarm; None for texts.
+@dataclass(frozen=True)
+class Unchanged:
+    """Tables of both sides drawn from the distribution of the reference.
+
+    Attributes:
+        values: The values of the tables, shape (k,).
+        reference: Counts of the reference as observed, shape (k,).
+        before: Drawn counts of the reference, shape (b, k).
+        now: Drawn counts of the current rows, shape (b, k).
+    """
+
+    values: NDArray[np.float64]
+    reference: NDArray[np.int64]
+    before: NDArray[np.int64]
+    now: NDArray[np.int64]
+
+
+def unchanged(column: Column, method: Method, reference: Sample, rows: int, rng: np.random.Generator) -> Unchanged:
+    """Draws of both sides for the tables of a method.
 
     Args:
         column: The column.
         method: The method.
         reference: The reference, prepared.
         rows: Current rows with a value.
-        limits: What raises the alarm.
         rng: Draws.
     """
-    if method == "vocabulary":
-        return None
     values, counts = table_of(column, method, reference, reference)
     p = counts[0] / counts[0].sum()
     before, now = (rng.multinomial(n, p, size=_DRAWS) for n in (reference.n, rows))
+    return Unchanged(values, counts[0], before, now)
+
+
+def false_alarm_rate(column: Column, method: Method, limits: Limits, drawn: Unchanged) -> float:
+    """Share of draws that raise an alarm although nothing has changed."""
     if method == "missing":
-        return float(limits.beyond(now[:, values == 1].sum(1) / rows).mean())
-    of = measures(column, [method], values, counts[0])[method]
-    return float(limits.beyond(of(before, now)).mean())
+        found = drawn.now[:, drawn.values == 1].sum(1) / drawn.now.sum(1)
+    else:
+        found = measures(column, [method], drawn.values, drawn.reference)[method](drawn.before, drawn.now)
+    return float(limits.beyond(found).mean())

@@ -149,26 +149,33 @@ def doane_bins(reference: Counts, current: Counts, values: Values) -> tuple[Coun
     """
     lead, k = reference.shape[:-1], len(values)
     one, other = (np.broadcast_to(side, reference.shape).reshape(-1, k) for side in (reference, current))
-    edges = doane_edges(one, values)
-    found = np.zeros((2, len(one), max(map(len, edges))), np.int64)
+    low, high, bins = doane_range(one, values)
     reached = [np.concatenate([np.zeros((len(one), 1), np.int64), np.cumsum(side, -1)], -1) for side in (one, other)]
-    for row, cuts in enumerate(edges):
+    found = np.zeros((2, len(one), int(bins.max()) + 1), np.int64)
+    for count in np.unique(bins):
+        rows = np.flatnonzero(bins == count)
+        edges = np.linspace(low[rows], high[rows], count + 1, axis=1)
         # Left-closed bins, the last one closed on both sides.
-        at = np.searchsorted(values, cuts, side="left")
-        at[-1] = np.searchsorted(values, cuts[-1], side="right")
+        at = np.searchsorted(values, edges, side="left")
+        at[:, -1] = np.searchsorted(values, edges[:, -1], side="right")
         for side, upto in zip(found, reached, strict=True):
-            inside = np.diff(upto[row, at])
-            side[row, : len(inside)] = inside
-            side[row, -1] = upto[row, -1] - inside.sum()
+            inside = np.diff(np.take_along_axis(upto[rows], at, -1), axis=-1)
+            side[rows, :count] = inside
+            side[rows, -1] = upto[rows, -1] - inside.sum(-1)
     return found[0].reshape(*lead, -1), found[1].reshape(*lead, -1)
 
 
-def doane_edges(reference: Counts, values: Values) -> list[Values]:
-    """The edges of Doane's bins of the finite values of every reference, counts of shape (b, k)."""
+def doane_range(reference: Counts, values: Values) -> tuple[Values, Values, Counts]:
+    """Where Doane's bins of the finite values begin and end and how many they are, shape (b,) each.
+
+    Args:
+        reference: Counts of every reference, shape (b, k).
+        values: The values, shape (k,).
+    """
     finite = np.isfinite(values)
     x, w = values[finite], reference[:, finite]
     if not len(x):
-        return [np.array([0.0, 1.0])] * len(reference)
+        return np.zeros(len(reference)), np.ones(len(reference)), np.ones(len(reference), np.int64)
     n = np.maximum(w.sum(1), 1)
     low, high = x[np.argmax(w > 0, 1)], x[len(x) - 1 - np.argmax(w[:, ::-1] > 0, 1)]
     # About the mean of all, the powers of one row lose no digits.
@@ -181,5 +188,4 @@ def doane_edges(reference: Counts, values: Values) -> list[Values]:
         width = (high - low) / (1.0 + np.log2(n) + np.log2(1.0 + skewness / error))
         bins = np.where((n > 2) & (variance > 0), np.ceil((high - low) / width), 1)
     flat = 0.5 * (low == high)
-    ends = zip((low - flat).tolist(), (high + flat).tolist(), bins.tolist(), strict=True)
-    return [np.linspace(start, stop, int(count) + 1) for start, stop, count in ends]
+    return low - flat, high + flat, bins.astype(np.int64)
