@@ -28,7 +28,12 @@ The populations stand in `rai_assets_tests/monitoring/drift/simulation.py`.
 - A statistic with few possible values is coarse: its false alarms are well under the level. So is the textbook's `ks`
   on rounded numbers, and less powerful than it could be: it counts on numbers that are all different.
 
-The most false alarms of a cell: {worst}. The most power lost in a cell: {lost}.
+- Promised: false alarms of at most 7 %, and a power within 5 points of what is in reach, except for the textbook's own
+  tests, and for `unseen`, which is within 10 points: the p-value of a handful of new rows lies so near the level that
+  redrawing it decides.
+
+The most false alarms of a cell: {worst}.
+The most power lost in a cell, the textbook's tests apart: {lost}.
 """
 
 
@@ -61,13 +66,18 @@ def _percent(share: float) -> str:
 def head() -> str:
     """What the page is, and its worst cells."""
     every = [
-        (f"`{method}`, {population}, {before:,} and {now:,} rows", found)
+        (
+            f"`{method}`, {population}, {before:,} and {now:,} rows",
+            found,
+            simulation.of_the_textbook(method, population),
+        )
         for population in simulation.POPULATIONS
         for before, now in sizes(population)
         for method, found in simulation.alarms(population, before, now).items()
     ]
-    worst, most = max(every, key=lambda cell: cell[1].false)
-    lost, least = max(every, key=lambda cell: cell[1].reference_power - cell[1].power)
+    worst, most, _ = max(every, key=lambda cell: cell[1].false)
+    redrawn = [cell for cell in every if not cell[2]]
+    lost, least, _ = max(redrawn, key=lambda cell: cell[1].reference_power - cell[1].power)
     return HEAD.format(
         level=100 * simulation.LEVEL,
         seed=simulation.SEED,

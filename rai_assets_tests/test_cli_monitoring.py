@@ -45,7 +45,7 @@ def test_the_table_names_what_drifted_and_by_what(rai: Rai) -> None:
     code, said, _ = rai("drift", "before.csv", "now.csv")
     assert code == 0
     heads, first, *_ = said.splitlines()
-    assert heads.split() == ["column", "method", "statistic", "p", "limit", "effect", "drifted"]
+    assert heads.split() == ["column", "method", "statistic", "p", "adjusted", "p", "limit", "effect", "drifted"]
     assert first.split()[:2] == ["when", "ks"] or first.split()[:2] == ["age", "ks"]
     assert "Drifted: " in said and "age" in said.split("Drifted: ")[1]
 

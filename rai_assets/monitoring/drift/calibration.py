@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,10 +43,7 @@ def permuted(
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> dict[Name, PValue]:
-    """P-values of statistics of one table by permutation, each stopped at its 10th exceedance.
-
-    Besag and Clifford (1991), Biometrika 78: p = h / L where the h-th redrawn value as large as the observed one came
-    with the L-th draw, else (exceedances + 1) / (draws + 1). P(p <= a) <= a for every a.
+    """P-values of statistics of one table by permutation of its rows, which are drawn once for all of them.
 
     Args:
         reference: Counts of the reference, shape (k,).
@@ -57,14 +54,34 @@ def permuted(
     """
     pooled, n = reference + current, int(current.sum())
     observed = {name: float(of(reference[None], current[None])[0]) for name, of in statistics.items()}
-    exceeded, found, done = dict.fromkeys(statistics, 0), dict[Name, PValue](), 0
-    while done < draws and len(found) < len(statistics):
+
+    def redraw(rows: int, waiting: Collection[Name]) -> Mapping[Name, NDArray[np.float64]]:
+        drawn = rng.multivariate_hypergeometric(pooled, n, size=rows, method="marginals")
+        cut = {cells: cells(pooled - drawn, drawn) for cells in {statistics[name].cells for name in waiting}}
+        return {name: statistics[name].of(*cut[statistics[name].cells]) for name in waiting}
+
+    return sequential(observed, redraw, draws)
+
+
+def sequential(
+    observed: Mapping[Name, float],
+    redraw: Callable[[int, Collection[Name]], Mapping[Name, NDArray[np.float64]]],
+    draws: int,
+) -> dict[Name, PValue]:
+    """P-values of statistics against redrawn ones, each stopped at its 10th exceedance.
+
+    Besag and Clifford (1991), Biometrika 78: p = h / L where the h-th redrawn value as large as the observed one came
+    with the L-th draw, else (exceedances + 1) / (draws + 1). P(p <= a) <= a for every a.
+
+    Args:
+        observed: The statistics; large values speak for drift.
+        redraw: So many values of the statistics that are not done yet, under the null.
+        draws: At most so many.
+    """
+    exceeded, found, done = dict.fromkeys(observed, 0), dict[Name, PValue](), 0
+    while done < draws and len(found) < len(observed):
         batch = min(_BATCH, draws - done)
-        drawn = rng.multivariate_hypergeometric(pooled, n, size=batch, method="marginals")
-        waiting = {name: of for name, of in statistics.items() if name not in found}
-        cut = {cells: cells(pooled - drawn, drawn) for cells in {of.cells for of in waiting.values()}}
-        for name, measure in waiting.items():
-            values = measure.of(*cut[measure.cells])
+        for name, values in redraw(batch, [name for name in observed if name not in found]).items():
             least = observed[name] * (1 - 1e-9) - 1e-15
             reached = exceeded[name] + np.cumsum(values >= least)
             stopped = np.flatnonzero(reached >= EXCEEDANCES)
@@ -73,7 +90,7 @@ def permuted(
                 found[name] = PValue(EXCEEDANCES / length, f"permutation, {length:,} draws")
             exceeded[name] = int(reached[-1])
         done += batch
-    for name in statistics.keys() - found.keys():
+    for name in observed.keys() - found.keys():
         found[name] = PValue((exceeded[name] + 1) / (done + 1), f"permutation, {done:,} draws")
     return found
 

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rai_assets.charts.text import cut
-from rai_assets.errors import InputRefused, Undefined, UsageError
-from rai_assets.monitoring.drift import calibration, order
-from rai_assets.monitoring.drift.calibration import PValue
-from rai_assets.monitoring.drift.chunks import Chunk, Plan, total
-from rai_assets.monitoring.drift.columns import Kind, Sample, Vocabulary
-from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
-from rai_assets.monitoring.drift.methods import (
-    Column,
-    deviation,
-    effect,
-    fitting,
-    measure,
-    p_values,
-    prepared,
-)
+from rai_assets.errors import InputRefused
+from rai_assets.monitoring.drift.chunks import Chunk, Plan
+from rai_assets.monitoring.drift.columns import Kind, Vocabulary
+from rai_assets.monitoring.drift.comparison import Comparison, blocks
+from rai_assets.monitoring.drift.methods import Column
 from rai_assets.monitoring.drift.result import DriftResult, DriftRow
-from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, limits_of, unchanged
-from rai_assets.monitoring.drift.settings import DEFINITIONS, Chunks, DriftSettings, Method
+from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.drift.sources import Source, open_source
 
 Progress = Callable[[str, int, int], None]
@@ -64,12 +49,12 @@ def drift(
     # The current rows come first: their number may be the size of the reference's blocks.
     now = plan.read(sides[1], asked.chunks)
     _refuse_empty(sides[1], now)
-    before = plan.read(sides[0], _blocks(asked, now))
+    before = plan.read(sides[0], blocks(asked, now))
     _refuse_empty(sides[0], before)
     columns = [
         Column(name, kind, vocabularies[name].texts if name in vocabularies else ()) for name, kind in kinds.items()
     ]
-    comparison = _Comparison(asked, seed, columns, before, now)
+    comparison = Comparison(asked, seed, columns, before, now)
     rows: list[DriftRow] = []
     for at, chunk in enumerate(now):
         progress("comparing chunks", at, len(now))
@@ -119,265 +104,3 @@ def _words(side: Source, name: str) -> str:
 def _refuse_empty(side: Source, chunks: Sequence[Chunk]) -> None:
     if not any(chunk.rows for chunk in chunks):
         raise InputRefused("it has no rows", where=side.name, fix="compare samples with at least one row each")
-
-
-def _blocks(asked: DriftSettings, now: Sequence[Chunk]) -> Chunks | None:
-    """How the reference is cut: like the current rows, or into blocks of their size where there is an order."""
-    if asked.chunks is not None or asked.timestamp is None:
-        return asked.chunks
-    return max(sum(chunk.rows for chunk in now), 1)
-
-
-@dataclass
-class _Test:
-    """One method on one column of one chunk, as far as it is done."""
-
-    column: Column
-    method: Method | None
-    reference: Sample
-    current: Sample
-    statistic: float | None = None
-    effect: float | None = None
-    reason: str | None = None
-    p_value: PValue | None = None
-    family: float | None = None
-    limits: Limits | None = None
-    rate: float | None = None
-
-
-class _Comparison:
-    """The tests of all chunks, with what they share of the reference."""
-
-    def __init__(
-        self,
-        asked: DriftSettings,
-        seed: int,
-        columns: Sequence[Column],
-        before: Sequence[Chunk],
-        now: Sequence[Chunk],
-    ) -> None:
-        self._asked, self._seed, self._columns = asked, seed, columns
-        self._reference = {column.name: total(before, column.name) for column in columns}
-        self._current = {column.name: total(now, column.name) for column in columns}
-        self._cells = {column.name: cells_of(column, self._reference[column.name]) for column in columns}
-        size = asked.chunks if isinstance(asked.chunks, int) else max((chunk.rows for chunk in now), default=0)
-        ordered = asked.chunks is not None or asked.timestamp is not None
-        whole = [chunk for chunk in before if not isinstance(_blocks(asked, now), int) or chunk.rows == size]
-        least = order.LEAST_BLOCKS if asked.null == "auto" else 2
-        self._parts = before if ordered else []
-        self._blocks = whole if ordered and asked.null != "permutation" and len(whole) >= least else []
-        if asked.rule != "calibrated":
-            self._blocks = []
-        if asked.null == "blocks" and asked.rule == "calibrated" and not self._blocks:
-            raise UsageError(
-                f"the reference has {len(whole) if ordered else 0} blocks of the size of a chunk",
-                fix="name --chunks or --timestamp, and a reference of at least two chunks",
-            )
-        self._fewest = 0.8 * size if isinstance(asked.chunks, int) else 0.0
-        self._of_parts: dict[tuple[str, Method, bool], list[float]] = {}
-        self._rates: dict[tuple[str, Method, int], float] = {}
-        self._unchanged: dict[tuple[str, str, int], Unchanged] = {}
-
-    def rows(self, at: int, chunk: Chunk) -> list[DriftRow]:
-        """Every test of one chunk."""
-        tests = [test for column in self._columns for test in self._measured(column, chunk)]
-        if self._asked.rule in ("calibrated", "textbook"):
-            self._tell(tests, at, chunk)
-        else:
-            self._limit(tests, at)
-        ranked = self._ranks(tests)
-        return [self._row(test, chunk, ranked.get(id(test))) for test in tests]
-
-    def _measured(self, column: Column, chunk: Chunk) -> list[_Test]:
-        reference, current = self._reference[column.name], chunk.samples[column.name]
-        try:
-            # The whole of the current rows decides, so that every chunk is compared alike.
-            methods = fitting(column, reference, self._current[column.name], self._asked)
-        except Undefined as error:
-            return [_Test(column, None, reference, current, reason=error.what)]
-        return [self._measure(column, method, reference, current) for method in methods]
-
-    def _measure(self, column: Column, method: Method, reference: Sample, current: Sample) -> _Test:
-        test = _Test(column, method, prepared(column, method, reference), prepared(column, method, current))
-        try:
-            test.statistic = measure(column, method, test.reference, test.current)
-            test.effect = effect(method, test.statistic, test.reference, test.current)
-        except Undefined as error:
-            test.reason = error.what
-        return test
-
-    def _tell(self, tests: Sequence[_Test], at: int, chunk: Chunk) -> None:
-        """P-values, and those adjusted for all tests of the chunk."""
-        known = [test for test in tests if test.statistic is not None]
-        if self._blocks:
-            self._tell_by_blocks(known, chunk)
-            return
-        draws = calibration.draws_for(len(known), self._asked.level)
-        for column in self._columns:
-            mine = {test.method: test for test in known if test.column is column and test.method is not None}
-            sides = {method: (test.reference, test.current) for method, test in mine.items()}
-            statistic = {method: test.statistic for method, test in mine.items() if test.statistic is not None}
-            textbook = self._asked.rule == "textbook"
-            found = p_values(column, sides, statistic, self._rng(column, at), draws, textbook=textbook)
-            for method, test in mine.items():
-                test.p_value = found[method]
-        told = [test for test in known if test.p_value is not None]
-        adjusted = calibration.holm(np.array([test.p_value.value for test in told if test.p_value]))
-        for test, value in zip(told, adjusted.tolist(), strict=True):
-            test.family = value
-
-    def _tell_by_blocks(self, tests: Sequence[_Test], chunk: Chunk) -> None:
-        if chunk.rows < self._fewest:
-            for test in tests:
-                test.reason = f"its {chunk.rows:,} rows are fewer than those of a block of the reference"
-            return
-        known = [(test, self._parts_of(test.column, test.method, apart=True)) for test in tests if test.method]
-        told = [(test, np.array(values)) for test, values in known if np.isfinite(values).all()]
-        for test, values in told:
-            test.p_value = order.block_p(test.statistic or 0.0, values)
-        if told:
-            observed = np.array([test.statistic for test, _ in told], np.float64)
-            adjusted = order.max_t(observed, np.stack([values for _, values in told], axis=1))
-            for (test, _), value in zip(told, adjusted.tolist(), strict=True):
-                test.family = value
-
-    def _parts_of(self, column: Column, method: Method, *, apart: bool) -> list[float]:
-        """The statistic of every part of the reference against all of it, or `apart`: against the rest of it."""
-        key = column.name, method, apart
-        if key not in self._of_parts:
-            reference, values = self._reference[column.name], []
-            for chunk in self._blocks if apart else self._parts:
-                part = chunk.samples[column.name]
-                rest = reference.without(part) if apart else reference
-                try:
-                    sides = prepared(column, method, rest), prepared(column, method, part)
-                    values.append(measure(column, method, *sides))
-                except Undefined:
-                    values.append(np.nan)
-            self._of_parts[key] = values
-        return self._of_parts[key]
-
-    def _limit(self, tests: Sequence[_Test], at: int) -> None:
-        """The limits of a rule without a level, and how often it alarms if nothing has changed."""
-        for test in tests:
-            if test.statistic is None or test.method is None:
-                continue
-            parts: list[float] = []
-            if self._asked.rule == "reference_chunks":
-                every = self._parts_of(test.column, test.method, apart=False)
-                parts = [value for value in every if np.isfinite(value)]
-            try:
-                test.limits = limits_of(self._asked, test.method, deviation(test.reference), parts)
-            except Undefined as error:
-                test.reason = error.what
-                continue
-            if test.limits is not None:
-                test.rate = self._rate(test, test.limits, at)
-                continue
-            sides, statistic = {test.method: (test.reference, test.current)}, {test.method: test.statistic}
-            rng = self._rng(test.column, at)
-            test.p_value = p_values(test.column, sides, statistic, rng, calibration.DRAWS, textbook=True)[test.method]
-            test.family, test.rate = test.p_value.value, self._asked.level
-
-    def _rate(self, test: _Test, limits: Limits, at: int) -> float | None:
-        """How often the limits of a test alarm if nothing has changed; None for texts."""
-        method, column, rows = test.method, test.column, test.current.n
-        if method is None or method == "vocabulary":
-            return None
-        if (column.name, method, rows) not in self._rates:
-            table = method if method in ("length", "missing") else ""
-            drawn = self._unchanged.get((column.name, table, rows))
-            if drawn is None:
-                drawn = unchanged(column, method, test.reference, rows, self._rng(column, at))
-                self._unchanged[column.name, table, rows] = drawn
-            self._rates[column.name, method, rows] = false_alarm_rate(column, method, limits, drawn)
-        return self._rates[column.name, method, rows]
-
-    def _rng(self, column: Column, at: int) -> np.random.Generator:
-        """Draws of a column of a chunk, the same whatever else is compared."""
-        return np.random.default_rng([self._seed, zlib.crc32(column.name.encode()), at])
-
-    def _ranks(self, tests: Sequence[_Test]) -> dict[int, int]:
-        weighed = {
-            id(test): test.effect * self._asked.importance.get(test.column.name, 1.0)
-            for test in tests
-            if test.effect is not None
-        }
-        return {test: at for at, test in enumerate(sorted(weighed, key=lambda test: -weighed[test]), 1)}
-
-    def _row(self, test: _Test, chunk: Chunk, rank: int | None) -> DriftRow:
-        drifted = self._verdict(test)
-        name, limits = test.column.name, test.limits
-        by_p = test.p_value is not None
-        return DriftRow(
-            column=name,
-            chunk=chunk.label,
-            method=test.method or "",
-            definition=DEFINITIONS[test.method] if test.method else "",
-            statistic=test.statistic,
-            p_value=test.p_value.value if test.p_value else None,
-            family_p_value=test.family,
-            threshold=self._asked.level if by_p else limits.upper if limits else None,
-            lower_threshold=limits.lower if limits else None,
-            effect=test.effect,
-            drifted=drifted,
-            n_reference=test.reference.n,
-            n_current=test.current.n,
-            rule=self._asked.rule,
-            null=test.p_value.null if test.p_value else "",
-            false_alarm_rate=test.rate,
-            error=test.reference.error + test.current.error,
-            rank=rank,
-            drivers=drivers(self._cells[name], self._reference[name], chunk.samples[name]) if drifted else "",
-            reason=test.reason,
-        )
-
-    def _verdict(self, test: _Test) -> bool | None:
-        if test.statistic is None or test.effect is None:
-            return None
-        if test.limits is not None:
-            beyond = bool(test.limits.beyond(test.statistic))
-        elif test.family is not None:
-            beyond = test.family <= self._asked.level
-        else:
-            return None
-        return beyond and test.effect >= self._asked.minimum_effect
-
-    def notes(self, rows: Sequence[DriftRow], now: Sequence[Chunk]) -> list[str]:
-        """What applies to all rows, and what was noticed about their order."""
-        asked = self._asked
-        said = [_RULES[asked.rule].format(level=asked.level, deviations=asked.deviations)]
-        if asked.rule == "calibrated" and (asked.chunks or asked.timestamp):
-            said.append(
-                f"P-values are from {len(self._blocks)} contiguous blocks of the reference: rows have an order."
-                if self._blocks
-                else f"P-values take rows as interchangeable: the reference has fewer than {order.LEAST_BLOCKS} blocks "
-                "to show how much contiguous rows differ anyway."
-            )
-        rates = [row.false_alarm_rate for row in rows if row.false_alarm_rate is not None]
-        if rates:
-            said.append(f"If nothing has changed it alarms in up to {100 * max(rates):.0f} % of the comparisons.")
-        largest = max((row.error for row in rows), default=0.0)
-        if largest:
-            said.append(f"Over a million values were sketched: shares are off by at most {largest:.2g}.")
-        if len(now) > 1:
-            for column in self._columns:
-                known = [(chunk.label, chunk.samples[column.name]) for chunk in now if chunk.samples[column.name].n]
-                reference = self._reference[column.name]
-                if known and reference.n:
-                    timed = asked.timestamp is not None
-                    found = row_order(column, self._cells[column.name], reference, known, timed=timed)
-                    said += [found] if found else []
-        return said
-
-
-_RULES = {
-    "calibrated": "An alarm is a p-value of at most {level:g}, adjusted for all columns of a chunk.",
-    "textbook": "An alarm is a p-value of the textbook of at most {level:g}, adjusted for all columns of a chunk; with "
-    "expected counts under 5 it does not hold its level.",
-    "reference_chunks": "An alarm is a value outside mean ± {deviations:g} standard deviations of the reference's "
-    "chunks.",
-    "evidently": "An alarm is what Evidently's defaults call drift: p < 0.05 up to 1,000 reference rows, else a "
-    "distance of at least 0.1.",
-    "fixed": "An alarm is a value above the limit.",
-}

@@ -88,7 +88,7 @@ class DriftResult:
         return {"facts": self.facts, "notes": list(self.notes), "rows": [row.as_json() for row in self.rows]}
 
     def lines(self) -> Iterator[str]:
-        """A table for people, alarms first, then notes."""
+        """A table for people, alarms first and the largest effect times importance first among them, then notes."""
         several = len({row.chunk for row in self.rows}) > 1
         heads = [
             "column",
@@ -102,7 +102,7 @@ class DriftResult:
             "drifted",
             "",
         ]
-        shown = sorted(self.rows, key=lambda row: (not row.drifted, row.rank is None))
+        shown = sorted(self.rows, key=lambda row: (not row.drifted, row.rank is None, row.rank))
         if several:
             shown = [row for row in self.rows if row.drifted or row.drifted is None]
         table = [heads, *(_cells(row, several=several) for row in shown)]

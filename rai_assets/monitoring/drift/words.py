@@ -9,14 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rai_assets.monitoring.drift.calibration import EXCEEDANCES, PValue
+from rai_assets.monitoring.drift.calibration import PValue, sequential
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.statistics import jensen_shannon
 
 _WORD = re.compile(r"\w+")
 _KEPT = 1000  # most frequent words of the pooled rows; the others are one
 _GROUPS = 1000  # a side's rows are redrawn in so many groups at most
-_BATCH = 50
 
 
 def tokens(text: str) -> list[str]:
@@ -55,20 +54,15 @@ def p_value(texts: Sequence[str], reference: Sample, current: Sample, rng: np.ra
     groups = np.concatenate(sides)
     everything, taken = groups.sum(0), len(sides[1])
     observed = float(_between(everything - sides[1].sum(0), sides[1].sum(0)))
-    reached = done = 0
-    while done < draws:
-        batch = min(_BATCH, draws - done)
-        chosen = np.argsort(rng.random((batch, len(groups))), axis=1)[:, :taken]
-        mask = np.zeros((batch, len(groups)))
+
+    def redraw(rows: int, _waiting: object) -> dict[str, NDArray[np.float64]]:
+        chosen = np.argsort(rng.random((rows, len(groups))), axis=1)[:, :taken]
+        mask = np.zeros((rows, len(groups)))
         np.put_along_axis(mask, chosen, 1.0, axis=1)
         drawn = mask @ groups
-        exceeding = np.cumsum(_between(everything - drawn, drawn) >= observed * (1 - 1e-9)) + reached
-        stopped = np.flatnonzero(exceeding >= EXCEEDANCES)
-        if len(stopped):
-            length = done + int(stopped[0]) + 1
-            return PValue(EXCEEDANCES / length, f"permutation, {length:,} draws")
-        reached, done = int(exceeding[-1]), done + batch
-    return PValue((reached + 1) / (done + 1), f"permutation, {done:,} draws")
+        return {"distance": _between(everything - drawn, drawn)}
+
+    return sequential({"distance": observed}, redraw, draws)["distance"]
 
 
 def _between(reference: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.float64]:

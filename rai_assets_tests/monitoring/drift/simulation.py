@@ -144,6 +144,11 @@ def part(population: str, before: int, now: int, draws: int, seed: int) -> dict[
     return {method: (same[method], others[method]) for method in methods}
 
 
+def of_the_textbook(method: Method, population: str) -> bool:
+    """Whether a method is the textbook's own test, whose power is the measure and not measured."""
+    return method in ("ks", "missing") or (method == "chi_squared" and population == "2 categories")
+
+
 @cache
 def alarms(population: str, before: int, now: int, draws: int = DRAWS, seed: int = SEED) -> dict[Method, Alarms]:
     """False alarms and power of every method for a population.
