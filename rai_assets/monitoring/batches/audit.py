@@ -24,12 +24,14 @@ from rai_assets.monitoring.batches.arrivals import Arrivals, Taken, sources_dige
 from rai_assets.monitoring.batches.batch import records
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
 from rai_assets.monitoring.batches.labels import attach, batches_of_labels, read_labels
+from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
 from rai_assets.monitoring.batches.settings import InboxSettings
 from rai_assets.monitoring.batches.slicing import cut, slice_file, slot_key
 from rai_assets.monitoring.batches.sources import FolderInbox, Found, Inbox
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.provenance import Provenance, digest_of
 from rai_assets.store import results
+from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
@@ -56,7 +58,17 @@ class Production:
     @cached_property
     def inbox(self) -> Inbox:
         """Where data arrive."""
-        return FolderInbox(self.folder, self.settings.inbox)
+        return self._open(self.settings.inbox)
+
+    def _open(self, inbox: InboxSettings) -> Inbox:
+        if inbox.s3 is not None:
+            from rai_assets.monitoring.resource import s3_client
+
+            return S3Inbox(inbox.s3, lambda: s3_client(inbox.endpoint))
+        if inbox.branch is not None:
+            repository = open_repository(self.home, inbox.repository or self.keys.repository, create=False)
+            return BranchInbox(repository, inbox.branch, inbox.prefix)
+        return FolderInbox(self.folder, inbox)
 
     @property
     def spool(self) -> Spool:
@@ -128,7 +140,7 @@ class Production:
 
     @cached_property
     def _label_inbox(self) -> Inbox | None:
-        return None if self.settings.labels is None else FolderInbox(self.folder, self.settings.labels)
+        return None if self.settings.labels is None else self._open(self.settings.labels)
 
     def _labels_in(self, repository: VersionedRepository, kept: Path, path: str) -> pa.Table:
         name = path.rpartition("/")[2]

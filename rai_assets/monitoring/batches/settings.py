@@ -12,22 +12,44 @@ from rai_assets.data.times import Zone
 
 
 class InboxSettings(Strict):
-    """Where new data of production arrive.
+    """Where new data of production arrive: a folder, a place in S3, or a branch of a repository of the store.
 
     Files whose name begins with `.` or `_`, or ends with `.part`, `.tmp` or `.done`, are never data.
 
     Attributes:
         path: A folder, relative to the declaration's folder or absolute; its subfolders are part of it.
+        s3: `s3://bucket/prefix`; the credentials are those of the environment, as for every AWS client.
+        endpoint: Address of the S3 server, where it is not AWS.
+        branch: A branch that others commit files to.
+        repository: The repository of that branch; the use case's own when left out.
+        prefix: What the paths of its files begin with.
         format: How the files are written; as the `dataset` says, or told by the extension, when left out.
         complete: When a file is taken: `unchanged` for `settle` seconds; `marker`, when an empty file with its name and
             `.done` lies beside it; `rename`, at once, as its writer gives it its name when it is whole.
         settle: Seconds for which a file has kept its size and time of change before it is taken as `unchanged`.
     """
 
-    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    path: Annotated[str, Field(max_length=4096)] = ""
+    s3: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,62}(/.*)?$", max_length=1100)] | None = None
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/@\s]+$", max_length=500)] | None = None
+    branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    repository: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    prefix: Annotated[str, Field(max_length=1000)] = ""
     format: Format | None = None
     complete: Literal["unchanged", "marker", "rename"] = "unchanged"
     settle: Annotated[float, Field(ge=0, le=86_400)] = 30
+
+    @model_validator(mode="after")
+    def _one_place(self) -> InboxSettings:
+        if sum(map(bool, (self.path, self.s3, self.branch))) != 1:
+            raise ValueError("an inbox has one of `path`, `s3` and `branch`")
+        if self.endpoint and not self.s3:
+            raise ValueError("`endpoint` is that of `s3`")
+        if (self.repository or self.prefix) and not self.branch:
+            raise ValueError("`repository` and `prefix` go with `branch`")
+        if not self.path and self.model_fields_set & {"complete", "settle"}:
+            raise ValueError("`complete` and `settle` are about a folder; elsewhere a file is whole or not there")
+        return self
 
 
 class LoggedSettings(Strict):

@@ -111,7 +111,7 @@ class FolderInbox:
             markers = {entry.name for entry in entries if entry.name.endswith(MARKER)} if marked else set()
             for entry in entries:
                 name = entry.name
-                if name.startswith(_HIDDEN) or name.endswith(_UNFINISHED):
+                if not is_data(name):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append((entry.path, f"{prefix}{name}/"))
@@ -145,6 +145,12 @@ class FolderInbox:
             ) from fault
         found = _found(path, after)
         return Copied(found, digest.hexdigest()) if found == _found(path, before) and size == found.size else None
+
+
+def is_data(path: str) -> bool:
+    """Whether a name, or any folder on the way to it, is not one of work in progress."""
+    parts = path.split("/")
+    return bool(parts[-1]) and not any(part.startswith(_HIDDEN) or part.endswith(_UNFINISHED) for part in parts)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
