@@ -22,7 +22,7 @@ class InboxSettings(Strict):
         endpoint: Address of the S3 server, where it is not AWS.
         branch: A branch that others commit files to.
         repository: The repository of that branch; the use case's own when left out.
-        prefix: What the paths of its files begin with.
+        prefix: The folder of its files there; all of the branch when left out.
         format: How the files are written; as the `dataset` says, or told by the extension, when left out.
         complete: When a file is taken: `unchanged` for `settle` seconds; `marker`, when an empty file with its name and
             `.done` lies beside it; `rename`, at once, as its writer gives it its name when it is whole.
