@@ -16,7 +16,7 @@ from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
 from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared
 from rai_assets.monitoring.drift.result import DriftRow
-from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, limits_of, unchanged
+from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, left_out_rate, limits_of, unchanged
 from rai_assets.monitoring.drift.settings import DEFINITIONS, Chunks, DriftSettings, Method
 
 
@@ -171,7 +171,9 @@ class Comparison:
                 test.reason = error.what
                 continue
             if test.limits is not None:
-                test.rate = self._rate(test, test.limits, at)
+                chunked = self._asked.rule == "reference_chunks"
+                rate = left_out_rate(parts, self._asked.deviations) if chunked else self._rate(test, test.limits, at)
+                test.rate = rate
                 continue
             sides, statistic = {test.method: (test.reference, test.current)}, {test.method: test.statistic}
             rng = self._rng(test.column, at)
@@ -255,7 +257,12 @@ class Comparison:
             )
         rates = [row.false_alarm_rate for row in rows if row.false_alarm_rate is not None]
         if rates:
-            said.append(f"If nothing has changed it alarms in up to {100 * max(rates):.0f} % of the comparisons.")
+            source = (
+                "the reference's chunks alarm by the limits of the others"
+                if asked.rule == "reference_chunks"
+                else "the comparisons alarm if nothing has changed"
+            )
+            said.append(f"Up to {100 * max(rates):.0f} % of {source}, on average {100 * np.mean(rates):.0f} %.")
         largest = max((row.error for row in rows), default=0.0)
         if largest:
             said.append(f"Over a million values were sketched: shares are off by at most {largest:.2g}.")

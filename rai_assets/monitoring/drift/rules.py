@@ -62,9 +62,22 @@ def limits_of(
         return Limits(_EVIDENTLY[method]) if method in _EVIDENTLY else None
     if len(reference_chunks) < 2:
         raise Undefined("the reference has fewer than two chunks")
-    values = np.array(reference_chunks)
-    centre, width = float(values.mean()), settings.deviations * float(values.std())
+    return _around(np.array(reference_chunks), settings.deviations)
+
+
+def _around(values: NDArray[np.float64], deviations: float) -> Limits:
+    centre, width = float(values.mean()), deviations * float(values.std())
     return Limits(centre + width, centre - width if centre > width else None)
+
+
+def left_out_rate(reference_chunks: Sequence[float], deviations: float) -> float | None:
+    """Share of the reference's chunks that would alarm by the limits of the others; None for fewer than three."""
+    values = np.array(reference_chunks)
+    if len(values) < 3:
+        return None
+    others = (np.delete(values, at) for at in range(len(values)))
+    alarms = [bool(_around(rest, deviations).beyond(value)) for rest, value in zip(others, values, strict=True)]
+    return float(np.mean(alarms))
 
 
 @dataclass(frozen=True)
