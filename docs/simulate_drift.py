@@ -29,8 +29,8 @@ The populations stand in `rai_assets_tests/monitoring/drift/simulation.py`.
   on rounded numbers, and less powerful than it could be: it counts on numbers that are all different.
 
 - Promised: false alarms of at most 7 %, and a power within 5 points of what is in reach, but for two standard errors of
-  their difference ({slack:.1f} points). The textbook's own tests are the measure and not measured. `unseen` is within 10
-  points: the p-value of a handful of new rows lies so near the level that the draws decide.
+  their difference ({slack:.1f} points). The textbook's own tests are the measure and not measured. `unseen` is within
+  10 points: the p-value of a handful of new rows lies so near the level that the draws decide.
 
 The most false alarms of a cell: {worst}.
 The most power lost in a cell, the textbook's tests apart: {lost}.
