@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import say, span_of
+from rai_assets.cli_store import Name, say, span_of
 
 commands = typer.Typer()
 store_commands = typer.Typer(help="The store as a whole: is it sound, and how to bring it to another place.")
@@ -26,6 +26,18 @@ def gc(
     from rai_assets.use_case.housekeeping import sweep
 
     for line in sweep(name, span_of(grace, "--grace"), dry_run=dry_run):
+        print(line)
+
+
+@commands.command()
+def retention(
+    name: Name, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False
+) -> None:
+    """Remove what is older than the declaration keeps it: old batches, what was found of them, records of runs."""
+    from rai_assets.use_case.declaration import find
+    from rai_assets.use_case.retention import retain_here
+
+    for line in retain_here(find(name), dry_run=dry_run):
         print(line)
 
 

@@ -66,6 +66,11 @@ class UseCaseKeys:
         return f"{self.name}_audit"
 
     @property
+    def retention_job(self) -> str:
+        """Name of the job that removes what is older than it is kept."""
+        return f"{self.name}_retention"
+
+    @property
     def promotion_job(self) -> str:
         """Name of the job that moves the champion."""
         return f"{self.name}_promotion"

@@ -21,7 +21,7 @@ from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
-from rai_assets.use_case.timing import FreshnessSettings, ScheduleSettings
+from rai_assets.use_case.timing import FreshnessSettings, RetentionSettings, ScheduleSettings
 
 if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
@@ -131,6 +131,7 @@ class UseCase(_Strict):
         alerts: Who is told of what.
         schedules: What runs by itself at certain times.
         freshness: How old results may be.
+        retention: How long what production leaves is kept.
         production: Where new data arrive when the model serves, and how they are watched; nothing is watched without.
     """
 
@@ -145,6 +146,7 @@ class UseCase(_Strict):
     alerts: AlertSettings = AlertSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    retention: RetentionSettings = RetentionSettings()
     production: ProductionSettings | None = None
 
     @model_validator(mode="after")
@@ -162,6 +164,8 @@ class UseCase(_Strict):
             raise ValueError("a model needs a column with role `target`")
         if self.freshness.batch is not None and self.production is None:
             raise _refused(("freshness", "batch"), "there are no batches without `production`")
+        if self.schedules.retention is not None and not self.retention.ages:
+            raise _refused(("schedules", "retention"), "there is nothing to remove without `retention`")
         for index, column in enumerate(self.analyses.fairness.stratifiers):
             if column not in contract:
                 raise _refused(("analyses", "fairness", "stratifiers", index), f"{column!r} is not a declared column")

@@ -28,7 +28,7 @@ from rai_assets.use_case.batches import questions
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
-from rai_assets.use_case.schedules import audit_schedule
+from rai_assets.use_case.schedules import audit_schedule, retention_job, retention_schedule
 
 LAKE = Lake()  # one object: definitions that bind the same resource can be merged
 
@@ -64,11 +64,18 @@ def build(declared: Declared) -> dg.Definitions:
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
         jobs.append(job)
         sensors.append(arrivals_sensor(declared, job))
+    schedules = []
+    if use_case.schedules.audit is not None:
+        schedules.append(audit_schedule(keys, use_case.schedules.audit, _audit_job(declared)))
+    if use_case.retention.ages:
+        jobs.append(retention_job(declared))
+    if use_case.schedules.retention is not None:
+        schedules.append(retention_schedule(keys, use_case.schedules.retention, jobs[-1]))
     fresh = use_case.freshness.of_assets
     return dg.Definitions(
         assets=[by_itself(asset, fresh) for asset in assets],
         jobs=jobs,
-        schedules=_schedules(declared),
+        schedules=schedules,
         sensors=sensors,
         resources={"lake": LAKE},
     )
@@ -93,12 +100,6 @@ def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> li
         fairness_audit(use_case.analyses.fairness, requirements, has_model=has_model),
         *asked,
     ]
-
-
-def _schedules(declared: Declared) -> list[dg.ScheduleDefinition]:
-    """What the use case lets run at certain times: every kind of it is an entry here."""
-    keys, asked = declared.use_case.keys(), declared.use_case.schedules
-    return [audit_schedule(keys, asked.audit, _audit_job(declared))] if asked.audit is not None else []
 
 
 def _audit_job(declared: Declared) -> Any:

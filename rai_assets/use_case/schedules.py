@@ -1,13 +1,16 @@
 """The schedules of a use case: what its declaration lets run at certain times."""
 
-from __future__ import annotations
+# No postponed annotations here: Dagster reads those of the op as it is defined.
 
 from typing import Any
 
 import dagster as dg
 
 from rai_assets.keys import UseCaseKeys
-from rai_assets.use_case.timing import AuditSchedule
+from rai_assets.store.resource import Lake
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.retention import retain
+from rai_assets.use_case.timing import AuditSchedule, RetentionSchedule
 
 
 def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.ScheduleDefinition:
@@ -35,3 +38,31 @@ def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.S
         return [dg.RunRequest(run_key=branch, partition_key=branch) for branch in asked]
 
     return audits
+
+
+def retention_job(declared: Declared) -> dg.JobDefinition:
+    """The job that removes what is older than a use case keeps it; its log says what that was."""
+    keys = declared.use_case.keys()
+
+    @dg.op(name=f"{keys.name}_remove_old")
+    def remove_old(context: dg.OpExecutionContext, lake: Lake) -> None:
+        for line in retain(declared, lake.repository(keys), context.instance):
+            context.log.info(line)
+
+    @dg.job(name=keys.retention_job, description=f"Removes what is older than {keys.name} keeps it.")
+    def retention() -> None:
+        remove_old()
+
+    return retention
+
+
+def retention_schedule(keys: UseCaseKeys, settings: RetentionSchedule, job: Any) -> dg.ScheduleDefinition:
+    """The schedule of the job; it is on once it is declared."""
+    return dg.ScheduleDefinition(
+        name=f"{keys.retention_job}_schedule",
+        job=job,
+        cron_schedule=settings.cron,
+        execution_timezone=settings.zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Removes what is older than {keys.name} keeps it, as its declaration says.",
+    )

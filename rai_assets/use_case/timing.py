@@ -27,19 +27,35 @@ class AuditSchedule(Strict):
     branches: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([MAIN], min_length=1)
 
 
+class RetentionSchedule(Strict):
+    """When what is older than it is kept is removed.
+
+    Attributes:
+        cron: Minute, hour, day of the month, month and weekday, e.g. "0 4 * * *".
+        zone: IANA time zone of these times.
+    """
+
+    cron: Cron
+    zone: Zone = "UTC"
+
+
 class ScheduleSettings(Strict):
     """What runs by itself at certain times, while Dagster's daemon runs.
 
     Attributes:
         audit: The audit of data branches.
+        retention: The removal of what is older than `retention` keeps it.
     """
 
     audit: AuditSchedule | None = None
+    retention: RetentionSchedule | None = None
 
     def sentences(self) -> Iterator[str]:
         """What runs when, a line each."""
         if self.audit is not None:
             yield f"audit of {', '.join(self.audit.branches)} at {self.audit.cron} ({self.audit.zone})"
+        if self.retention is not None:
+            yield f"retention at {self.retention.cron} ({self.retention.zone})"
 
 
 class FreshWithin(Strict):
@@ -86,3 +102,29 @@ class FreshnessSettings(Strict):
     def of_assets(self) -> dict[str, FreshWithin]:
         """{asset: how old it may be} of those that are declared."""
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+
+
+class RetentionSettings(Strict):
+    """How long what production leaves is kept; what is left out is kept for good.
+
+    It is removed from the heads of the branches by `rai retention`, or by the schedule. The age of a batch counts from
+    its own time. Data branches, models and audits are not touched.
+
+    Attributes:
+        batches: The rows of batches; what files they came from stays known.
+        predictions: What was predicted of them.
+        profiles: Their profiles.
+        results: Everything else that was found of them.
+        runs: Dagster's records of runs, with their events; not of those that the champion came of, and not the newest.
+    """
+
+    batches: Span | None = None
+    predictions: Span | None = None
+    profiles: Span | None = None
+    results: Span | None = None
+    runs: Span | None = None
+
+    @property
+    def ages(self) -> dict[str, timedelta]:
+        """{kind: how long it is kept} of those that are declared."""
+        return {kind: span(age) for kind in type(self).model_fields if (age := getattr(self, kind)) is not None}
