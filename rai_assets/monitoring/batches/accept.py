@@ -25,6 +25,7 @@ from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches
 from rai_assets.monitoring.batches.findings import (
     Finding,
     event_time,
+    has_values,
     lateness,
     of_rules,
     readable,
@@ -260,11 +261,20 @@ def _audit(
         others = [rule.name for rule in rules_of(settings)]
         return None, unreadable(refusal, others)
     findings = [readable(), *of_rules(staged.rules), usual_size(staged.rows, asked.former_rows)]
+    findings.append(has_values(_missing(staged.table), staged.rows, asked.optional))
     stamp = staged.contract.timestamp
     if stamp is not None and staged.contract[stamp].dtype == "timestamp":
         times = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
         findings.append(event_time(stamp, times, asked.rule, asked.arrived))
     return staged, findings
+
+
+def _missing(table: Path) -> dict[str, int]:
+    """Missing values of every column of a stored table, as its row groups say."""
+    with parquet.ParquetFile(table, pre_buffer=False) as file:
+        metadata, names = file.metadata, file.schema_arrow.names
+        groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+        return {name: sum(group.column(at).statistics.null_count for group in groups) for at, name in enumerate(names)}
 
 
 def _span(staged: Staged, rule: BatchSettings) -> tuple[str, str] | None:

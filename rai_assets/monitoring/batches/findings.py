@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -17,9 +17,11 @@ from rai_assets.errors import InputRefused
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import in_utc, slot_of
 
-READABLE, TIME, LATENESS, SIZE = "readable", "event_time", "lateness", "usual_size"
+READABLE, VALUES, TIME = "readable", "has_values", "event_time"
+LATENESS, SIZE = "lateness", "usual_size"
 _ALWAYS = {
     READABLE: "The files can be read as the contract says, and have rows.",
+    VALUES: "Every column has values; what is not known yet, like labels, may be missing.",
     TIME: "Every time is a known instant, and none is later than the file that tells of it.",
     LATENESS: "No rows of a further file come too late for a batch that was accepted already.",
     SIZE: "The batch is not ten times bigger or smaller than usual.",
@@ -93,6 +95,24 @@ def usual_size(rows: int, former: Sequence[int]) -> Finding:
     usual = median(former)
     fits = usual / _TIMES < rows < usual * _TIMES
     return Finding(SIZE, fits, False, f"{rows:,} rows; the middle of {len(former)} batches has {usual:,.0f}.", not fits)
+
+
+def has_values(missing: Mapping[str, int], rows: int, optional: Collection[str]) -> Finding:
+    """Whether the columns hold anything: one that is empty is a remark, a batch of empty columns is refused.
+
+    Args:
+        missing: Missing values of every column.
+        rows: Of the batch.
+        optional: Columns that may be empty.
+    """
+    asked = [name for name in missing if name not in optional]
+    empty = [name for name in asked if missing[name] == rows]
+    if not empty:
+        return Finding(VALUES, True, True, _ALWAYS[VALUES])
+    if len(empty) == len(asked):
+        return Finding(VALUES, False, True, f"Every value of the {rows:,} rows is missing.", len(empty), tuple(empty))
+    names = ", ".join(map(repr, empty[:20]))
+    return Finding(VALUES, False, False, f"No row of this batch has a value of {names}.", len(empty), tuple(empty))
 
 
 def event_time(column: str, times: pa.ChunkedArray, rule: BatchSettings, arrived: datetime) -> Finding:
