@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 _NAMED = 20  # of what there is, where all would be too many
 
@@ -25,10 +26,20 @@ class RaiError(Exception):
         self.fix = fix
         super().__init__(what, where, fix)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes it of again, whatever a kind of error takes by name."""
+        return _again, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         remedy = f"\n  Fix: {self.fix}" if self.fix else ""
         return f"{place}{self.what}{remedy}"
+
+
+def _again(kind: type[RaiError], words: tuple[str, ...], attributes: dict[str, Any]) -> RaiError:
+    made = kind.__new__(kind, *words)
+    made.__dict__.update(attributes)
+    return made
 
 
 class UsageError(RaiError):

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rai_assets"
 # From the ground up. A module may import its own floor (within one room) and those below.
 FLOORS = [
     {"errors"},
-    {"provenance", "progress", "home", "compiled"},
+    {"provenance", "progress", "home", "compiled", "compute"},
     {"keys", "metrics", "charts"},
     {"store"},
     {"data"},
@@ -39,7 +39,7 @@ FLOORS = [
 ON_TOP = FLOORS[-2] | FLOORS[-1]
 HEAVY = {
     "shap", "alibi", "whylogs", "fairlearn", "econml", "sklearn", "onnxruntime", "onnx", "skl2onnx", "matplotlib",
-    "pandas", "scipy", "numba", "vl_convert", "lakefs_client", "dulwich", "dagster_aws",
+    "pandas", "scipy", "numba", "vl_convert", "lakefs_client", "dulwich", "dagster_aws", "distributed",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.keys import CHAMPION
 from rai_assets.monitoring.batches.assets import batch_predictions
+from rai_assets.monitoring.profiles.assets import data_profile
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.store.assets import ResultAsset
 
@@ -79,6 +80,7 @@ def batch_assets(
     lower = "The estimated performance is not below that on the calibration rows."
     return [
         *([batch_predictions(settings.logged)] if has_model else []),
+        data_profile(settings.profile),
         asset(
             "drift", DRIFT, drift, settings.drift, {"columns_unchanged": alone, "columns_together_unchanged": together}
         ),

@@ -6,6 +6,7 @@ from rai_assets.data.columns import Strict
 from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings, LoggedSettings
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
+from rai_assets.monitoring.profiles.settings import ProfileSettings
 
 
 class ProductionSettings(Strict):
@@ -17,6 +18,7 @@ class ProductionSettings(Strict):
             of its own files without it.
         logged: Columns with predictions that were logged; rows without them are scored by the champion.
         batch: What one batch is; `per file`, `hourly` and `daily` may stand alone.
+        profile: What is counted of its columns.
         drift: How the columns of a batch are compared with the reference.
         performance: How performance, attributions and gaps between groups are compared.
     """
@@ -25,5 +27,6 @@ class ProductionSettings(Strict):
     labels: InboxSettings | None = None
     logged: LoggedSettings = LoggedSettings()
     batch: BatchRule = BatchSettings()
+    profile: ProfileSettings = ProfileSettings()
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()

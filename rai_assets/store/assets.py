@@ -8,13 +8,14 @@ A partition is a data branch, or a batch of production.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
 from rai_assets import __version__
+from rai_assets.compute.resource import ComputePool
 from rai_assets.errors import RaiError
 from rai_assets.keys import UseCaseKeys, check_name
 from rai_assets.metrics.requirements import Requirement, Verdict, judge
@@ -83,8 +84,9 @@ class ResultAsset:
             check_specs=specs,
             **common_attributes(keys, self.stage, self.kinds, self.description, self.per),
         )
-        def produce(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-            with opened(context, lake, keys, self.thing) as stage:
+        def produce(context: dg.AssetExecutionContext, lake: Lake, compute_pool: ComputePool) -> dg.MaterializeResult:
+            with opened(context, lake, keys, self.thing) as here:
+                stage = replace(here, pool=compute_pool.pool)
                 given = [self.settings, self.outside(stage)]
                 result, commit, reused = stage.produce(self.thing, given, self.reads, self.compute)
                 checks = [*requirement_results(result, self.requirements), *answered(result, self.checks)]

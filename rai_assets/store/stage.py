@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from rai_assets import __version__
+from rai_assets.compute.pool import Pool, Serial
 from rai_assets.errors import RaiError
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.progress import Progress
@@ -28,6 +29,7 @@ class Stage:
         run_id: Id of the run, for commit metadata.
         progress: Told how far long work is.
         batch: Key of the batch; empty for a step on a data branch.
+        pool: Opens the pool over which the chunks of a big batch are spread.
     """
 
     keys: UseCaseKeys
@@ -36,6 +38,7 @@ class Stage:
     run_id: str
     progress: Progress
     batch: str = ""
+    pool: Callable[[], Pool] = Serial
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
 
     @classmethod

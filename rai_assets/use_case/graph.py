@@ -12,6 +12,7 @@ import dagster as dg
 from rai_assets.analysis.evaluation.assets import evaluation
 from rai_assets.analysis.explanation.assets import explanations
 from rai_assets.analysis.fairness.assets import fairness_audit
+from rai_assets.compute.resource import ComputePool
 from rai_assets.data.assets import dataset_asset, splits
 from rai_assets.home import home
 from rai_assets.keys import CHAMPION, UseCaseKeys
@@ -30,7 +31,8 @@ from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
 from rai_assets.use_case.schedules import audit_schedule, retention_job, retention_schedule
 
-LAKE = Lake()  # one object: definitions that bind the same resource can be merged
+LAKE = Lake()
+RESOURCES = {"lake": LAKE, "compute_pool": ComputePool()}  # one object each: so definitions can be merged
 
 
 @quiet()
@@ -77,7 +79,7 @@ def build(declared: Declared) -> dg.Definitions:
         jobs=jobs,
         schedules=schedules,
         sensors=sensors,
-        resources={"lake": LAKE},
+        resources=RESOURCES,
     )
 
 
@@ -149,7 +151,7 @@ def location_definitions(declared: Sequence[Declared]) -> dg.Definitions:
     telling = [item for item in declared if item.use_case.alerts.rules]
     return dg.Definitions(
         executor=dg.in_process_executor,
-        resources={"lake": LAKE},
+        resources=RESOURCES,
         sensors=[
             branch_sensor(declared, [_audit_job(item) for item in declared]),
             _dead_run_sensor(),

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from rai_assets.store import results
-from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.graph import RESOURCES
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run
 
@@ -25,9 +25,7 @@ def test_the_room_of_the_guide_answers(loans: Declared) -> None:
     run(loans)
     asset = room.build(loans.use_case.keys())  # type: ignore[attr-defined]
     with dg.DagsterInstance.get() as instance:
-        done = dg.materialize(
-            [asset], selection=[asset], resources={"lake": Lake()}, partition_key="main", instance=instance
-        )
+        done = dg.materialize([asset], selection=[asset], resources=RESOURCES, partition_key="main", instance=instance)
     assert done.success
     repository = repository_of("loans")
     (number,) = results.addressed_numbers(repository, repository.resolve("results-main"), "weekend_share")
