@@ -93,7 +93,7 @@ def profile_batch(stage: Stage, settings: ProfileSettings) -> Result:
         notes=[f"Of the identifiers no value is kept, and whylogs' profile is without them: {left_out}."]
         if left_out
         else [],
-        facts={"rows": rows, "contract": contract.as_json(), "by": list(settings.by)},
+        facts={"rows": rows, "contract": contract.as_json(), "by": settings.by},
     )
 
 

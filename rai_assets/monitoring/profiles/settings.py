@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from rai_assets.data.columns import Strict
 
 
@@ -13,5 +15,5 @@ class ProfileSettings(Strict):
         whylogs: Whether a profile is written that whylogs reads; it takes about 8 s per million rows of 14 columns.
     """
 
-    by: tuple[str, ...] = ()
+    by: list[str] = Field(default_factory=list)
     whylogs: bool = True

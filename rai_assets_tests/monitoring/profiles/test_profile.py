@@ -107,16 +107,16 @@ def test_the_profiles_of_batches_merge_into_that_of_all_their_rows(sizes: list[i
 
 def test_groups_have_statistics_of_their_own() -> None:
     table = rows(5000)
-    asked = ProfileSettings(by=("sex",), whylogs=False)
+    asked = ProfileSettings(by=["sex"], whylogs=False)
     found = profile(chunks(table, 700), CONTRACT, asked, Serial(), NOON)
     of_age = [item for item in found.tally.statistics() if (item[0].by, item[0].column) == ("sex", "age")]
     means = {cell.group: item.mean for cell, item in of_age}
     expected = table.to_pandas().astype({"sex": object}).fillna({"sex": "(missing)"}).groupby("sex").age.mean()
     assert means == pytest.approx(expected.to_dict())
     with pytest.raises(UsageError, match="no column 'height' to group by"):
-        profile(chunks(table, 700), CONTRACT, ProfileSettings(by=("height",)), Serial(), NOON)
+        profile(chunks(table, 700), CONTRACT, ProfileSettings(by=["height"]), Serial(), NOON)
     with pytest.raises(UsageError, match="more than 200 groups"):
-        profile(chunks(table, 700), CONTRACT, ProfileSettings(by=("person",), whylogs=False), Serial(), NOON)
+        profile(chunks(table, 700), CONTRACT, ProfileSettings(by=["person"], whylogs=False), Serial(), NOON)
 
 
 def test_no_rows_have_a_profile_too() -> None:
@@ -141,7 +141,7 @@ def wanted(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_every_pool_gives_the_same_numbers_bit_for_bit(wanted: str) -> None:
     table = rows(60_000)
-    asked = ProfileSettings(by=("sex",), whylogs=False)
+    asked = ProfileSettings(by=["sex"], whylogs=False)
     here = profile(chunks(table, 7000), CONTRACT, asked, Serial(), NOON)
     with open_pool(wanted) as pool:
         there = profile(chunks(table, 7000), CONTRACT, asked, pool, NOON)
