@@ -27,7 +27,6 @@ The populations stand in `rai_assets_tests/monitoring/drift/simulation.py`.
   `unseen` a new category comes in about six current rows. Numbers are normal, rounded to a tenth, and shifted.
 - A statistic with few possible values is coarse: its false alarms are well under the level. So is the textbook's `ks`
   on rounded numbers, and less powerful than it could be: it counts on numbers that are all different.
-
 - Promised: false alarms of at most 7 %, and a power within 5 points of what is in reach, but for two standard errors of
   their difference ({slack:.1f} points). The textbook's own tests are the measure and not measured. `unseen` is within
   10 points: the p-value of a handful of new rows lies so near the level that the draws decide.

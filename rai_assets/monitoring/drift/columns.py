@@ -16,6 +16,7 @@ Kind = Literal["number", "category", "time"]
 
 EXACT_ROWS = 1_000_000  # rows of a side up to which every value is kept
 _KEPT_VALUES = 1 << 17  # distinct numbers that are kept however many the rows
+_WHOLE = 2.0**53  # below it every whole number is a double
 _SMALL_RANGE = 1 << 21  # whole numbers within such a range are counted without sorting
 
 
@@ -178,8 +179,9 @@ class Tally:
 
 def _counted(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Distinct values in order and the rows of each."""
-    low, high = values.min(), values.max()
-    if np.isfinite(low) and np.isfinite(high) and float(high) - float(low) < min(_SMALL_RANGE, 16 * len(values) + 4096):
+    low, high = float(values.min()), float(values.max())
+    wide = high - low
+    if wide < min(_SMALL_RANGE, 16 * len(values) + 4096) and max(abs(low), abs(high)) < _WHOLE:
         whole = values.astype(np.int64) if values.dtype.kind == "f" else values
         if whole is values or np.array_equal(whole, values):
             start = int(low)

@@ -255,3 +255,23 @@ def test_settings_that_do_not_fit_together() -> None:
             DriftSettings(**wrong)
     with pytest.raises(UsageError, match="blocks"):
         drift(people(50, 1), people(50, 2), DriftSettings(null="blocks"))
+
+
+def test_values_of_every_type_are_compared() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "truth": rng.random(60) < 0.5,
+            "label": pd.Categorical(rng.choice(list("xyz"), 60)),
+            "day": pd.date_range("2024-01-01", periods=60),
+            "span": pd.to_timedelta(rng.integers(0, 9, 60), "s"),
+            "small": rng.random(60).astype("float32"),
+            "nullable": pd.array(rng.integers(0, 5, 60), dtype="Int64"),
+            "huge": np.full(60, 2**63 + 1, dtype="uint64"),
+        }
+    )
+    found = drift(frame, frame.sample(30, random_state=1))
+    assert [item.column for item in found.rows] == list(frame.columns)
+    assert all(item.statistic is not None and not item.drifted for item in found.rows)
+    nested = pa.table({"x": [1, 2], "list": [[1], [2]]})
+    assert row(drift(nested, nested), "list").reason == "it holds list<item: int64>, not single values"
