@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -161,12 +162,26 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Where to write it; NAME-report.html when left out.")] = None,
     open: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     branch: Branch = "main",
+    production: Annotated[bool, typer.Option("--production", help="Of the batches of production instead.")] = False,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day; a year when left out.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; the newest batch's when left out.")
+    ] = None,
 ) -> None:
-    """Write the last audit's report: one HTML file that needs no network."""
+    """Write the report of the last audit, or of a time of production: one HTML file that needs no network."""
     from rai_assets.use_case.declaration import find
-    from rai_assets.use_case.reading import write_report
+    from rai_assets.use_case.reading import write_production_report, write_report
 
-    path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
+    if (start or end) and not production:
+        raise UsageError("--from and --to are about production", fix="add --production")
+    if production:
+        first = start and start.replace(tzinfo=UTC)
+        after = end and end.replace(tzinfo=UTC) + timedelta(days=1)
+        path = write_production_report(find(name), output or Path(f"{name}-production.html"), first, after)
+    else:
+        path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
     print(f"Wrote {path}")
     if open:
         import webbrowser

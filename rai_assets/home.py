@@ -27,6 +27,16 @@ def demo_definition() -> Path:
     return Path(__file__).parent / "defs" / "lending" / "defs.yaml"
 
 
+def demo_in_production() -> Path:
+    """The declaration of the demo's year of production, in the package."""
+    return Path(__file__).parent / "defs" / "lending_served" / "defs.yaml"
+
+
+def demo_inbox() -> Path:
+    """Where the demo's batches arrive: the package's own folder is not written to."""
+    return home() / "inbox" / "lending_served"
+
+
 def new_definitions_folder() -> Path:
     """Where a new use case is written: `RAI_DEFS`, default `./defs`."""
     return Path(os.environ.get("RAI_DEFS", "defs")).absolute()
@@ -45,6 +55,7 @@ def prepare() -> Path:
     dagster_home = folder / "dagster"
     try:
         dagster_home.mkdir(parents=True, exist_ok=True)
+        demo_inbox().mkdir(parents=True, exist_ok=True)
         settings = dagster_home / "dagster.yaml"
         if not settings.exists():
             fresh = settings.with_name(f"dagster.yaml.{os.getpid()}")

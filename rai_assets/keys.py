@@ -17,6 +17,10 @@ BATCHES = "batches/"
 """Where the batches lie on `production`, and what was found of them on `results-production`."""
 
 
+WINDOWS = "windows/"
+"""Where the reports on windows of production lie on `results-production`."""
+
+
 @dataclass(frozen=True)
 class UseCaseKeys:
     """The names of everything that belongs to one use case.
@@ -54,6 +58,11 @@ class UseCaseKeys:
     def production_job(self) -> str:
         """Name of the job that audits and scores one batch of production."""
         return f"{self.name}_production"
+
+    @property
+    def monitoring_report_job(self) -> str:
+        """Name of the job that makes the report on a window of production."""
+        return f"{self.name}_monitoring_report"
 
     @property
     def arrivals_sensor(self) -> str:

@@ -10,6 +10,7 @@ from rai_assets.charts.intervals import grouped_interval_bars, interval_bars
 from rai_assets.charts.matrix import heat_map
 from rai_assets.charts.ranking import horizontal_bars
 from rai_assets.charts.svg import to_svg
+from rai_assets.charts.trend import trend
 
 __all__ = [
     "grouped_interval_bars",
@@ -20,4 +21,5 @@ __all__ = [
     "lines",
     "text_bars",
     "to_svg",
+    "trend",
 ]

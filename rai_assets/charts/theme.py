@@ -15,6 +15,7 @@ INK = "#1f2933"
 QUIET = "#52606d"
 RULE = "#cbd2d9"
 BLUE = "#2468a2"
+ALARM = "#a3262f"
 # Every colour has 3:1 against white, and any two stay apart (CIE76 >= 15) for the three kinds of colour blindness.
 SERIES = (BLUE, "#d4691e", "#2b2140", "#2a9d8f", "#9b2f4f")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")

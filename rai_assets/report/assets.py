@@ -1,15 +1,27 @@
-"""The asset `scorecard`: the verdict of every requirement, the gate, and the report for people."""
+"""The assets with a report for people: `scorecard` of an audit, `monitoring_report` of production."""
 
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from rai_assets import __version__
+from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import DATA_PREFIX, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
-from rai_assets.store.assets import branch_partitions, common_attributes, materialization, open_stage
+from rai_assets.monitoring.settings import ProductionSettings
+from rai_assets.store.assets import (
+    branch_partitions,
+    code_reference,
+    common_attributes,
+    materialization,
+    open_stage,
+    told,
+)
 from rai_assets.store.resource import Lake
 
 if TYPE_CHECKING:
@@ -22,6 +34,104 @@ The audit for people: whether each requirement holds, what was measured, and a r
 
 The check `gate` passes when every blocking requirement passes. A requirement that *cannot be told* (its interval lies
 on both sides of the limit) is not good enough for the gate. Without the gate no model becomes champion."""
+
+WINDOW_TEXT = """\
+The report on production for people: every measure over the batches of a window, the alarms with what is suspected
+behind them, and what to do next, as one HTML file (`rai report {name} --production --open`).
+
+It reads what was found of each batch, never rows. The window is the year that ends with the newest batch, or from
+`start` to `end` of its configuration."""
+
+
+class WindowConfig(dg.Config):
+    """The window of a report: days, ISO; the year that ends with the newest batch when left out."""
+
+    start: str = ""
+    end: str = ""
+
+
+def monitoring_report_asset(
+    keys: UseCaseKeys,
+    title: str,
+    purpose: str,
+    dataset: DatasetSettings,
+    settings: ProductionSettings,
+    folder: Path,
+    follows: Sequence[str],
+) -> dg.AssetsDefinition:
+    """The report on a window of one use case's production.
+
+    Args:
+        keys: Names of the use case.
+        title: Its name for people.
+        purpose: What is decided, about whom, and what for.
+        dataset: The declared contract.
+        settings: The declared production.
+        folder: Where declared paths start from.
+        follows: The questions asked of every batch.
+    """
+
+    @dg.asset(
+        key=keys.asset("monitoring_report"),
+        deps=[dg.AssetKey(keys.asset(name)) for name in follows],
+        group_name=keys.name,
+        owners=list(keys.owners),
+        kinds={"html"},
+        tags={"rai/stage": "monitoring"},
+        description=WINDOW_TEXT.format(name=keys.name),
+        code_version=__version__,
+        metadata=code_reference(keys),
+    )
+    def monitoring_report(context: dg.AssetExecutionContext, config: WindowConfig, lake: Lake) -> dg.MaterializeResult:
+        from rai_assets.home import home
+        from rai_assets.monitoring.batches.audit import Production
+        from rai_assets.report.making import make_report, store_report
+
+        with told("monitoring_report"):
+            repository = lake.repository(keys)
+            production = Production(keys, dataset, settings, folder, home())
+            made = make_report(production, repository, title, purpose, _day(config.start), _day(config.end, last=True))
+            commit = store_report(made, repository, context.run.run_id)
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(made.digest),
+                metadata={**_headline(made.result), "window": made.window, "results_commit": commit},
+            )
+
+    return monitoring_report
+
+
+def _day(text: str, *, last: bool = False) -> "datetime | None":
+    """The begin of a day in UTC, or its end; None for an empty text."""
+    from rai_assets.errors import UsageError
+
+    if not text:
+        return None
+    try:
+        day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+    except ValueError as error:
+        raise UsageError(f"{text[:40]!r} is no day", where="the window", fix="write it like 2026-01-31") from error
+    return day + timedelta(days=1) if last else day
+
+
+def _headline(result: "Result") -> dict[str, Any]:
+    from rai_assets.charts.text import markdown
+
+    facts = result.facts
+    said = [f"* **{markdown(item['title'], 90)}**: {markdown(item['advice'], 150)}" for item in facts["alarms"]
+            if item["stands"]]  # fmt: skip
+    text = ""
+    for line in said:
+        if len(text) + len(line) > 900:
+            text += "* ... the report has them all"
+            break
+        text += f"{line}\n"
+    return {
+        "outcome": facts["outcome"],
+        "what to do": dg.MetadataValue.md(text or "Nothing was found that chance does not explain."),
+        **{name: float(facts[name]) for name in ("batches", "rows", "alarms that stand", "quarantined", "missing")},
+        **{name: float(value) for name, value in facts["newest"].items()},
+        "report bytes": len(result.files["report.html"]),
+    }
 
 
 def scorecard_asset(

@@ -68,13 +68,14 @@ class Part:
 
 def view_of(audit: Audit) -> dict[str, Any]:
     """Everything the template names."""
-    parts = [_part(section, audit) for section in audit.sections]
+    wanted = [item.requirement.definition for item in audit.judged]
+    parts = [part_of(section, audit.use_case, wanted) for section in audit.sections]
     columns = _columns_first(audit.data.columns)
     shown = {head.definition for part in parts for grid in part.grids for head in _heads(grid) if head.definition}
     shown |= {item.verdict.number.definition for item in audit.judged if item.verdict.number}
     return {
         "audit": audit,
-        "purpose": [part.strip() for part in re.split(r"\n\s*\n", audit.purpose) if part.strip()],
+        "purpose": paragraphs(audit.purpose),
         "outcome": audit.outcome,
         "outcome_word": _WORDS[audit.outcome],
         "outcome_sentence": outcome_sentence(audit.judged),
@@ -185,9 +186,20 @@ def _columns_first(columns: Sequence[Column]) -> list[Column]:
     return sorted(columns, key=lambda column: min((order.get(role, 2) for role in column.roles), default=2))
 
 
-def _part(section: Section, audit: Audit) -> Part:
-    wanted = [item.requirement.definition for item in audit.judged]
-    wanted += [name.partition("@")[0].removesuffix("_difference").removesuffix("_ratio") for name in wanted]
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text, which empty lines keep apart."""
+    return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def part_of(section: Section, use_case: str, wanted: Sequence[str] = ()) -> Part:
+    """A section as it is shown.
+
+    Args:
+        section: What one asset found.
+        use_case: Name of the use case, for the commands that print all of it.
+        wanted: Definitions that are shown first.
+    """
+    related = [name.partition("@")[0].removesuffix("_difference").removesuffix("_ratio") for name in wanted]
     figures = [figure_of(spec, name) for name, spec in list(section.charts.items())[:_CHARTS]]
     rest = [_more(len(section.charts), _CHARTS, "charts"), _more(len(section.notes), _NOTES, "notes")]
     return Part(
@@ -195,7 +207,7 @@ def _part(section: Section, audit: Audit) -> Part:
         title=section.title,
         summary=section.summary or headline(section.numbers),
         figures=tuple(figures),
-        grids=tuple(grids(section.numbers, audit.use_case, wanted)),
+        grids=tuple(grids(section.numbers, use_case, [*wanted, *related])),
         tables=tuple(_table(table) for table in section.tables),
         notes=tuple(section.notes[:_NOTES]),
         left_out=tuple(line for line in rest if line),

@@ -156,7 +156,7 @@ def open_stage_on(
     from rai_assets.store.branches import check_data_branch
     from rai_assets.store.stage import Stage
 
-    with _told(thing):
+    with told(thing):
         repository = lake.repository(keys)
         check_data_branch(repository, keys.name, branch)
         lake.take_turn(context, keys, branch)
@@ -171,13 +171,13 @@ def open_batch(context: dg.AssetExecutionContext, lake: Lake, keys: UseCaseKeys,
     """
     from rai_assets.store.stage import Stage
 
-    with _told(f"{thing} of {context.partition_key}"):
+    with told(f"{thing} of {context.partition_key}"):
         progress = Progress(context.log.info)
         yield Stage.of_batch(keys, context.partition_key, lake.repository(keys), context.run.run_id, progress)
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def told(what: str) -> Iterator[None]:
     """Say that something begins and ends; a refusal in it becomes a Dagster failure in the same words."""
     began = time.monotonic()
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from rai_assets.errors import DeclarationError, RaiError, UsageError, near_names
-from rai_assets.home import definitions_folder, demo_definition, home
+from rai_assets.home import definitions_folder, demo_definition, demo_in_production, demo_inbox, home
 from rai_assets.keys import repository_name
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.use_case.config import UseCase
@@ -89,8 +90,9 @@ def load_all(folder: Path | None = None) -> tuple[list[Declared], list[Broken]]:
             broken.append(Broken(path, error))
         else:
             declared[loaded.use_case.name] = loaded
-    if folder is None and (demo := _demo_that_was_run()) is not None:
-        declared.setdefault(demo.use_case.name, demo)
+    if folder is None:
+        for demo in _demos_that_were_run():
+            declared.setdefault(demo.use_case.name, demo)
     return list(declared.values()), broken
 
 
@@ -113,11 +115,12 @@ def find(name: str) -> Declared:
     raise UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
 
 
-def _demo_that_was_run() -> Declared | None:
-    """The packaged demo, where its state stands among a user's own use cases."""
-    demo = load(demo_definition())
-    ran = demo is not None and (home() / "store" / repository_name(demo.use_case.name)).is_dir()
-    return demo if ran else None
+def _demos_that_were_run() -> Iterator[Declared]:
+    """The packaged demos whose state stands among a user's own use cases."""
+    for path in (demo_definition(), demo_in_production()):
+        demo = load(path)
+        if demo is not None and (home() / "store" / repository_name(demo.use_case.name)).is_dir():
+            yield demo
 
 
 def load(path: Path) -> Declared | None:
@@ -147,7 +150,18 @@ def load(path: Path) -> Declared | None:
         use_case = UseCase.model_validate(value.get("attributes") or {})
     except ValidationError as error:
         raise refusal(error, lambda place: f"{path}:{_line(place, lines)}") from error
+    if path == demo_in_production():
+        use_case = _with_inbox(use_case, demo_inbox())
     return Declared(use_case, path, lines.get(("attributes", "name"), 1))
+
+
+def _with_inbox(use_case: UseCase, folder: Path) -> UseCase:
+    """The use case with its inbox in another place."""
+    production = use_case.production
+    if production is None:
+        return use_case
+    inbox = production.inbox.model_copy(update={"path": str(folder)})
+    return use_case.model_copy(update={"production": production.model_copy(update={"inbox": inbox})})
 
 
 def _line(place: Path_, lines: dict[Path_, int]) -> int:

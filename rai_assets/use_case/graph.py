@@ -19,7 +19,7 @@ from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
 from rai_assets.monitoring.batches.assets import batch_asset
-from rai_assets.report.assets import scorecard_asset
+from rai_assets.report.assets import monitoring_report_asset, scorecard_asset
 from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.alerting import alert_sensor
@@ -64,8 +64,19 @@ def build(declared: Declared) -> dg.Definitions:
         assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
         assets += [asset.build(keys) for asset in made]
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
-        jobs.append(job)
+        jobs += [job, _monitoring_report_job(keys)]
         sensors.append(arrivals_sensor(declared, job))
+        assets.append(
+            monitoring_report_asset(
+                keys,
+                use_case.display_title,
+                use_case.description,
+                use_case.dataset,
+                use_case.production,
+                declared.folder,
+                [asset.thing for asset in made],
+            )
+        )
     schedules = []
     if use_case.schedules.audit is not None:
         schedules.append(audit_schedule(keys, use_case.schedules.audit, _audit_job(declared)))
@@ -131,6 +142,14 @@ def _production_job(keys: UseCaseKeys, things: Sequence[str]) -> Any:
         keys.production_job,
         selection=dg.AssetSelection.assets(*(keys.asset(thing) for thing in things)),
         description=f"Audits and scores one batch of {keys.name}'s production.",
+    )
+
+
+def _monitoring_report_job(keys: UseCaseKeys) -> Any:
+    return dg.define_asset_job(
+        keys.monitoring_report_job,
+        selection=dg.AssetSelection.assets(keys.asset("monitoring_report")),
+        description=f"Makes the report on {keys.name}'s production over the year that ends with its newest batch.",
     )
 
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -230,6 +231,34 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
     name = declared.use_case.name
     repository = repository_of(name)
     page = results.load(repository, results_head(repository, name, branch), "scorecard").files["report.html"]
+    return _write(page, output)
+
+
+def write_production_report(
+    declared: Declared, output: Path, start: datetime | None = None, end: datetime | None = None
+) -> Path:
+    """Write the report on a window of production to a file, whole or not at all; returns its path.
+
+    Args:
+        declared: The use case.
+        output: The file.
+        start: Batches from this time on; a year before the end when None.
+        end: Batches before this time; until the newest batch when None.
+
+    Raises:
+        UsageError: The use case declares no production, or no batch is in the window.
+        RaiError: The file cannot be written.
+    """
+    from rai_assets.report.making import make_report
+    from rai_assets.use_case.batches import production_of
+
+    use_case = declared.use_case
+    production, repository = production_of(declared), repository_of(use_case.name)
+    made = make_report(production, repository, use_case.display_title, use_case.description, start, end)
+    return _write(made.result.files["report.html"], output)
+
+
+def _write(page: bytes, output: Path) -> Path:
     fresh = output.with_name(f".{output.name}.part")
     try:
         fresh.write_bytes(page)

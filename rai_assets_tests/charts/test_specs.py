@@ -19,11 +19,12 @@ from rai_assets.charts import (
     lines,
     theme,
     to_svg,
+    trend,
 )
 
 HOSTILE = "a.b[0]</script><img src=x onerror=alert(1)>'\"\\datum.value{{7*7}}\u202e![](http://example.invalid/x.png)"
 FIELDS = {"label", "value", "low", "high", "n", "small", "group", "x", "y", "share", "depth", "text", "says", "second",
-          "value_text", "second_text", "order"}  # fmt: skip
+          "value_text", "second_text", "order", "alarm"}  # fmt: skip
 
 Helper = Callable[[str], dict[str, Any]]
 
@@ -66,7 +67,17 @@ def _bars(name: str) -> dict[str, Any]:
     return horizontal_bars(rows, title=name, x_title=name, second_title=name)
 
 
-HELPERS: list[Helper] = [_interval_bars, _grouped, _heat_map, _lines, _histogram, _bars]
+def _trend(name: str) -> dict[str, Any]:
+    rows = [
+        {"label": batch, "group": group, "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "alarm": batch == "b"}
+        for group in (name, "other")
+        for batch in (name, "b")
+    ]
+    rows.append({"label": "c", "group": name, "value": None, "reason": f"no label {name}"})
+    return trend(rows, title=name, y_title=name, reference=(name, 0.3), note=name)
+
+
+HELPERS: list[Helper] = [_interval_bars, _grouped, _heat_map, _lines, _histogram, _bars, _trend]
 
 
 def parts(value: Any) -> Iterator[tuple[str, Any]]:

@@ -34,7 +34,7 @@ Split by time: train before 2023-07-01, calibration before 2024-01-01, test afte
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -56,13 +56,20 @@ _ORIGIN_SHARES = (0.5, 0.3, 0.2)
 _AREA_SHARES = np.array([[0.22, 0.22, 0.21, 0.21, 0.07, 0.07], [0.08, 0.08, 0.07, 0.07, 0.35, 0.35]])
 _MERIT_SHARES = np.array([[0.26, 0.26, 0.20, 0.16, 0.12], [0.16, 0.19, 0.22, 0.23, 0.20]])
 _MERIT_LOG_ODDS = np.array([-1.7, -0.5, 0.6, 1.6, 2.6])
-_FIRST_DAY, _LAST_DAY = np.datetime64("2022-01-01"), np.datetime64("2024-12-31")
 _SHIFT_DAY = np.datetime64("2024-01-01")
 _EFFECT = {"label_bias": -0.9, "proxy": -1.2, "miscalibration": -1.2}  # log-odds of `creditworthy`
 _RECORDED_SHARE = 0.4  # of the accounts of women of 60 and more
 
 
-def generate(n: int = ROWS, seed: int = 0, faults: bool | Collection[str] = True) -> pa.Table:
+def generate(
+    n: int = ROWS,
+    seed: int = 0,
+    faults: bool | Collection[str] = True,
+    *,
+    first_day: str = "2022-01-01",
+    last_day: str = "2024-12-31",
+    age_shares: Sequence[float] = _AGE_SHARES,
+) -> pa.Table:
     """Draw applications, ordered by date.
 
     The random draws do not depend on the faults: the twin without faults has the same applicants.
@@ -71,6 +78,9 @@ def generate(n: int = ROWS, seed: int = 0, faults: bool | Collection[str] = True
         n: Number of rows.
         seed: Seed of every draw.
         faults: True for all of `FAULTS`, False for none, or the names of those to plant.
+        first_day: The first day of an application, ISO.
+        last_day: The last.
+        age_shares: Share of each of `AGE_GROUPS`.
 
     Returns:
         A table of n rows with the columns of the module's description, `application_id` and `applied_on`.
@@ -81,10 +91,11 @@ def generate(n: int = ROWS, seed: int = 0, faults: bool | Collection[str] = True
     planted = _planted(faults)
     rng = np.random.default_rng(seed)
 
-    day = np.sort(rng.integers(0, int((_LAST_DAY - _FIRST_DAY).astype(int)) + 1, n))
-    applied_on = _FIRST_DAY + day
+    first = np.datetime64(first_day)
+    day = np.sort(rng.integers(0, int((np.datetime64(last_day) - first).astype(int)) + 1, n))
+    applied_on = first + day
     sex = rng.choice(len(SEX), n)
-    age = rng.choice(len(AGE_GROUPS), n, p=_AGE_SHARES)
+    age = rng.choice(len(AGE_GROUPS), n, p=list(age_shares))
     origin = rng.choice(len(ORIGINS), n, p=_ORIGIN_SHARES)
     area = _draw(rng, _AREA_SHARES[(origin == ORIGINS.index("B")).astype(int)])
     band = _draw(rng, _MERIT_SHARES[(age > 0).astype(int)])

@@ -1,0 +1,1 @@
+"""Many batches looked at together: trends, alarms and what is behind them."""

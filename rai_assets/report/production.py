@@ -1,0 +1,178 @@
+"""From the batches of a window to the report on production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rai_assets import __version__
+from rai_assets.charts.text import count, cut
+from rai_assets.monitoring.windows.alarms import Alarm, alarms
+from rai_assets.monitoring.windows.trends import (
+    arrivals_chart,
+    drift_charts,
+    gap_charts,
+    performance_charts,
+    reasons_charts,
+)
+from rai_assets.monitoring.windows.window import QUESTIONS, Window
+from rai_assets.report.audit import Section, Table
+
+_BATCHES = 400  # rows of the table of all batches
+_SAID = 160
+
+
+@dataclass(frozen=True)
+class ProductionReport:
+    """What a report on production is made from.
+
+    Attributes:
+        use_case: Name of the use case, as the commands take it.
+        title: Its name for people.
+        purpose: What is decided, about whom, and what for.
+        owners: E-mail addresses or `team:name`.
+        start: First instant of the window, UTC.
+        end: The first instant after it.
+        batches: Accepted batches in it.
+        rows: Their rows.
+        asked: Batches of which at least one question was answered.
+        alarms: What was found, those first that chance does not explain.
+        sections: Every measure over the batches.
+        reference: What the batches are compared with, in words.
+        results_commit: Commit of the results that were read; empty where there is none.
+        notes: Limits.
+        code_version: Version of the code that made it.
+    """
+
+    use_case: str
+    title: str
+    purpose: str
+    owners: tuple[str, ...]
+    start: datetime
+    end: datetime
+    batches: int
+    rows: int
+    asked: int
+    alarms: tuple[Alarm, ...]
+    sections: tuple[Section, ...]
+    reference: str
+    results_commit: str = ""
+    notes: tuple[str, ...] = ()
+    code_version: str = __version__
+
+    @property
+    def standing(self) -> tuple[Alarm, ...]:
+        """The alarms that chance alone does not explain."""
+        return tuple(item for item in self.alarms if item.stands)
+
+
+def production_report_of(
+    window: Window,
+    importance: Mapping[str, float],
+    false_alarms: float,
+    *,
+    use_case: str,
+    title: str,
+    purpose: str,
+    owners: Sequence[str],
+    reference: str,
+) -> ProductionReport:
+    """The report on a window.
+
+    Args:
+        window: What was read.
+        importance: Weight of each column in the model.
+        false_alarms: Share of unchanged batches in which one comparison raises an alarm.
+        use_case: Name of the use case.
+        title: Its name for people.
+        purpose: Its description.
+        owners: Its owners.
+        reference: What the batches are compared with, in words.
+    """
+    found = tuple(alarms(window, importance, false_alarms))
+    return ProductionReport(
+        use_case=use_case,
+        title=title,
+        purpose=purpose,
+        owners=tuple(owners),
+        start=window.start,
+        end=window.end,
+        batches=len(window.batches),
+        rows=window.rows,
+        asked=sum(bool(item.results) for item in window.batches),
+        alarms=found,
+        sections=tuple(item for item in _sections(window, found) if item.charts or item.tables),
+        reference=reference,
+        results_commit=window.commit,
+        notes=tuple(_notes(window)),
+    )
+
+
+def _sections(window: Window, found: Sequence[Alarm]) -> list[Section]:
+    return [
+        Section("arrivals", "Batches", _arrived(window), (), {"rows": arrivals_chart(window)}, [_table(window, found)]),
+        Section("drift", "What changed in the data", charts=drift_charts(window, found)),
+        Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
+        Section("performance", "How often the model is right", charts=performance_charts(window)),
+        Section("attribution_drift", "What the model goes by", charts=reasons_charts(window)),
+    ]
+
+
+def _arrived(window: Window) -> str:
+    said = [f"{count(len(window.batches))} batches with {count(window.rows)} rows were accepted"]
+    if window.quarantined:
+        said.append(f"{count(len(window.quarantined))} in quarantine")
+    if window.waiting:
+        said.append(f"{count(len(window.waiting))} waiting")
+    if window.missing is not None:
+        said.append(f"{count(len(window.missing))} missing")
+    return f"{', '.join(said)}."
+
+
+def _table(window: Window, found: Sequence[Alarm]) -> Table:
+    """One row per batch, by time: what was found of it."""
+    said: dict[str, list[str]] = {}
+    for item in found:
+        if item.kind not in ("quarantine", "missing"):
+            for key in item.batches:
+                said.setdefault(key, []).append(item.title if item.stands else f"{item.title} (may be chance)")
+    rows: list[tuple[str, tuple[Any, ...]]] = [
+        (item.record.time, (item.key, item.record.rows, "accepted", _line(said.get(item.key, ()))))
+        for item in window.batches
+    ]
+    rows += [
+        (item.time.isoformat(), (item.key, None, "in quarantine", cut(item.reason.split("\n")[0], _SAID)))
+        for item in window.quarantined
+    ]
+    ordered = tuple(row for _, row in sorted(rows, key=lambda item: item[0]))
+    return Table("All batches", ("Batch", "Rows", "State", "Found"), ordered[:_BATCHES], len(ordered))
+
+
+def _line(found: Sequence[str]) -> str:
+    shown = "; ".join(found[:4])
+    return shown + (f"; {len(found) - 4} more" if len(found) > 4 else "")
+
+
+def _notes(window: Window) -> list[str]:
+    measured = any("realized_performance" in item.results for item in window.batches)
+    notes = [
+        "Everything here was computed when each batch was audited; the rows of the batches were not read again.",
+        "A change is a finding about rows. Whether it matters is for people and for the other measures to say; that "
+        "none is seen does not show that there is none.",
+        "A chart of effects has no intervals: the effect is the size of the difference in these rows, and whether "
+        "chance explains it is tested beside it.",
+    ]
+    if not measured:
+        notes.insert(
+            0,
+            "No labels have arrived. A change in what becomes of people whose records look the same cannot be seen "
+            "without them: estimated performance stays as it is while the model goes wrong.",
+        )
+    missing = [name for name in QUESTIONS if not any(name in item.results for item in window.batches)]
+    if missing:
+        notes.append(f"Not asked of any batch: {', '.join(name.replace('_', ' ') for name in missing)}.")
+    if window.missing is None:
+        notes.append("Batches are files, which are not expected at any time: a file that never came is not noticed.")
+    return notes

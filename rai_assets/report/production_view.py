@@ -1,0 +1,106 @@
+"""The report on production as the template shows it, with no decision left to the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rai_assets.charts.text import count, cut, decimal
+from rai_assets.monitoring.windows.alarms import LEVEL, Alarm
+from rai_assets.report.production import ProductionReport
+from rai_assets.report.view import paragraphs, part_of
+from rai_assets.report.words import definitions_used
+
+_ALARMS, _CHANCE, _NAMED = 30, 20, 3
+_WORDS = {"quarantine": "Refused", "missing": "Missing", "unanswered": "Not known"}
+_DEFINITIONS = {
+    "attribution_drift": ("attribution_ndcg@1", "mean_absolute_shap_value@1"),
+    "performance": ("estimated_accuracy@1", "estimated_roc_auc@1"),
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One alarm as it is shown."""
+
+    shape: str
+    word: str
+    title: str
+    found: str
+    causes: str
+    advice: str
+    count: str
+    batches: str
+    chance: str
+
+
+def production_view_of(report: ProductionReport) -> dict[str, Any]:
+    """Everything the template names."""
+    standing = report.standing
+    doubtful = [item for item in report.alarms if not item.stands]
+    outcome = "fail" if standing else "pass" if report.asked else "cannot tell"
+    return {
+        "report": report,
+        "purpose": paragraphs(report.purpose),
+        "first_day": f"{report.start:%Y-%m-%d}",
+        "last_day": f"{report.end - timedelta(microseconds=1):%Y-%m-%d}",
+        "watched": f"{count(report.batches)} batches, {count(report.rows)} rows",
+        "compared": report.reference,
+        "outcome": outcome,
+        "outcome_word": {"fail": "Alarms", "pass": "Quiet", "cannot tell": "Cannot tell"}[outcome],
+        "outcome_sentence": outcome_sentence(report),
+        "alarms": [_shown(item) for item in standing[:_ALARMS]],
+        "chance": [(item.title, ", ".join(item.batches), item.found) for item in doubtful[:_CHANCE]],
+        "level": f"{LEVEL:.0%}",
+        "parts": [part_of(section, report.use_case) for section in report.sections],
+        "definitions": definitions_used(_definitions(report)),
+    }
+
+
+def outcome_sentence(report: ProductionReport) -> str:
+    """The window in one sentence."""
+    if not report.asked and not report.standing:
+        return "No question was answered of any batch yet."
+    refused = sum(item.kind == "quarantine" for item in report.standing)
+    missing = sum(len(item.batches) for item in report.standing if item.kind == "missing")
+    changes = [item for item in report.standing if item.kind not in ("quarantine", "missing")]
+    if not report.standing:
+        return f"Nothing was found in {count(report.batches)} batches that chance does not explain."
+    hit = {key for item in changes for key in item.batches}
+    said = [f"{count(len(hit))} of {count(report.batches)} batches raised alarms that chance does not explain"]
+    if not changes:
+        said = [f"the {count(report.batches)} accepted batches raised no alarm that chance does not explain"]
+    if refused:
+        said.append(f"{count(refused)} {'is' if refused == 1 else 'are'} in quarantine")
+    if missing:
+        said.append(f"{count(missing)} never arrived")
+    text = f"{', '.join(said[:-1])} and {said[-1]}." if len(said) > 1 else f"{said[0]}."
+    return text[:1].upper() + text[1:]
+
+
+def _shown(item: Alarm) -> Shown:
+    plain = item.kind in _WORDS
+    some = ", ".join(cut(key, 60) for key in item.batches[:_NAMED])
+    rest = len(item.batches) - _NAMED
+    batches = "1 batch" if len(item.batches) == 1 else f"{count(len(item.batches))} batches"
+    return Shown(
+        shape="cannot tell" if plain else "fail",
+        word=_WORDS.get(item.kind, "Alarm"),
+        title=item.title,
+        found=item.found,
+        causes="; ".join(item.causes),
+        advice=item.advice,
+        count=batches,
+        batches=some + (f" … {cut(item.batches[-1], 60)}" if rest > 0 else ""),
+        chance="" if item.chance is None else _by_chance(item.chance),
+    )
+
+
+def _by_chance(chance: float) -> str:
+    return "by chance: less than 1 in 10,000" if chance < 1e-4 else f"by chance: {decimal(100 * chance)} %"
+
+
+def _definitions(report: ProductionReport) -> set[str]:
+    found = {name for section in report.sections for name in _DEFINITIONS.get(section.asset, ())}
+    return found | {item.subject.partition(" by ")[0] for item in report.alarms if item.kind == "gap"}

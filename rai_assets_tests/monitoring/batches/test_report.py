@@ -1,0 +1,55 @@
+"""The report on production: made from what was found of each batch, asked for as a job or by `rai report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rai_assets.errors import UsageError
+from rai_assets.store import results
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.reading import write_production_report
+from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
+from rai_assets_tests.monitoring.batches.test_questions import shifted, without_target
+from rai_assets_tests.report.page import parse
+from rai_assets_tests.use_case.conftest import loan_rows
+
+
+def test_a_window_with_a_changed_and_a_refused_batch(
+    daemon: Daemon, inbox: Desk, store: VersionedRepository, declared: Declared, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no batch of production"):
+        write_production_report(declared, tmp_path / "none.html")
+    inbox.put("calm.csv", without_target(loan_rows(300, seed=3)), age=3 * 86_400)
+    inbox.put("poor.csv", shifted(300), age=2 * 86_400)
+    inbox.put("torn.csv", "weekday,sex\nmon,F\n", age=86_400)
+    assert daemon.tick() == {"calm": True, "poor": True, "torn": False}
+
+    job = daemon.definitions.resolve_job_def("loans_monitoring_report")
+    done = job.execute_in_process(instance=daemon.instance)
+    (event,) = done.get_asset_materialization_events()
+    said = event.step_materialization_data.materialization.metadata
+    assert said["quarantined"].value == 1.0
+    assert said["batches"].value == 2.0
+    assert "income has changed" in str(said["what to do"].value)
+    stored = results.load(store, "results-production", "monitoring_report", folder=f"windows/{said['window'].value}/")
+    assert stored.facts["outcome"] == (
+        "1 of 2 batches raised alarms that chance does not explain and 1 is in quarantine."
+    )
+
+    page = parse(write_production_report(declared, tmp_path / "report.html").read_text())
+    assert stored.files["report.html"].decode().count("<img") == len(page.all("img")) > 4
+    titles = [item.text for item in page.one("ol", class_="rulings").all("h3")]
+    assert titles[0] == "Batch torn is in quarantine"
+    assert "income has changed" in titles
+    rows = [item.text for item in page.one(id="s-arrivals").all("tr")]
+    assert any(item.startswith("calm 300 accepted") for item in rows)
+    assert any(item.startswith("torn in quarantine") for item in rows)
+    assert "No labels have arrived" in page.one(id="notes").text
+
+    # The same batches: the same report, and no new commit.
+    before = store.resolve("results-production")
+    assert job.execute_in_process(instance=daemon.instance).success
+    assert store.resolve("results-production") == before

@@ -1,0 +1,83 @@
+"""Alarms of a window: chance is told from change, and what is behind an alarm is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from scipy.stats import binom
+
+from rai_assets.monitoring.batches.batch import BatchRecord
+from rai_assets.monitoring.windows.alarms import Alarm, alarms, chance_of
+from rai_assets.monitoring.windows.window import Refused, Seen, Window
+from rai_assets.provenance import Provenance
+from rai_assets.store.results import Result
+
+START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def seen(key: str, rows: list[dict[str, Any]], asset: str = "drift") -> Seen:
+    record = BatchRecord(key, 1, 1, 100, (), (), f"{key}T00:00:00+00:00", None, None)
+    return Seen(record, {asset: Result(asset, Provenance("loans", "production", "c"), facts={"rows": rows})})
+
+
+def row(column: str, p_value: float | None = None, effect: float = 0.1) -> dict[str, Any]:
+    """A column of a batch; with a p-value it raised an alarm."""
+    return {"column": column, "method": "ks", "statistic": effect, "effect": effect, "drifted": p_value is not None,
+            "family_p_value": p_value, "rank": 1, "drivers": ""}  # fmt: skip
+
+
+def found(*batches: Seen, **more: Any) -> list[Alarm]:
+    return alarms(Window(START, END, batches, **more), {"income": 0.9, "age": 0.1}, 0.05)
+
+
+@pytest.mark.parametrize(("alarmed", "batches"), [(1, 1), (1, 12), (3, 12), (40, 365)])
+def test_the_number_of_alarms_is_judged_by_the_binomial_tail(alarmed: int, batches: int) -> None:
+    assert chance_of(alarmed, batches, 0.05) == pytest.approx(binom.sf(alarmed - 1, batches, 0.05))
+    # With p-values two questions are asked, so each counts double.
+    assert chance_of(alarmed, batches, 0.05, [1.0]) == pytest.approx(min(1, 2 * binom.sf(alarmed - 1, batches, 0.05)))
+
+
+def test_one_clear_alarm_stands_and_one_of_twelve_at_the_level_does_not() -> None:
+    calm = [seen(f"2026-01-{day:02d}", [row("income")]) for day in range(1, 12)]
+    (doubtful,) = found(*calm, seen("2026-01-12", [row("income", 0.04)]))
+    assert not doubtful.stands
+    assert doubtful.batches == ("2026-01-12",)
+    (clear,) = found(*calm, seen("2026-01-12", [row("income", 1e-6)]))
+    assert clear.stands
+    assert clear.chance == pytest.approx(2 * 12 * 1e-6)
+
+
+def test_columns_are_ranked_by_effect_times_importance_and_standing_alarms_come_first() -> None:
+    rows = [row("age", 1e-9, effect=0.5), row("income", 1e-9, effect=0.1), row("town", 1e-9, effect=0.9)]
+    several = found(seen("2026-01-01", rows))
+    assert [item.subject for item in several] == ["income", "age", "town"]
+    assert "weight in the model is 0.900" in several[0].found
+
+
+def test_a_gap_that_grew_names_the_columns_that_changed_with_it() -> None:
+    gap = {"sensitive": "sex", "definition": "selection_rate_difference@1", "baseline": 0.02, "current": 0.2,
+           "change": 0.18, "verdict": "grew"}  # fmt: skip
+    provenance = Provenance("loans", "production", "c")
+    batch = Seen(
+        seen("2026-01-01", []).record,
+        {
+            "drift": Result("drift", provenance, facts={"rows": [row("income", 1e-9)]}),
+            "fairness_drift": Result("fairness_drift", provenance, facts={"rows": [gap]}),
+        },
+    )
+    gaps = [item for item in found(batch) if item.kind == "gap"]
+    assert gaps[0].title == "Groups of sex are farther apart: selection rate difference"
+    assert gaps[0].causes == ("income changed in this batch",)
+    assert "0.200" in gaps[0].found and "0.0200 when the model was audited" in gaps[0].found
+
+
+def test_what_was_refused_what_never_came_and_what_has_no_answer_is_told() -> None:
+    refused = Refused("2026-01-02", START, "column 'age' is missing\nand more")
+    batches = (seen("2026-01-01", [row("income")]), seen("2026-01-04", [], "fairness_drift"))
+    told = {item.kind: item for item in found(*batches, quarantined=(refused,), missing=("2026-01-03",))}
+    assert told["quarantine"].found == "column 'age' is missing (1 more lines: rai batches)"
+    assert told["missing"].batches == ("2026-01-03",)
+    assert {item.subject for item in found(*batches) if item.kind == "unanswered"} == {"drift", "fairness_drift"}
+    assert all(item.stands for item in told.values())
