@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact, permutation_test
 
 from rai_assets.monitoring.drift.calibration import DRAWS, draws_for, holm, permuted, two_cells_p
+from rai_assets.monitoring.drift.methods import Column, p_values
 from rai_assets.monitoring.drift.order import max_t
 from rai_assets.monitoring.drift.statistics import Measure, jensen_shannon, l_infinity
 from rai_assets_tests.monitoring.drift import simulation
@@ -131,3 +132,18 @@ def test_the_page_is_what_is_simulated(population: str) -> None:
     assert simulate_drift.section(population) in simulate_drift.PAGE.read_text(encoding="utf-8"), (
         "run `make statistics`"
     )
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("before", "now"), [(100, 100), (1500, 300)])
+def test_words_of_texts_alarm_as_rarely_as_promised(before: int, now: int) -> None:
+    """Words that come in bursts, so that those of one text go together; over 1,000 rows are redrawn in groups."""
+    rng, draws = np.random.default_rng(0), 300
+    column = Column("x", "category", [" ".join([f"w{a}"] * b + [f"v{b}"]) for a in range(40) for b in range(1, 8)])
+    p = simulation.zipf(len(column.texts))
+    alarmed = 0
+    for _ in range(draws):
+        sides = [simulation.counted(rng.multinomial(rows, p)) for rows in (before, now)]
+        told = p_values(column, {"vocabulary": (sides[0], sides[1])}, {"vocabulary": 0.0}, rng, 199)
+        alarmed += told["vocabulary"].value <= LEVEL
+    assert alarmed / draws <= FALSE_ALARMS + error(draws)
