@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -46,18 +47,25 @@ class Serial:
 class _Submitting:
     """Workers that take one chunk at a time."""
 
-    def __init__(self, submit: Callable[..., Any], workers: int) -> None:
-        self._submit, self._most = submit, workers * _AHEAD
+    def __init__(self, submit: Callable[..., Any], workers: int, lost: tuple[type[Exception], ...]) -> None:
+        self._submit, self._most, self._lost = submit, workers * _AHEAD, lost
 
     def map(self, function: Callable[[Chunk], Answer], chunks: Iterable[Chunk]) -> Iterator[Answer]:
         """The answers in order, at most `_AHEAD` chunks a worker under way."""
         waiting: deque[Future[Answer]] = deque()
-        for chunk in chunks:
-            waiting.append(self._submit(function, chunk))
-            if len(waiting) >= self._most:
+        try:
+            for chunk in chunks:
+                waiting.append(self._submit(function, chunk))
+                if len(waiting) >= self._most:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except self._lost as fault:
+            raise RaiError(
+                "a worker ended in the midst of its work",
+                where=VARIABLE,
+                fix="most often it ran out of memory: use fewer workers, or larger ones",
+            ) from fault
 
 
 def open_pool(wanted: str) -> AbstractContextManager[Pool]:
@@ -96,7 +104,7 @@ def _processes(workers: int) -> Iterator[Pool]:
     # Forked children of a process with threads can hang.
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
-        yield _Submitting(executor.submit, workers)
+        yield _Submitting(executor.submit, workers, (BrokenProcessPool,))
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -104,7 +112,8 @@ def _processes(workers: int) -> Iterator[Pool]:
 @contextmanager
 def _dask(address: str) -> Iterator[Pool]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
+        from distributed.comm import CommClosedError
     except ImportError as fault:
         raise RaiError(
             "Dask is not installed here", where=VARIABLE, fix='install it with `pip install "rai_assets[dask]"`'
@@ -122,7 +131,7 @@ def _dask(address: str) -> Iterator[Pool]:
             # Pure, so that a worker that dies costs its chunks again and nothing else; but two equal chunks are two.
             return client.submit(function, chunk, pure=False)
 
-        yield _Submitting(submit, workers)
+        yield _Submitting(submit, workers, (KilledWorker, CommClosedError))
 
 
 def _processors() -> int:

@@ -27,6 +27,10 @@ def process(_: int) -> int:
     return os.getpid()
 
 
+def dying(_: int) -> None:
+    os._exit(9)
+
+
 CHUNKS = [np.random.default_rng(at).normal(size=1000) for at in range(9)]
 
 
@@ -55,6 +59,11 @@ def test_answers_come_in_the_order_of_the_chunks_from_processes_beside(wanted: s
         answers = pool.map(refusing, (taken.append(at) or 5 for at in range(1000)))
         assert next(answers) == 5
         assert len(taken) <= 8, "chunks wait to be read until workers are free"
+
+
+def test_a_worker_that_dies_is_a_refusal_in_words() -> None:
+    with open_pool("processes:1") as pool, pytest.raises(RaiError, match="a worker ended in the midst of its work"):
+        list(pool.map(dying, range(3)))
 
 
 def test_the_variable_names_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
