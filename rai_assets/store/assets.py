@@ -185,7 +185,8 @@ def told(what: str) -> Iterator[None]:
         yield
         announce(f"{what} done in {time.monotonic() - began:.1f} s")
     except RaiError as error:
-        metadata: dict[str, Any] = {"exit_code": error.exit_code, **({"fix": error.fix} if error.fix else {})}
+        said = {"where": error.where, "fix": error.fix}
+        metadata: dict[str, Any] = {"exit_code": error.exit_code, **{name: text for name, text in said.items() if text}}
         raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
 
 
@@ -215,6 +216,7 @@ def materialization(
             "data_commit": read.commit,
             **({"same_data_at": here} if here != read.commit else {}),
             "results_commit": commit,
+            **({"results_folder": stage.folder} if stage.folder else {}),
             **({"model_digest": read.model} if read.model else {}),
         },
         check_results=list(check_results),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from rai_assets.errors import InputRefused, RaiError
 from rai_assets.home import home
 from rai_assets.keys import UseCaseKeys
 from rai_assets.provenance import run_page
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from rai_assets.monitoring.alerts.settings import AlertSettings, Kind, Severity
 
 SENSOR_SECONDS = 30
-_OVERLAP = 10.0  # seconds that are looked at again: a run that ended then may be seen late
-_AT_ONCE = 1000  # runs of one tick
+_OVERLAP = 60.0  # seconds that are looked at again
+_DAY = 86_400.0
+_AT_ONCE = 500  # runs of one look into Dagster's records
+# Dagster ends a tick after 60 seconds; the last try of sending may take 15 more than it is given.
+_LOOK_SECONDS = 15.0
 _SEND_SECONDS = 20.0
 _DRIFT = frozenset({"drift", "attribution_drift", "fairness_drift", "estimated_performance"})
 _BATCH = "batch"
+_FIRST, _SEEN = "first", "runs"  # bookmarks: the first look; the end of the last run that was seen
 
 
 def alert_sensor(declared: Sequence[Declared]) -> dg.SensorDefinition:
@@ -48,80 +54,161 @@ def alert_sensor(declared: Sequence[Declared]) -> dg.SensorDefinition:
 
         outbox = open_outbox(home())
         settings = {item.use_case.name: item.use_case.alerts for item in declared}
-        new = gather(outbox, settings, context.instance, lake)
+        new, unread = gather(outbox, settings, context.instance, lake)
         sent, faults = deliver(outbox, settings, seconds=_SEND_SECONDS)
         outbox.forget(time.time())
-        for fault in faults:
+        for fault in [*unread, *faults]:
             context.log.warning(fault)
         return dg.SkipReason(f"{new} new, {sent} sent, {len(faults)} not taken and tried again later")
 
     return alerts
 
 
-def gather(outbox: Outbox, settings: Mapping[str, AlertSettings], instance: dg.DagsterInstance, lake: Lake) -> int:
+def gather(
+    outbox: Outbox,
+    settings: Mapping[str, AlertSettings],
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    *,
+    seconds: float = _LOOK_SECONDS,
+) -> tuple[int, list[str]]:
     """Put what happened since the last look into the outbox; what is there already stays as it is.
 
-    The first look begins with the runs that end after it.
+    The first look begins with the runs that end after it; none goes back for more than a week.
 
     Args:
         outbox: Where to.
         settings: {use case: its alerts}.
         instance: Dagster's records.
         lake: The store, for the numbers of results.
+        seconds: No further run is read after so long; the next look goes on there.
 
     Returns:
-        How many events are new.
+        How many events are new, and which runs could not be read and why: those that the store is away for are read
+        again at the next look.
     """
     from rai_assets.monitoring.alerts.delivery import keep
+    from rai_assets.store.errors import BackendUnavailable
 
+    end = time.monotonic() + seconds
     now = time.time()
-    since = float(outbox.mark("runs") or outbox.mark("runs", str(now)))
-    ended = instance.get_run_records(
-        dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE],
-            updated_after=datetime.fromtimestamp(since - _OVERLAP, UTC),
-        ),
-        limit=_AT_ONCE,
-        order_by="update_timestamp",
-        ascending=True,
-    )
     new = 0
-    for record in ended:
-        run = _Ended(instance, record, lake)
-        if run.use_case in settings:
-            mine = settings[run.use_case]
-            new += keep(outbox, mine, _found(run, mine, outbox), now)
-        outbox.mark("runs", str(max(since, record.update_timestamp.replace(tzinfo=UTC).timestamp())))
+    faults = []
+    for record in _ended_runs(instance, _since(outbox, now)):
+        try:
+            run = _Ended.read(instance, record, lake)
+            for name in run.use_cases & settings.keys():
+                new += keep(outbox, settings[name], _found(run.of(name), settings[name], outbox), now)
+        except BackendUnavailable as fault:
+            faults.append(f"run {record.dagster_run.run_id} is read again later: {fault.what}")
+            break
+        except (RaiError, ValueError, TypeError, LookupError, AttributeError) as fault:
+            if isinstance(fault, RaiError) and fault.where == str(outbox.path):
+                raise
+            # One run whose records are not as expected holds up none of the others.
+            faults.append(f"run {record.dagster_run.run_id} cannot be read: {fault}")
+        outbox.mark(_SEEN, str(min(now, record.update_timestamp.timestamp())))
+        if time.monotonic() > end:
+            break
     for name, mine in settings.items():
         new += keep(outbox, mine, list(_late(name, instance, outbox)), now)
-    return new
+    return new, faults
 
 
+def _since(outbox: Outbox, now: float) -> float:
+    """From when on runs are looked at, in seconds since 1970.
+
+    A little is looked at twice, as the clocks of two hosts differ, and a database shows a run later than it ended; a
+    day is where the clock was set back.
+    """
+    from rai_assets.monitoring.alerts.outbox import GIVE_UP_AFTER
+
+    first = float(outbox.mark(_FIRST) or outbox.mark(_FIRST, str(now)))
+    if first > now:
+        first = float(outbox.mark(_FIRST, str(now - _DAY)))
+    seen = float(outbox.mark(_SEEN) or first)
+    if seen > now:
+        seen = now - _DAY
+    return max(seen - _OVERLAP, first, now - GIVE_UP_AFTER)
+
+
+def _ended_runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
+    """The runs that ended, by when."""
+    statuses = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    after = datetime.fromtimestamp(since, UTC)
+    while True:
+        found = instance.get_run_records(
+            dg.RunsFilter(statuses=statuses, updated_after=after),
+            limit=_AT_ONCE,
+            order_by="update_timestamp",
+            ascending=True,
+        )
+        yield from found
+        if len(found) < _AT_ONCE:
+            return
+        after = found[-1].update_timestamp
+
+
+@dataclass(frozen=True)
 class _Ended:
-    """A run that ended, with what its event log says."""
+    """A run that ended, with what its event log says.
 
-    def __init__(self, instance: dg.DagsterInstance, record: Any, lake: Lake) -> None:
-        self.run = record.dagster_run
-        self.id = record.dagster_run.run_id
-        self.at = record.end_time or record.update_timestamp.replace(tzinfo=UTC).timestamp()
-        self.failed = record.dagster_run.status == dg.DagsterRunStatus.FAILURE
-        self.lake = lake
+    Attributes:
+        use_case: Whose part of it this is; empty before it is known.
+        run: As Dagster knows it.
+        at: When it ended, in seconds since 1970.
+        made: What it made.
+        checks: The last answer of every check.
+        faults: Its failed steps.
+        lake: The store.
+    """
+
+    use_case: str
+    run: dg.DagsterRun
+    at: float
+    made: Sequence[Any]
+    checks: Sequence[Any]
+    faults: Sequence[Any]
+    lake: Lake
+
+    @classmethod
+    def read(cls, instance: dg.DagsterInstance, record: dg.RunRecord, lake: Lake) -> _Ended:
+        """The run of a record."""
         kinds = dg.DagsterEventType
         asked = {kinds.ASSET_CHECK_EVALUATION, kinds.ASSET_MATERIALIZATION, kinds.STEP_FAILURE}
-        records = instance.get_records_for_run(self.id, of_type=asked).records
-        events = [item.event_log_entry.get_dagster_event() for item in records]
-        self.made = [item.step_materialization_data.materialization for item in events if item.is_step_materialization]
-        self.faults = [item.step_failure_data for item in events if item.is_step_failure]
-        self.checks = [
+        records = instance.get_records_for_run(record.dagster_run.run_id, of_type=asked).records
+        events = [event for item in records if (event := item.event_log_entry.get_dagster_event()) is not None]
+        answers = [
             item.asset_check_evaluation_data for item in events if item.event_type == kinds.ASSET_CHECK_EVALUATION
         ]
+        return cls(
+            "",
+            record.dagster_run,
+            record.end_time or record.update_timestamp.timestamp(),
+            [item.step_materialization_data.materialization for item in events if item.is_step_materialization],
+            list({(item.asset_key, item.check_name, item.partition): item for item in answers}.values()),
+            [item.step_failure_data for item in events if item.is_step_failure],
+            lake,
+        )
 
     @property
-    def use_case(self) -> str:
-        """Of the assets that the run was to make; empty where it made none of ours."""
-        checked = [item.asset_key for item in self.checks]
-        touched = [*(self.run.asset_selection or ()), *checked, *(item.asset_key for item in self.made)]
-        return touched[0].path[0] if touched else self.run.job_name.rpartition("_")[0]
+    def failed(self) -> bool:
+        """Whether it ended with an error."""
+        return self.run.status == dg.DagsterRunStatus.FAILURE
+
+    @property
+    def use_cases(self) -> set[str]:
+        """Of the assets that the run was to make; by its job where it made none."""
+        answered = [item.asset_key for item in (*self.checks, *self.made)]
+        names = {key.path[0] for key in (*(self.run.asset_selection or ()), *answered)}
+        return names or {self.run.job_name.rpartition("_")[0]}
+
+    def of(self, use_case: str) -> _Ended:
+        """The part of one use case."""
+        made, checks = (
+            [item for item in part if item.asset_key.path[0] == use_case] for part in (self.made, self.checks)
+        )
+        return replace(self, use_case=use_case, made=made, checks=checks)
 
     def event(
         self, kind: Kind, asset: str, subject: str, partition: str, title: str, text: str, severity: Severity = "error"
@@ -129,8 +216,8 @@ class _Ended:
         """An event that this run found."""
         from rai_assets.monitoring.alerts.events import Event
 
-        place = (self.use_case, asset, subject, partition)
-        return Event(kind, *place, self.id, self.at, severity, title, text, run_page(self.id))
+        place, run = (self.use_case, asset, subject, partition), self.run.run_id
+        return Event(kind, *place, run, self.at, severity, title, text, run_page(run))
 
 
 def _found(ended: _Ended, settings: AlertSettings, outbox: Outbox) -> list[Event]:
@@ -167,28 +254,35 @@ def _checks(ended: _Ended, outbox: Outbox) -> Iterator[Event]:
 
 def _said(check: Any) -> str:
     """What a check found, without a value of a row: those are on Dagster's pages only."""
-    violations = check.metadata.get("violations")
-    if violations is None:
+    violations, columns = (check.metadata.get(name) for name in ("violations", "columns"))
+    if violations is None or columns is None:
         return str(check.description or check.check_name)
-    columns = check.metadata["columns"].value
-    return f"{check.check_name}: {violations.value:,} violations" + (f" in {columns}" if columns else "")
+    return f"{check.check_name}: {violations.value:,} violations" + (f" in {columns.value}" if columns.value else "")
 
 
 def _crossed(ended: _Ended, settings: AlertSettings, outbox: Outbox) -> Iterator[Event]:
     """Numbers of the results of a run that are beyond the limit of a rule."""
     from rai_assets.monitoring.alerts.events import judged
     from rai_assets.store import results
+    from rai_assets.store.errors import NotFound
 
     keys = UseCaseKeys(ended.use_case)
     for rule in settings.rules:
         for made in ended.made:
-            commit = made.metadata.get("results_commit")
-            if rule.when != "metric_crossed" or rule.asset != made.asset_key.path[-1] or commit is None:
+            thing, partition = made.asset_key.path[-1], made.partition or ""
+            if rule.when != "metric_crossed" or rule.asset != thing or "results_commit" not in made.metadata:
                 continue
-            numbers = results.load(ended.lake.repository(keys), str(commit.value), made.asset_key.path[-1]).numbers
-            title = f"{keys.name}: {rule.definition} of {rule.asset} is beyond its limit{_on(made.partition or '')}"
+            commit, folder = (
+                str(made.metadata[name].value) if name in made.metadata else ""
+                for name in ("results_commit", "results_folder")
+            )
+            try:
+                numbers = results.load(ended.lake.repository(keys), commit, thing, whole=False, folder=folder).numbers
+            except NotFound:
+                continue  # erased since
+            title = f"{keys.name}: {rule.definition} of {rule.asset} is beyond its limit{_on(partition)}"
             beyond, sentence, place = judged(rule, numbers)
-            event = ended.event(rule.when, made.asset_key.path[-1], place, made.partition or "", title, sentence)
+            event = ended.event(rule.when, thing, place, partition, title, sentence)
             if beyond:
                 yield event
             else:
@@ -196,16 +290,28 @@ def _crossed(ended: _Ended, settings: AlertSettings, outbox: Outbox) -> Iterator
 
 
 def _failure(ended: _Ended) -> Event:
-    """The end of a run with an error: in our own words where a step was refused, else the kind of error only."""
+    """The end of a run with an error: in our own words where a step was refused, else the kind of error only.
+
+    What is said of data that were refused may show a value of a row, and stays on Dagster's pages.
+    """
+    failed = [item for item in ended.checks if not item.passed and item.severity == dg.AssetCheckSeverity.ERROR]
     fault = ended.faults[0] if ended.faults else None
-    if fault is not None and fault.user_failure_data is not None:
-        said = str(fault.user_failure_data.description)
+    refusal = None if fault is None else fault.user_failure_data
+    if fault is not None and refusal is not None:
+        code, where = (
+            refusal.metadata[name].value if name in refusal.metadata else "" for name in ("exit_code", "where")
+        )
+        said = str(refusal.description)
+        if code == InputRefused.exit_code:
+            said = f"an input was refused{f', at {where}' if where else ''}; the page of the run says why"
+    elif failed:
+        said = "failed checks: " + ", ".join(f"{item.check_name} of {item.asset_key.path[-1]}" for item in failed)
     elif fault is not None and fault.error is not None:
         said = f"an unexpected {(fault.error.cause or fault.error).cls_name}; the page of the run has the trace"
     else:
         said = "the run ended without a failed step, e.g. with its process; the page of the run says more"
     partition = ended.run.tags.get("dagster/partition", "")
-    title = f"{ended.use_case}: the run {ended.id[:8]} failed{_on(partition)}"
+    title = f"{ended.use_case}: the run {ended.run.run_id[:8]} failed{_on(partition)}"
     return ended.event("run_failed", "", "", partition, title, said)
 
 

@@ -10,11 +10,12 @@ import ipaddress
 import os
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from rai_assets.errors import UsageError
 
 HOSTS = "RAI_ALERT_HOSTS"
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Target:
 
     Attributes:
         scheme: `https` or `http`.
-        host: The name in the URL, for the certificate and the `Host` header.
+        host: The name in the URL in ASCII (IDNA), for the certificate and the `Host` header.
         port: Of the service.
-        path: With the query.
+        path: With the query, in ASCII.
         address: The IP address that the name was resolved to.
     """
 
@@ -60,6 +61,7 @@ def target(url: str, where: str) -> Target:
             "credentials do not belong into the URL", where=where, fix="leave out what stands before the @"
         )
     allowed = host.lower() in _named_hosts()
+    host = _ascii(host, where)
     if parts.scheme == "http" and not allowed:
         raise UsageError(
             "the URL is not encrypted (http)",
@@ -76,11 +78,18 @@ def target(url: str, where: str) -> Target:
             fix=f"use a public host; an administrator may name the host in {HOSTS}, separated by commas",
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port, path, addresses[0])
+    return Target(parts.scheme, host, port, quote(path, safe="%/:?&=+,;@!$'()*~[]"), addresses[0])
 
 
 def _named_hosts() -> set[str]:
     return {name.strip().lower() for name in os.environ.get(HOSTS, "").split(",") if name.strip()}
+
+
+def _ascii(host: str, where: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError as fault:
+        raise UsageError("the host in the URL is no name", where=where, fix="check its spelling") from fault
 
 
 def _resolve(host: str, port: int, where: str) -> list[str]:
@@ -95,5 +104,9 @@ def _resolve(host: str, port: int, where: str) -> list[str]:
 
 def _public(address: str) -> bool:
     number = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(number, "ipv4_mapped", None) or getattr(number, "sixtofour", None)
-    return number.is_global and not number.is_multicast and (inner is None or _public(str(inner)))
+    if isinstance(number, ipaddress.IPv6Address):
+        inside = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF) if number in _NAT64 else None
+        inner = number.ipv4_mapped or number.sixtofour or inside
+        if inner is not None:
+            return _public(str(inner))
+    return number.is_global and not number.is_multicast and not number.is_reserved

@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 from rai_assets.errors import RaiError, UsageError
@@ -13,6 +15,9 @@ from rai_assets.monitoring.alerts import mail, services, webhook
 from rai_assets.monitoring.alerts.events import Event, notices
 from rai_assets.monitoring.alerts.outbox import Outbox
 from rai_assets.monitoring.alerts.settings import AlertSettings, Channel, MailSettings, ServiceSettings
+
+_LONGEST = 15.0  # seconds for one try
+_tries: dict[str, Thread] = {}  # {channel: its last try}
 
 
 def keep(outbox: Outbox, settings: AlertSettings, events: list[Event], now: float) -> int:
@@ -51,18 +56,13 @@ def deliver(outbox: Outbox, settings: Mapping[str, AlertSettings], *, seconds: f
     end = time.monotonic() + seconds
     sent = 0
     faults = []
-    dead: set[tuple[str, str]] = set()  # channels that failed just now: the others come first
     while time.monotonic() < end and (batch := outbox.claim(time.time(), 1)):
         (sending,) = batch
         known = settings.get(sending.use_case)
         channel = known.channels.get(sending.channel) if known is not None else None
-        place = (sending.use_case, sending.channel)
         try:
-            if place in dead:
-                raise RaiError("not tried: the channel failed a moment ago")
             send(channel, sending.body, f"channel {sending.channel} of {sending.use_case}")
         except RaiError as fault:
-            dead.add(place)
             faults.append(f"{sending.use_case}, {sending.channel}: {fault.what}")
             outbox.failed(sending, time.time(), str(fault))
         else:
@@ -72,7 +72,7 @@ def deliver(outbox: Outbox, settings: Mapping[str, AlertSettings], *, seconds: f
 
 
 def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
-    """Send one event through one channel.
+    """Send one event through one channel; takes a quarter of a minute at most, whatever the other side does.
 
     Args:
         channel: Its declaration; None if it is not declared any more.
@@ -83,6 +83,34 @@ def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
         UsageError: The channel is not set up.
         RaiError: It did not take the event.
     """
+    former = _tries.get(where)
+    if former is not None and former.is_alive():
+        raise RaiError("the former try has not ended yet", where=where, fix="look at what answers there")
+    ended: SimpleQueue[RaiError | None] = SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            _send(channel, body, where)
+        except RaiError as fault:
+            ended.put(fault)
+        except Exception as fault:  # of a library; its words may hold a token
+            ended.put(RaiError(f"it could not be sent: {type(fault).__name__}", where=where))
+        else:
+            ended.put(None)
+
+    # A thread, as no time-out of a socket ends a slow look-up of a name, or a mail server that talks without end.
+    _tries[where] = Thread(target=attempt, name=where, daemon=True)
+    _tries[where].start()
+    try:
+        fault = ended.get(timeout=_LONGEST)
+        _tries[where].join(1.0)
+    except Empty:
+        fault = RaiError(f"it was not taken within {_LONGEST:g} s", where=where, fix="look at what answers there")
+    if fault is not None:
+        raise fault
+
+
+def _send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
     if channel is None:
         raise UsageError("the channel is not declared any more", where=where, fix="declare it again, or let it expire")
     if isinstance(channel, MailSettings):

@@ -58,15 +58,29 @@ def send(body: Mapping[str, Any], to: Sequence[str], where: str) -> None:
         UsageError: The server or the sender is not set.
         RaiError: The server is away, or it refuses.
     """
-    parts = urlsplit(os.environ.get(SERVER, ""))
     sender = os.environ.get(SENDER, "")
+    try:
+        parts = urlsplit(os.environ.get(SERVER, ""))
+        port = parts.port
+    except ValueError:
+        # Neither shown nor chained: there may be a password in it.
+        raise UsageError(
+            "the address of the mail server cannot be read",
+            where=where,
+            fix=f"{_FORM}; write signs as / : @ # of a password as %2F %3A %40 %23",
+        ) from None
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or "@" not in sender:
-        # Not shown: there may be a password in it.
         raise UsageError("no mail server is set", where=where, fix=_FORM)
     mail = message(body, sender, to)
     try:
-        with _connect(parts.scheme, parts.hostname, parts.port) as server:
+        with _connect(parts.scheme, parts.hostname, port) as server:
             if parts.username:
+                if not isinstance(server.sock, ssl.SSLSocket):
+                    raise UsageError(
+                        "the mail server offers no encryption, and others could read the password",
+                        where=where,
+                        fix="use smtps://, or a server with STARTTLS; one without a password may go without",
+                    )
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             server.send_message(mail)
     except (smtplib.SMTPException, OSError) as fault:
@@ -80,7 +94,11 @@ def _connect(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     if scheme == "smtps":
         return smtplib.SMTP_SSL(host, port or 465, timeout=_SECONDS, context=safe)
     server = smtplib.SMTP(host, port or 587, timeout=_SECONDS)
-    server.ehlo()
-    if server.has_extn("starttls"):
-        server.starttls(context=safe)
+    try:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=safe)
+    except BaseException:
+        server.close()
+        raise
     return server

@@ -17,6 +17,7 @@ from rai_assets.monitoring.alerts.events import Event
 FIRST_WAIT = 30.0  # seconds before the second try
 LONGEST_WAIT = 3600.0
 GIVE_UP_AFTER = 7 * 86_400.0  # seconds from the event on
+_FARTHEST = 2 * 86_400.0  # nothing is put off so far, but by a clock that was set back since
 _LEASE = 120.0  # seconds for one try: a process that dies in it holds nothing up for longer
 _KEPT = 90 * 86_400.0  # seconds that what was sent is remembered
 _TABLES = (
@@ -79,7 +80,7 @@ class Outbox:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as database:
+            with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as database:
                 database.execute("pragma journal_mode = wal")
                 database.execute("pragma synchronous = full")
                 database.execute("begin immediate")
@@ -131,7 +132,7 @@ class Outbox:
             database.execute("delete from standing where thing = ? and since < ?", (thing, at))
 
     def claim(self, now: float, limit: int = 20) -> list[Sending]:
-        """What is due, oldest first; nobody else is given it for two minutes.
+        """What is due, the least tried first, then the oldest; nobody else is given it for two minutes.
 
         Args:
             now: Seconds since 1970.
@@ -139,7 +140,8 @@ class Outbox:
         """
         with self._open() as database:
             rows = database.execute(
-                f"{_SELECT} where state = 'waiting' and due <= ? order by due limit ?", (now, limit)
+                f"{_SELECT} where state = 'waiting' and (due <= ? or due > ?) order by tries, due limit ?",
+                (now, now + _FARTHEST, limit),
             ).fetchall()
             found = [_sending(row) for row in rows]
             database.executemany(
@@ -157,7 +159,7 @@ class Outbox:
             )
 
     def failed(self, sending: Sending, now: float, fault: str) -> None:
-        """A channel has not taken it: try again later, for a week from the event on."""
+        """A channel has not taken it: try again later, for a week from the event on, and nothing else of it before."""
         wait = min(FIRST_WAIT * 2**sending.tries, LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311 spreads tries
         with self._open() as database:
             (at,) = database.execute("select at from event where id = ?", (sending.event,)).fetchone()
@@ -168,6 +170,11 @@ class Outbox:
             database.execute(
                 "update sending set state = ?, due = ?, tries = tries + 1, fault = ? where event = ? and channel = ?",
                 (state, due, fault[:500], sending.event, sending.channel),
+            )
+            database.execute(
+                """update sending set due = max(due, ?) where state = 'waiting' and channel = ?
+                   and event in (select id from event where use_case = ?)""",
+                (now + wait, sending.channel, sending.use_case),
             )
 
     def again(self, now: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,9 +41,10 @@ def send(body: Mapping[str, Any], url: str, where: str) -> None:
             fix="use a channel of type webhook or mail for hosts of your own",
         )
     text = "\n".join([str(body["text"]), *([str(body["link"])] if body["link"] else [])])
-    try:
-        taken = plugin.notify(body=text, title=str(body["title"]))
-    except TypeError as fault:  # apprise's refusal of a message that it cannot send
-        raise RaiError(f"{plugin.service_name} refused the message", where=where) from fault
-    if not taken:
+    sender = apprise.Apprise()
+    sender.add(plugin)
+    for name in ("apprise", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log of a call holds the token
+    # Said to be plain text, so that a service that reads markup shows it as it is.
+    if not sender.notify(body=text, title=str(body["title"]), body_format=apprise.NotifyFormat.TEXT):
         raise RaiError(f"{plugin.service_name} did not take it", where=where, fix="check the token and the network")

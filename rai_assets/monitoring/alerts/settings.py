@@ -127,6 +127,10 @@ class RuleSettings(Strict):
             self.as_requirement()
         elif self.definition or limits or self.sensitive or self.group or self.coordinates:
             raise ValueError("a definition, its place and its limit belong to `when: metric_crossed`")
+        if self.asset is not None and self.when in ("run_failed", "quarantine"):
+            raise ValueError(f"`when: {self.when}` is of no one asset; leave out `asset`")
+        if self.when == "drift" and self.severity == "error":
+            raise ValueError("checks of drift only warn: with `severity: error` none would be told; leave it out")
         return self
 
     def as_requirement(self) -> Requirement:

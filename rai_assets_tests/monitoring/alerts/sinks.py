@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +22,7 @@ class Sink:
     """Status of the next answers; 200 when there are no more."""
     heads: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -36,6 +38,7 @@ def http_sink() -> Iterator[Sink]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            sink.paths.append(self.path)
             sink.heads.append({name.lower(): value for name, value in self.headers.items()})
             sink.bodies.append(self.rfile.read(int(self.headers["content-length"])))
             self.send_response(sink.answers.pop(0) if sink.answers else 200)
@@ -51,6 +54,27 @@ def http_sink() -> Iterator[Sink]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield sink
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def raw_sink(parts: Iterable[bytes], pause: float = 0.0) -> Iterator[int]:
+    """A server that sends these bytes to whoever connects, with a pause after each; yields its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.recv(65536)
+                for part in parts:
+                    self.request.sendall(part)
+                    time.sleep(pause)
+
+    with socketserver.ThreadingTCPServer(("localhost", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
         finally:
             server.shutdown()
 

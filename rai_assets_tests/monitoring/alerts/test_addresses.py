@@ -25,6 +25,12 @@ from rai_assets.monitoring.alerts.addresses import target
         "https://[fc00::1]/x",
         "https://[::ffff:127.0.0.1]/x",
         "https://[2002:7f00:1::]/x",  # 6to4 of 127.0.0.1
+        "https://[64:ff9b::7f00:1]/x",  # NAT64 of 127.0.0.1
+        "https://[64:ff9b::10.0.0.1]/x",
+        "https://[::127.0.0.1]/x",  # IPv4-compatible
+        "https://[fe80::1%25lo]/x",
+        "https://[::1%25lo]/x",
+        "https://240.0.0.1/x",
         "https://2130706433/x",  # 127.0.0.1 as one number
         "https://0x7f.1/x",
     ],
@@ -64,3 +70,23 @@ def test_an_administrator_may_name_hosts_inside(monkeypatch: pytest.MonkeyPatch)
     assert target("http://localhost:8080/x", "channel ops").port == 8080
     with pytest.raises(UsageError, match="not public"):
         target("https://127.0.0.1/x", "channel ops")  # the name was allowed, not what it stands for
+
+
+def test_a_public_name_beside_one_inside_is_refused_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def resolver(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(0, 0, 0, "", (address, port)) for address in ("93.184.216.34", "10.0.0.1")[: len(asked) + 1]]
+
+    monkeypatch.setattr("socket.getaddrinfo", resolver)
+    with pytest.raises(UsageError, match="leads to 10.0.0.1"):
+        target("https://rebound.example.org/x", "channel ops")
+    assert asked == ["rebound.example.org"]
+
+
+def test_a_name_in_another_script_is_asked_for_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("93.184.216.34", 443))])
+    assert target("https://例え.jp/x", "channel ops").host == "xn--r8jz45g.jp"
+    with pytest.raises(UsageError, match="no name"):
+        target(f"https://{'x' * 70}.example.org/", "channel ops")

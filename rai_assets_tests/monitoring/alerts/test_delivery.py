@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from itertools import repeat
 
 import pytest
 
-from rai_assets.monitoring.alerts.delivery import deliver, keep
+from rai_assets.errors import RaiError
+from rai_assets.monitoring.alerts import delivery, webhook
+from rai_assets.monitoring.alerts.delivery import deliver, keep, send
 from rai_assets.monitoring.alerts.outbox import Outbox
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets_tests.monitoring.alerts.conftest import NOON, event, settings
-from rai_assets_tests.monitoring.alerts.sinks import Sink
+from rai_assets_tests.monitoring.alerts.sinks import Sink, raw_sink
 
+SECRET_NAME = "RAI_OPS_SECRET"
 RULE = {"when": "check_failed", "to": ["ops"]}
 
 
@@ -50,9 +54,45 @@ def test_a_dead_endpoint_is_tried_once_a_round_and_holds_up_no_other(outbox: Out
     keep(outbox, ours, [event()], NOON + 1)
     sent, faults = deliver(outbox, {"lending": ours})  # nothing is known of the channels of `other`
     assert sent == 1
-    assert faults[0] == "other, ops: the channel is not declared any more"
-    assert faults[1:] == ["other, ops: not tried: the channel failed a moment ago"] * 4
-    assert sum(item.state == "waiting" for item in outbox.listing()) == 5
+    assert faults == ["other, ops: the channel is not declared any more"]
+    waiting = [item for item in outbox.listing() if item.state == "waiting"]
+    assert sorted(item.tries for item in waiting) == [0, 0, 0, 0, 1]  # what was not tried is not counted as a try
+    assert all(item.due > time.time() + 20 for item in waiting)
+
+
+def test_one_alert_that_is_always_refused_holds_up_none_of_its_channel(outbox: Outbox, sink: Sink) -> None:
+    ours = hooked(sink)
+    sink.answers = [400]
+    keep(outbox, ours, [event(subject="refused"), event(subject="fine")], NOON)
+    assert deliver(outbox, {"lending": ours})[0] == 0
+    sink.answers = [200, 400]  # what was refused comes last
+    outbox.again(time.time())
+    assert deliver(outbox, {"lending": ours})[0] == 1
+    assert [item["subject"] for item in sink.events()] == ["refused", "fine", "refused"]
+
+
+def test_a_channel_that_hangs_is_left_alone_after_a_while(
+    outbox: Outbox, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_LONGEST", 0.3)
+    monkeypatch.setattr(webhook, "_LONGEST", 2.0)
+    with raw_sink(repeat(b"H"), 0.1) as port:
+        slow = AlertSettings.model_validate(
+            {"channels": {"ops": {"type": "webhook", "url": f"http://localhost:{port}/", "secret_env": SECRET_NAME}}}
+        )
+        for said in ("not taken within 0.3 s", "the former try has not ended yet"):
+            began = time.monotonic()
+            with pytest.raises(RaiError, match=said):
+                send(slow.channels["ops"], event().body(), "channel ops of slow")
+            assert time.monotonic() - began < 1.5
+
+
+def test_a_fault_that_nobody_thought_of_is_told_without_its_words(outbox: Outbox, sink: Sink) -> None:
+    strange = hooked(sink)
+    body = {**event().body(), "title": "\udc80 hunter2"}  # half a character, which no text in UTF-8 has
+    with pytest.raises(RaiError, match="UnicodeEncodeError") as fault:
+        send(strange.channels["ops"], body, "channel ops of lending")
+    assert "hunter2" not in str(fault.value)
 
 
 def test_in_quiet_hours_only_what_is_urgent_is_due(outbox: Outbox) -> None:

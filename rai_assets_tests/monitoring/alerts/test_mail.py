@@ -49,3 +49,23 @@ def test_a_server_that_is_away_is_a_fault_to_try_again(monkeypatch: pytest.Monke
     with pytest.raises(RaiError, match="did not take it") as fault:
         send(event().body(), ["risk@example.org"], "channel team")
     assert "hunter2" not in str(fault.value)
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "hun#ter2", "hun?ter2", "[hunter2"])
+def test_a_password_with_signs_of_a_url_is_never_shown(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAI_SMTP_URL", f"smtps://user:{password}@localhost:465")
+    monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+    with pytest.raises(UsageError, match="mail server") as refused:
+        send(event().body(), ["risk@example.org"], "channel team")
+    assert "ter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert "%2F" in refused.value.fix
+
+
+def test_no_password_goes_over_a_line_that_others_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mail_sink() as sink:  # it offers no STARTTLS
+        monkeypatch.setenv("RAI_SMTP_URL", f"smtp://user:hunter2@localhost:{sink.port}")
+        monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+        with pytest.raises(UsageError, match="offers no encryption"):
+            send(event().body(), ["risk@example.org"], "channel team")
+    assert sink.bodies == []

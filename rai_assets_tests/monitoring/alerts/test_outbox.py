@@ -125,3 +125,8 @@ def test_an_outbox_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:
         Outbox(path)
     assert str(path) in str(fault.value)
     assert "moved away" in fault.value.fix
+
+
+def test_what_a_fast_clock_put_off_for_long_is_due_when_it_is_set_right(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON + 400 * 86_400})
+    assert [item.channel for item in outbox.claim(NOON)] == ["ops"]

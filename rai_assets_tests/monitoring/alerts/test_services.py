@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from rai_assets.errors import RaiError, UsageError
@@ -31,3 +33,10 @@ def test_a_service_that_cannot_be_reached_is_a_fault(monkeypatch: pytest.MonkeyP
     with pytest.raises(RaiError, match="Telegram did not take it") as fault:
         send(event().body(), "tgram://123456789:abcdefg_hijklmnop/12315544/", "RAI_CHAT_URL")
     assert "abcdefg" not in str(fault.value)
+
+
+def test_a_token_is_in_no_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://localhost:1")
+    with caplog.at_level(logging.DEBUG), pytest.raises(RaiError):
+        send(event().body(), "tgram://123456789:abcdefg_hijklmnop/12315544/", "RAI_CHAT_URL")
+    assert "abcdefg" not in caplog.text

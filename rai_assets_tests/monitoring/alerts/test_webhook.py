@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
-import threading
 import time
+from collections.abc import Iterable
+from itertools import chain, repeat
 
 import pytest
 
 from rai_assets.errors import RaiError, UsageError
+from rai_assets.monitoring.alerts import webhook
 from rai_assets.monitoring.alerts.webhook import post, secret_key, signature
 from rai_assets_tests.monitoring.alerts.conftest import KEY, NOON, SECRET, event
-from rai_assets_tests.monitoring.alerts.sinks import Sink
+from rai_assets_tests.monitoring.alerts.sinks import Sink, raw_sink
 
 
 def test_the_signature_is_the_one_of_the_specification() -> None:
@@ -53,19 +56,59 @@ def test_an_endpoint_that_is_away_or_says_nothing_is_a_failure(sink: Sink) -> No
         post(f"http://localhost:{port}/", KEY, event().body(), NOON, "channel ops")
 
 
-def test_an_endpoint_that_sends_without_end_does_not_hold_us(sink: Sink) -> None:
-    def flood(server: socket.socket) -> None:
-        connection, _ = server.accept()
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        try:
-            while True:
-                connection.sendall(b"x" * 65536)
-        except OSError:
-            connection.close()
+@pytest.mark.parametrize(
+    ("parts", "pause"),
+    [
+        (repeat(b"H"), 0.2),
+        (chain([b"HTTP/1.1 500 No\r\n"], repeat(b"x: y\r\n")), 0.2),
+        (repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), 0.0),
+    ],
+    ids=["a drop of the first line", "a header now and then", "continue, continue"],
+)
+def test_an_answer_that_never_comes_to_its_end_is_cut_off(
+    sink: Sink, parts: Iterable[bytes], pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "_LONGEST", 1.0)
+    began = time.monotonic()
+    with raw_sink(parts, pause) as port, pytest.raises(RaiError, match="no answer|answered 500"):
+        post(f"http://localhost:{port}/", KEY, event().body(), NOON, "channel ops")
+    assert time.monotonic() - began < 4
 
-    with socket.create_server(("localhost", 0)) as server:
-        threading.Thread(target=flood, args=(server,), daemon=True).start()
-        post(f"http://localhost:{server.getsockname()[1]}/", KEY, event().body(), NOON, "channel ops")
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 2000000 OK\r\n\r\n",
+        b"\x00\xff\r\n\r\n",
+    ],
+    ids=["long header", "many headers", "long status", "no HTTP"],
+)
+def test_a_head_that_no_server_sends_is_a_failure(sink: Sink, head: bytes) -> None:
+    with raw_sink([head]) as port, pytest.raises(RaiError, match="no answer"):
+        post(f"http://localhost:{port}/", KEY, event().body(), NOON, "channel ops")
+
+
+@pytest.mark.parametrize("body", [repeat(b"x" * 65536), [gzip.compress(gzip.compress(bytes(50_000_000)))]])
+def test_of_an_answer_only_the_status_is_read(sink: Sink, body: Iterable[bytes]) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip, gzip\r\n\r\n"
+    began = time.process_time()
+    with raw_sink(chain([head], body)) as port:
+        post(f"http://localhost:{port}/", KEY, event().body(), NOON, "channel ops")
+    assert time.process_time() - began < 1
+
+
+def test_no_proxy_of_the_environment_is_asked(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://localhost:1")
+    post(sink.url, KEY, event().body(), NOON, "channel ops")
+    assert len(sink.bodies) == 1
+
+
+def test_a_path_in_any_language_is_sent_in_ascii(sink: Sink) -> None:
+    post(sink.url.replace("hook", "größe%20"), KEY, event().body(), NOON, "channel ops")
+    assert sink.paths == ["/gr%C3%B6%C3%9Fe%20?team=risk"]
 
 
 @pytest.mark.parametrize(
