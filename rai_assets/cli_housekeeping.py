@@ -41,6 +41,21 @@ def retention(
         print(line)
 
 
+@commands.command()
+def erase(
+    name: Name,
+    identifier: Annotated[str, typer.Option(help="The person's value of a column with role identifier.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+) -> None:
+    """Erase a person's rows from every data branch and from production; say what still holds them."""
+    from rai_assets.use_case.declaration import find
+    from rai_assets.use_case.erasure import erase as erase_person
+
+    for line in erase_person(find(name), identifier, reason, dry_run=dry_run):
+        print(line)
+
+
 @store_commands.command()
 def verify(name: OneOrAll = None) -> None:
     """Read everything that branches and tags lead to and compare it with its digests; exit code 4 if any differs."""

@@ -81,7 +81,7 @@ def ingest(
         if settings.media is not None and staged.media is not None:
             files = resolve_folder(base, settings.media.folder)
             parts = upload(repository, branch, files, staged.media.manifest, run_id, progress)
-        ingested = _publish(staged, repository, branch, start, run_id, dict(metadata or {}), parts)
+        ingested = publish_staged(staged, repository, branch, start, run_id, dict(metadata or {}), parts)
     if parts is not None and ingested.accepted:
         repository.delete_branch(parts)
     return ingested
@@ -114,7 +114,7 @@ def audit_branch(
     start = repository.resolve(branch)
     with repository.scratch() as folder:
         staged = stage_stored(settings, repository, start, folder, progress)
-        return _publish(staged, repository, branch, start, run_id, dict(metadata or {}))
+        return publish_staged(staged, repository, branch, start, run_id, dict(metadata or {}))
 
 
 def audit_commit(
@@ -139,7 +139,7 @@ def audit_commit(
     return staged.rules
 
 
-def _publish(
+def publish_staged(
     staged: Staged,
     repository: VersionedRepository,
     branch: str,
@@ -148,6 +148,7 @@ def _publish(
     metadata: Mapping[str, str],
     parts: str | None = None,
 ) -> Ingested:
+    """Publish rows that were read and checked on a data branch, if every rule of their contract holds."""
     words = {**metadata, DESTINATION: branch, **staged.words}
     published = publish(
         repository,

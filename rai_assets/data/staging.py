@@ -167,6 +167,17 @@ def stage_stored(
     stored = folder / TABLE
     stored.parent.mkdir()
     digest = repository.download(commit, TABLE, stored).sha256
+    files = None if settings.media is None else StoredFiles(repository, commit, folder)
+    staged = stage_table(settings, folder, progress, files)
+    before = read_sources(repository, commit)
+    if before.table == digest:
+        return replace(staged, sources=before.files)
+    by_file = any(file.split for file in settings.files)
+    return replace(staged, sources=_edited(staged, before.files if by_file else None))
+
+
+def stage_table(settings: DatasetSettings, folder: Path, progress: Progress, files: MediaFiles | None = None) -> Staged:
+    """Read, convert, check and write the rows of a stored table that lies in a folder, under its path in the store."""
     as_stored = settings.model_copy(
         update={
             "files": [FileSettings(path=TABLE)],
@@ -177,13 +188,7 @@ def stage_stored(
             "columns": {name: column for name, column in settings.columns.items() if column.roles != ("ignored",)},
         }
     )
-    files = None if settings.media is None else StoredFiles(repository, commit, folder)
-    staged = stage_files(as_stored, folder, folder, progress, "given", files)
-    before = read_sources(repository, commit)
-    if before.table == digest:
-        return replace(staged, sources=before.files)
-    by_file = any(file.split for file in settings.files)
-    return replace(staged, sources=_edited(staged, before.files if by_file else None))
+    return stage_files(as_stored, folder, folder, progress, "given", files)
 
 
 def _edited(staged: Staged, before: Sequence[Source] | None) -> tuple[Source, ...]:

@@ -22,7 +22,7 @@ from rai_assets.store.errors import NotFound, StaleHead
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
-Part = Literal["contract", "requirements", "override"]
+Part = Literal["contract", "requirements", "override", "erasure"]
 Entry = dict[str, dict[str, Any]]
 
 DECLARED = "requirements_digest"

@@ -1,0 +1,194 @@
+"""Erasing a person's rows from the heads of all branches, and saying what still holds them or was made from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from rai_assets.data.dataset import TABLE
+from rai_assets.data.erasure import count_rows, erase_rows
+from rai_assets.errors import UsageError
+from rai_assets.keys import BATCHES, CHAMPION, PRODUCTION, results_branch
+from rai_assets.monitoring.batches.batch import TABLE as BATCH_TABLE
+from rai_assets.monitoring.batches.erasure import batches_of, erase_from_batches
+from rai_assets.store import results
+from rai_assets.store.branches import data_branches
+from rai_assets.store.errors import NotFound
+from rai_assets.store.ledger import data_digest, record
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.publishing import contract_broken, person
+from rai_assets.use_case.reading import repository_of
+
+_ROW_BY_ROW = ("dataset", "splits", "predictions", "explanations")  # results that show single rows
+
+
+def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False) -> Iterator[str]:
+    """Erase a person's rows from every data branch and from production; say what was done and what is left to do.
+
+    Every branch gets a commit without them; who, when, why and how many stand in the ledger, with a digest in the place
+    of the identifier.
+
+    Args:
+        declared: The use case.
+        value: The person's value of a column with role `identifier`.
+        reason: Why, in a sentence.
+        dry_run: Only tell.
+
+    Raises:
+        InputRefused: Without the rows a branch breaks its contract; nothing of that branch is changed.
+        NotRun: The use case has no store.
+        UsageError: No column has the role `identifier`, or there is no value or no reason.
+    """
+    name = declared.use_case.name
+    identifiers = declared.use_case.dataset.with_role("identifier")
+    if not identifiers:
+        raise UsageError(
+            f"no column of {name} says whose a row is",
+            where=str(declared.path),
+            fix="give that column `role: identifier` and bring the data again; rows without it cannot be told apart",
+        )
+    if not value or not reason.strip():
+        raise UsageError(
+            "a person's rows are erased for a reason", fix="--identifier VALUE --reason 'why, in a sentence'"
+        )
+    repository = repository_of(name)
+    search = _Search(repository, identifiers, value)
+    words = {
+        "use_case": name,
+        "by": person(),
+        "reason": reason.strip(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "identifier_sha256": hashlib.sha256(f"{name}:{value}".encode()).hexdigest(),
+    }
+    done, places = "would be erased" if dry_run else "erased", 0
+    for place, rows in _tell(search).items() if dry_run else _erase(declared, search, words):
+        yield f"{place}: {rows:,} rows {done}"
+        places += 1
+    if not places:
+        yield f"no row of that person is at the head of a branch of {name}"
+    left = list(_left(search, name))
+    yield from left
+    if left or places:
+        yield "not looked at: the declared files, the inbox, batches in quarantine, backups, other stores"
+
+
+@dataclass
+class _Search:
+    """Where a person's rows are; every stored table is read once."""
+
+    repository: VersionedRepository
+    identifiers: list[str]
+    value: str
+    known: dict[str, int] = field(default_factory=dict)
+
+    def rows(self, commit: str, path: str = TABLE) -> int:
+        """How many rows of a table are the person's; none where there is no table."""
+        try:
+            digest = self.repository.stat(commit, path).sha256
+        except NotFound:
+            return 0
+        if digest not in self.known:
+            with self.repository.open(commit, path) as stream:
+                self.known[digest] = count_rows(stream, self.identifiers, self.value)
+        return self.known[digest]
+
+    def batches(self, commit: str) -> dict[str, int]:
+        """{batch: how many of its rows are the person's} in a commit."""
+        return dict(batches_of(self.repository, commit, self.identifiers, self.value))
+
+
+def _tell(search: _Search) -> dict[str, int]:
+    repository = search.repository
+    found = {branch: search.rows(head) for branch, head in data_branches(repository).items()}
+    if PRODUCTION in repository.branches(PRODUCTION):
+        found |= {f"{PRODUCTION}, batch {key}": rows for key, rows in search.batches(PRODUCTION).items()}
+    return {place: rows for place, rows in found.items() if rows}
+
+
+def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Where how many rows were erased, told as soon as they are."""
+    repository = search.repository
+    for branch, head in data_branches(repository).items():
+        rows = search.rows(head)
+        if not rows:
+            continue
+        run_id = str(uuid4())
+        settings = declared.use_case.dataset
+        given = {**words, "run_id": run_id}
+        ingested = erase_rows(settings, repository, branch, search.value, run_id=run_id, words=given)
+        if not ingested.accepted:
+            raise contract_broken([rule.sentence for rule in ingested.rules if not rule.passed], ingested.branch)
+        digest = data_digest(repository, ingested.commit)
+        record(repository, branch, digest, "erasure", {"rows": rows, **words}, commit=ingested.commit)
+        yield branch, rows
+    if PRODUCTION in repository.branches(PRODUCTION):
+        of_batches = erase_from_batches(repository, search.identifiers, search.value, words)
+        if of_batches:
+            digest = repository.tree_digest(PRODUCTION, BATCHES)
+            verdict = {"rows": sum(of_batches.values()), **words}
+            record(repository, PRODUCTION, digest, "erasure", verdict, commit=repository.resolve(PRODUCTION))
+        yield from ((f"{PRODUCTION}, batch {key}", rows) for key, rows in of_batches.items())
+
+
+def _left(search: _Search, name: str) -> Iterator[str]:
+    """What still holds the rows or was made from them, and what to do about it."""
+    repository, held = search.repository, set()
+    branches = repository.branches()
+    results_of = results_branch("")
+    for branch in branches:
+        if branch.startswith(results_of) or branch in (CHAMPION, PRODUCTION):
+            continue
+        commits = [commit.id for commit in repository.log(branch) if search.rows(commit.id)]
+        held.update(commits)
+        if commits:
+            yield f"history of {branch}: {len(commits):,} commits hold them, the newest {commits[0][:12]}"
+    if PRODUCTION in branches:
+        commits = list(_of_production(search))
+        if commits:
+            yield f"history of {PRODUCTION}: brought by {len(commits):,} commits, the newest {commits[0][:12]}"
+    for tag, commit in repository.tags().items():
+        if search.rows(commit):
+            held.add(commit)
+            yield f"tag {tag} holds them (`rai tag delete {name} {tag}`)"
+    for branch in branches:
+        if branch.startswith(results_of):
+            made = [asset for asset in _made(repository, branch, held) if asset in (*_ROW_BY_ROW, "model")]
+            if made:
+                data = branch.removeprefix(results_of)
+                again = f"`rai run {name} --branch {data}` makes them anew"
+                yield f"{branch}: {', '.join(made)} were made from them; {again}"
+    if CHAMPION in branches and _made(repository, CHAMPION, held):
+        yield f"the champion learned from data that hold them: `rai run {name}` makes a challenger without them"
+    if held:
+        yield (
+            "Dagster's records may show single rows of old data; `rai retention` deletes old runs. "
+            "`rai gc` removes the contents only when no branch and no tag leads to these commits any more"
+        )
+
+
+def _of_production(search: _Search) -> Iterator[str]:
+    """The commits of production that brought a table with the rows, newest first."""
+    repository = search.repository
+    for commit in repository.log(PRODUCTION, prefixes=[BATCHES]):
+        if not commit.parents:
+            continue
+        for change in repository.diff(commit.parents[0], commit.id, BATCHES, two_dot=True):
+            is_table = change.after is not None and change.path.endswith(f"/{BATCH_TABLE}")
+            if is_table and search.rows(commit.id, change.path):
+                yield commit.id
+                break
+
+
+def _made(repository: VersionedRepository, branch: str, held: set[str]) -> list[str]:
+    """The assets whose result at the head of a branch was made from one of these commits."""
+    found = []
+    for asset in results.assets(repository, branch):
+        with suppress(NotFound):
+            if results.load(repository, branch, asset, whole=False).provenance.commit in held:
+                found.append(asset)
+    return found
