@@ -26,6 +26,7 @@ CELLS = 1000
 _BATCH = 50
 _EXACT_KS = 10_000  # rows of a side up to which the exact distribution is used, as in scipy
 _LEAST_EXPECTED = 5
+_CERTAIN = 60.0  # beyond, the first term of the asymptotic series is all there is: p < 2e-26
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def ks_p(reference: Sample, current: Sample, distance: float) -> PValue:
             sides = (np.repeat(side.values, side.counts) for side in (reference, current))
             return PValue(float(stats.ks_2samp(*sides).pvalue), "closed form")
     size = reference.n * current.n / (reference.n + current.n)
+    if 2 * size * distance**2 > _CERTAIN:
+        return PValue(2 * math.exp(-2 * size * distance**2), "closed form")
     return PValue(float(np.clip(stats.kstwo.sf(distance, round(size)), 0, 1)), "closed form")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -20,9 +21,9 @@ _WHOLE = 2.0**53  # below it every whole number is a double
 _SMALL_RANGE = 1 << 21  # whole numbers within such a range are counted without sorting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
-    """One column over some rows.
+    """One column over some rows; equal only to itself.
 
     Attributes:
         values: Its distinct values in order, shape (k,), float64: numbers, microseconds since 1970 of times, or the
@@ -67,8 +68,12 @@ class Sample:
 EMPTY = Sample(np.zeros(0), np.zeros(0, np.int64))
 
 
+@lru_cache(maxsize=1)
 def aligned(first: Sample, second: Sample) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """All values of two samples in order, shape (k,), and the counts of both, shape (2, k)."""
+    """All values of two samples in order, shape (k,), and the counts of both, shape (2, k).
+
+    The last pair is remembered, because several methods look at it one after the other.
+    """
     if len(first.values) == len(second.values) and np.array_equal(first.values, second.values):
         return first.values, np.stack([first.counts, second.counts])
     values = np.union1d(first.values, second.values)

@@ -8,7 +8,7 @@ from typing import Any
 from rai_assets.charts.text import cut
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.chunks import Chunk, Plan
-from rai_assets.monitoring.drift.columns import Kind, Vocabulary
+from rai_assets.monitoring.drift.columns import Kind, Vocabulary, aligned
 from rai_assets.monitoring.drift.comparison import Comparison, blocks
 from rai_assets.monitoring.drift.methods import Column
 from rai_assets.monitoring.drift.result import DriftResult, DriftRow
@@ -60,6 +60,7 @@ def drift(
         progress("comparing chunks", at, len(now))
         rows += comparison.rows(at, chunk)
         rows += [DriftRow(name, chunk.label, rule=asked.rule, reason=reason) for name, reason in refused.items()]
+    aligned.cache_clear()
     facts = {
         "reference": {"name": sides[0].name, "rows": sum(chunk.rows for chunk in before)},
         "current": {"name": sides[1].name, "rows": sum(chunk.rows for chunk in now)},
