@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -43,10 +43,16 @@ class Stage:
 
     @classmethod
     def of_batch(
-        cls, keys: UseCaseKeys, batch: str, repository: VersionedRepository, run_id: str, progress: Progress
+        cls,
+        keys: UseCaseKeys,
+        batch: str,
+        repository: VersionedRepository,
+        run_id: str,
+        progress: Progress,
+        known: Mapping[str, Result] | None = None,
     ) -> Stage:
-        """A step on one batch of production."""
-        return cls(keys, PRODUCTION, repository, run_id, progress, batch)
+        """A step on one batch of production; of its results those that are known need not be read."""
+        return cls(keys, PRODUCTION, repository, run_id, progress, batch, dict(known or {}))
 
     @property
     def results_branch(self) -> str:

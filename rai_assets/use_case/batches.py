@@ -105,10 +105,12 @@ def backfill(
             done.quarantined += sum(not item.published for item in found)
             published = [item for item in found if item.published and (item.changed or again)]
             _show_keys(instance, production.keys, [item.record.key for item in found])
-            _store(repository, production.keys, [batch_result(production.keys, item) for item in published], published)
+            known: dict[str, dict[str, results.Result]] = {item.record.key: {} for item in published}
+            answers = [batch_result(production.keys, item) for item in published]
+            _store(repository, production.keys, answers, published, known)
             made = {"batch": [item.record.key for item in published]}
             for asset in assets:
-                made[asset.thing] = _ask(asset, repository, production.keys, published, progress, done)
+                made[asset.thing] = _ask(asset, repository, production.keys, published, progress, done, known)
             _show(instance, production.keys, repository, made)
         production.tidy(arrivals)
     return done
@@ -121,11 +123,12 @@ def _ask(
     published: Sequence[Accepted],
     progress: Progress,
     done: Backfilled,
+    known: dict[str, dict[str, results.Result]],
 ) -> list[str]:
-    """One question of every batch of a group; the batches that it was answered for."""
+    """One question of every batch of a group; the batches that it was answered for, whose results are known then."""
     answers, answered = [], []
     for item in published:
-        stage = Stage.of_batch(keys, item.record.key, repository, "backfill", progress)
+        stage = Stage.of_batch(keys, item.record.key, repository, "backfill", progress, known[item.record.key])
         try:
             digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)
             if results.find(repository, stage.results_branch, asset.thing, digest, stage.folder) is None:
@@ -133,7 +136,7 @@ def _ask(
                 answered.append(item)
         except RaiError as fault:
             done.problems.append(f"{asset.thing} of {item.record.key}: {fault}")
-    _store(repository, keys, answers, answered)
+    _store(repository, keys, answers, answered, known)
     return [item.record.key for item in answered]
 
 
@@ -142,6 +145,7 @@ def _store(
     keys: UseCaseKeys,
     found: Sequence[tuple[results.Result, str]],
     published: Sequence[Accepted],
+    known: dict[str, dict[str, results.Result]],
 ) -> None:
     """Store the results of a group by one commit."""
     if not found:
@@ -149,6 +153,7 @@ def _store(
     changes = ChangeSet()
     for (result, digest), item in zip(found, published, strict=True):
         results.write(changes, result, digest, batch_folder(item.record.key))
+        known[item.record.key][result.asset] = result
     branch = results_branch(PRODUCTION)
     ensure_branch(repository, branch)
     message = f"{found[0][0].asset} of {len(found):,} batches"
