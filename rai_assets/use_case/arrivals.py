@@ -15,6 +15,7 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS
 
 AT_ONCE = 50  # runs that a tick asks for, and files that it takes
+_ATTEMPTS = 3  # at what follows the audit of an accepted batch
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
 
@@ -68,21 +69,34 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
 
 
 def due(ledger: Arrivals, instance: dg.DagsterInstance, keys: UseCaseKeys, now: float) -> list[Request]:
-    """The batches that wait for a run: those without one, and those whose run ended without a verdict."""
-    waiting = ledger.pending(AT_ONCE, now)
-    if not waiting:
+    """The batches that wait for a run: those without a verdict, and those whose run broke off after it."""
+    waiting, accepted = ledger.pending(AT_ONCE, now), ledger.unfinished(AT_ONCE, now)
+    if not waiting and not accepted:
         return []
     under_way = instance.get_runs(dg.RunsFilter(job_name=keys.production_job, statuses=_UNFINISHED))
     busy = {run.tags.get("dagster/partition") for run in under_way}
     asked = []
     for request in waiting:
-        if request.key in busy:
-            continue
-        if instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": _run_key(keys, request)}), limit=1):
-            ledger.ended_without_verdict(request.key, now)
-        else:
-            asked.append(request)
-    return asked
+        if request.key not in busy:
+            if _last_run(instance, keys, request) is None:
+                asked.append(request)
+            else:
+                ledger.ended_without_verdict(request.key, now)
+    for request in accepted:
+        if request.key not in busy:
+            run = _last_run(instance, keys, request)
+            if run is None and request.attempts:
+                asked.append(request)
+            elif run is None or run.status is dg.DagsterRunStatus.SUCCESS or request.attempts >= _ATTEMPTS:
+                ledger.finished(request)
+            else:
+                ledger.ended_without_verdict(request.key, now)
+    return asked[:AT_ONCE]
+
+
+def _last_run(instance: dg.DagsterInstance, keys: UseCaseKeys, request: Request) -> dg.DagsterRun | None:
+    found = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": _run_key(keys, request)}), limit=1)
+    return found[0] if found else None
 
 
 def _run_key(keys: UseCaseKeys, request: Request) -> str:

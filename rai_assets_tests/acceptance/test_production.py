@@ -13,7 +13,7 @@ from rai_assets.monitoring.batches.batch import records
 from rai_assets.store.open import open_repository
 from rai_assets_tests.acceptance.asking import Ask, wait_for
 from rai_assets_tests.acceptance.conftest import Rai
-from rai_assets_tests.acceptance.test_dev import served, worker_of
+from rai_assets_tests.acceptance.test_dev import holds, served, worker_of
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
 CHECKS = """{ assetNodeOrError(assetKey: {path: ["loans", "batch"]}) { ... on AssetNode { assetChecksOrError {
@@ -77,7 +77,7 @@ def test_batches_are_accepted_or_quarantined_and_a_killed_run_is_made_again(rai:
         scored = "batches/good/batch_predictions/result.json"
 
         def scored_once() -> bool:
-            return any(item.path == scored for item in repository.list_objects("results-production", scored))
+            return holds(repository, "results-production", scored)
 
         wait_for(scored_once, 300, "the predictions of the batch")
         wait_for(lambda: any(status == "FAILURE" for _, batch, status in runs(ask) if batch == "bad"), 60, "its run")

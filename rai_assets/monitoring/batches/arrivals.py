@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS slices (path TEXT NOT NULL, key TEXT NOT NULL, PRIMAR
 CREATE INDEX IF NOT EXISTS slices_key ON slices(key);
 CREATE TABLE IF NOT EXISTS batches (
   key TEXT PRIMARY KEY, state TEXT NOT NULL, request INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  not_before REAL NOT NULL, since REAL NOT NULL, revision INTEGER, rows INTEGER, branch TEXT, reason TEXT);
+  not_before REAL NOT NULL, since REAL NOT NULL, revision INTEGER, rows INTEGER, branch TEXT, reason TEXT,
+  open INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_state ON batches(state);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -65,11 +66,13 @@ class Request:
         key: The batch.
         digest: Over the files that it is made of.
         number: Rises with everything new that is asked of the batch.
+        attempts: Runs that did not end well since it was asked for.
     """
 
     key: str
     digest: str
     number: int
+    attempts: int = 0
 
     @property
     def run_key(self) -> str:
@@ -149,7 +152,7 @@ class Arrivals:
                     )
                     self._run("INSERT OR IGNORE INTO slices VALUES (?, ?)", (file.path, key))
                 self._run(
-                    "INSERT OR IGNORE INTO batches VALUES (?, 'accepted', 0, 0, 0, ?, ?, ?, NULL, NULL)",
+                    "INSERT OR IGNORE INTO batches VALUES (?, 'accepted', 0, 0, 0, ?, ?, ?, NULL, NULL, 0)",
                     (key, now, revision, rows),
                 )
             self._run("INSERT OR REPLACE INTO facts VALUES ('filled', ?)", (str(now),))
@@ -235,12 +238,26 @@ class Arrivals:
         )
         return [Request(key, sources_digest(self.sources(key)), number) for key, number in rows]
 
+    def unfinished(self, limit: int, now: float) -> list[Request]:
+        """The accepted batches whose run is not known to have ended well: what follows the audit may be missing."""
+        rows = self._all(
+            "SELECT key, request, attempts FROM batches WHERE open = 1 AND state = 'accepted' AND not_before <= ? "
+            "ORDER BY request LIMIT ?",
+            (now, limit),
+        )
+        return [Request(key, sources_digest(self.sources(key)), number, attempts) for key, number, attempts in rows]
+
+    def finished(self, request: Request) -> None:
+        """All that was asked of a batch was done, or is not tried again."""
+        with self._writing():
+            self._run("UPDATE batches SET open = 0 WHERE key = ? AND request = ?", (request.key, request.number))
+
     def ended_without_verdict(self, key: str, now: float) -> None:
-        """The run of a batch broke off: it is asked for again after a pause that doubles."""
+        """The run of a batch broke off, or did not end well: it is asked for again after a pause that doubles."""
         with self._writing():
             self._run(
                 "UPDATE batches SET attempts = attempts + 1, request = max(request + 1, ?), "
-                "not_before = ? + min(?, ? * (1 << min(attempts, 20))) WHERE key = ? AND state = 'pending'",
+                "not_before = ? + min(?, ? * (1 << min(attempts, 20))) WHERE key = ? AND open = 1",
                 (_milliseconds(now), now, _LONGEST_PAUSE, _FIRST_PAUSE, key),
             )
 
@@ -260,9 +277,10 @@ class Arrivals:
             if sources_digest(self.sources(key)) != digest:
                 return
             self._run(
-                "UPDATE batches SET state = ?, since = ?, attempts = 0, revision = coalesce(?, revision), rows = ?, "
-                "branch = ?, reason = ? WHERE key = ?",
-                (state, time.time(), revision, rows, branch, reason, key),
+                "UPDATE batches SET state = ?, since = ?, attempts = iif(state = 'pending', 0, attempts), "
+                "revision = coalesce(?, revision), rows = ?, branch = ?, reason = ?, "
+                "open = iif(? = 'accepted', open, 0) WHERE key = ?",
+                (state, time.time(), revision, rows, branch, reason, state, key),
             )
 
     def ask_again(self, keys: Iterable[str], now: float) -> None:
@@ -309,9 +327,9 @@ class Arrivals:
 
     def _ask(self, key: str, now: float) -> None:
         self._run(
-            "INSERT INTO batches VALUES (?, 'pending', ?, 0, 0, ?, NULL, NULL, NULL, NULL) ON CONFLICT (key) DO UPDATE "
-            "SET state = 'pending', request = max(request + 1, excluded.request), attempts = 0, not_before = 0, "
-            "since = excluded.since",
+            "INSERT INTO batches VALUES (?, 'pending', ?, 0, 0, ?, NULL, NULL, NULL, NULL, 1) "
+            "ON CONFLICT (key) DO UPDATE SET state = 'pending', request = max(request + 1, excluded.request), "
+            "attempts = 0, not_before = 0, open = 1, since = excluded.since",
             (key, _milliseconds(now), now),
         )
 

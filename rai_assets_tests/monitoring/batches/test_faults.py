@@ -96,6 +96,26 @@ def test_a_run_that_ended_without_a_verdict_is_asked_for_again(
     assert accepted(store) == {"a": 1}
 
 
+def test_a_run_that_broke_off_after_its_verdict_is_made_again_a_few_times(
+    daemon: Daemon, inbox: Desk, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no champion while the batch is to be scored."""
+    inbox.put("a.csv", loan_rows(5))
+    champion = store.resolve("champion")
+    store.delete_branch("champion")
+    assert daemon.tick() == {"a": False}
+    assert daemon.states() == {"a": "accepted"}
+    now = time.time()
+    assert daemon.tick() == {}, "a pause first"
+    store.create_branch("champion", champion)
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    assert daemon.tick() == {"a": True}
+    assert daemon.tick() == {}
+    monkeypatch.setattr(time, "time", lambda: now + 6000)
+    assert daemon.tick() == {}
+    assert accepted(store) == {"a": 1}
+
+
 def test_bytes_that_left_the_inbox_before_their_audit_are_kept(
     daemon: Daemon, inbox: Desk, store: VersionedRepository
 ) -> None:
