@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from rai_assets.keys import UseCaseKeys
-from rai_assets.monitoring.batches.arrivals import Arrivals, Request
 from rai_assets.store.resource import Lake
-from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS
+
+if TYPE_CHECKING:
+    from rai_assets.monitoring.batches.arrivals import Arrivals, Request
 
 AT_ONCE = 50  # runs that a tick asks for, and files that it takes
 _ATTEMPTS = 3  # at what follows the audit of an accepted batch
@@ -40,6 +41,8 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
         f"{AT_ONCE} at once. The same bytes ask for nothing; corrected ones for their batch again.",
     )
     def arrivals(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult | dg.SkipReason:
+        from rai_assets.use_case.batches import production_of
+
         production = production_of(declared)
         with production.arrivals(lake.repository(keys)) as ledger:
             looked = production.look(ledger, limit=AT_ONCE)
