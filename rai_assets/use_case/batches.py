@@ -44,15 +44,6 @@ def production_of(declared: Declared) -> Production:
     return Production(use_case.keys(), use_case.dataset, use_case.production, declared.folder, home())
 
 
-def questions(declared: Declared) -> list[ResultAsset]:
-    """What is asked of every accepted batch of a use case that declares its production."""
-    from rai_assets.monitoring.assets import batch_assets
-
-    use_case = declared.use_case
-    assert use_case.production is not None  # noqa: S101
-    return batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
-
-
 def listed(declared: Declared, state: State | None = None) -> list[Entry]:
     """The batches in a state, or all, by key.
 
@@ -90,6 +81,8 @@ def backfill(
     production = production_of(declared)
     prepare()
     import dagster as dg
+
+    from rai_assets.use_case.graph import questions
 
     assets = questions(declared)
     repository = open_repository(home(), production.keys.repository)

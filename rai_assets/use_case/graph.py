@@ -18,6 +18,7 @@ from rai_assets.home import home
 from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
+from rai_assets.monitoring.assets import batch_assets
 from rai_assets.monitoring.batches.assets import batch_asset
 from rai_assets.report.assets import monitoring_report_asset, scorecard_asset
 from rai_assets.store.assets import ResultAsset
@@ -25,7 +26,6 @@ from rai_assets.store.resource import Lake
 from rai_assets.use_case.alerting import alert_sensor
 from rai_assets.use_case.arrivals import arrivals_sensor
 from rai_assets.use_case.automation import by_itself
-from rai_assets.use_case.batches import questions
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
@@ -92,6 +92,13 @@ def build(declared: Declared) -> dg.Definitions:
         sensors=sensors,
         resources=RESOURCES,
     )
+
+
+def questions(declared: Declared) -> list[ResultAsset]:
+    """What is asked of every accepted batch of a use case that declares its production."""
+    use_case = declared.use_case
+    assert use_case.production is not None  # noqa: S101
+    return batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:

@@ -9,7 +9,6 @@ import dagster as dg
 from rai_assets.keys import UseCaseKeys
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.retention import retain
 from rai_assets.use_case.timing import AuditSchedule, RetentionSchedule
 
 
@@ -46,6 +45,8 @@ def retention_job(declared: Declared) -> dg.JobDefinition:
 
     @dg.op(name=f"{keys.name}_remove_old")
     def remove_old(context: dg.OpExecutionContext, lake: Lake) -> None:
+        from rai_assets.use_case.retention import retain
+
         for line in retain(declared, lake.repository(keys), context.instance):
             context.log.info(line)
 
