@@ -122,8 +122,8 @@ def test_43_a_disk_that_is_full_leaves_the_store_as_it_was(case: Case) -> None:
     """The state lies on a file system with a few KiB left."""
     state, disk = case.folder / ".rai", case.folder / "disk"
     disk.mkdir()
-    used = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
-    size = f"size={(used >> 10) + 1500}k"
+    pages = sum(-(-path.stat().st_size // 4096) + 1 for path in state.rglob("*"))
+    size = f"size={pages * 4 + 4000}k"
     if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", disk], capture_output=True).returncode:
         pytest.skip("only root can make a small disk")
     try:

@@ -91,7 +91,8 @@ def test_08_an_endless_loop_under_the_default_limits(case: Case) -> None:
     bring(case, supplied.endless_loop())
     done = case.rai_apart("run", "loans")
     assert done.code == 3, done.err
-    assert "exceeded 60 s of processor time" in done.err
+    # On a busy machine the limit on the time by the clock comes first.
+    assert "exceeded 60 s of processor time" in done.err or "within 120 s and was stopped" in done.err
 
 
 def test_09_a_small_model_that_needs_all_the_memory(case: Case) -> None:
