@@ -114,6 +114,7 @@ def test_blocks_hold_the_family_wise_level() -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_every_calibrated_method_at_every_size(population: str) -> None:
     for before, now in simulate_drift.sizes(population):
@@ -127,6 +128,7 @@ def test_every_calibrated_method_at_every_size(population: str) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_the_page_is_what_is_simulated(population: str) -> None:
     assert simulate_drift.section(population) in simulate_drift.PAGE.read_text(encoding="utf-8"), (
