@@ -5,6 +5,7 @@ Usable on two files, two pandas frames or two Arrow tables: `drift(reference, cu
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rai_assets.monitoring.drift.settings import DriftSettings
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["DriftResult", "DriftRow", "DriftSettings", "drift"]
 
 
+_PLACES = {"drift": "compute", "DriftResult": "result", "DriftRow": "result"}
+
+
 def __getattr__(name: str) -> Any:
     # What computes is imported when it is asked for: the settings alone belong to the definitions, which load fast.
-    from rai_assets.monitoring.drift import compute, result
-
-    if name in ("DriftResult", "DriftRow"):
-        return getattr(result, name)
-    if name == "drift":
-        return compute.drift
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
