@@ -179,7 +179,8 @@ def report(
     if production:
         first = start and start.replace(tzinfo=UTC)
         after = end and end.replace(tzinfo=UTC) + timedelta(days=1)
-        path = write_production_report(find(name), output or Path(f"{name}-production.html"), first, after)
+        path = output or Path(f"{name}-production.html")
+        print(write_production_report(find(name), path, first, after).result.facts["outcome"])
     else:
         path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
     print(f"Wrote {path}")
@@ -207,7 +208,7 @@ def list_() -> None:
 
 @app.command()
 def demo() -> None:
-    """Audit a lending use case on made data with planted faults, and show what was planted and what was found."""
+    """Audit a lending use case on made data, play a year of its production, and show what was planted and found."""
     from rai_assets.progress import listening
     from rai_assets.use_case.demo import run_demo
 

@@ -113,9 +113,9 @@ def production_report_of(
 def _sections(window: Window, found: Sequence[Alarm]) -> list[Section]:
     return [
         Section("arrivals", "Batches", _arrived(window), (), {"rows": arrivals_chart(window)}, [_table(window, found)]),
-        Section("drift", "What changed in the data", charts=drift_charts(window, found)),
+        Section("drift", "What changed", charts=drift_charts(window, found)),
         Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
-        Section("performance", "How often the model is right", charts=performance_charts(window)),
+        Section("performance", "Performance", charts=performance_charts(window)),
         Section("attribution_drift", "What the model goes by", charts=reasons_charts(window)),
     ]
 

@@ -27,6 +27,7 @@ from rai_assets.use_case.declaration import Declared, find
 
 if TYPE_CHECKING:
     from rai_assets.model.records import RecordScorer
+    from rai_assets.report.making import Made
 
 _OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
 
@@ -236,8 +237,8 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
 
 def write_production_report(
     declared: Declared, output: Path, start: datetime | None = None, end: datetime | None = None
-) -> Path:
-    """Write the report on a window of production to a file, whole or not at all; returns its path.
+) -> Made:
+    """Make the report on a window of production, and write it to a file, whole or not at all.
 
     Args:
         declared: The use case.
@@ -255,7 +256,8 @@ def write_production_report(
     use_case = declared.use_case
     production, repository = production_of(declared), repository_of(use_case.name)
     made = make_report(production, repository, use_case.display_title, use_case.description, start, end)
-    return _write(made.result.files["report.html"], output)
+    _write(made.result.files["report.html"], output)
+    return made
 
 
 def _write(page: bytes, output: Path) -> Path:

@@ -111,7 +111,9 @@ def _columns(window: Window, importance: Mapping[str, float], rate: float) -> It
         p_values = [row["family_p_value"] for _, row in rows if row.get("family_p_value") is not None]
         name = cut(column, _NAME)
         found = f"Most in {most[0].key}: {most[1]['method']} {decimal(most[1]['statistic'])}, effect "
-        found += f"{decimal(most[1]['effect'] or 0.0)}." + (f" {most[1]['drivers']}." if most[1].get("drivers") else "")
+        found += f"{decimal(most[1]['effect'] or 0.0)}." + (
+            f" Shares of rows then -> now: {most[1]['drivers']}." if most[1].get("drivers") else ""
+        )
         found += f" Its weight in the model is {decimal(importance[column])}." if column in importance else ""
         answer = column in (MODEL_DECISION, MODEL_SCORE)
         causes = _moved([batch for batch in asked if batch.key in keys])

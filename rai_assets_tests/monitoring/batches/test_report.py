@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def test_a_window_with_a_changed_and_a_refused_batch(
         "1 of 2 batches raised alarms that chance does not explain and 1 is in quarantine."
     )
 
-    page = parse(write_production_report(declared, tmp_path / "report.html").read_text())
+    made = write_production_report(declared, tmp_path / "report.html")
+    assert json.loads(json.dumps(made.result.facts)) == stored.facts
+    page = parse((tmp_path / "report.html").read_text())
     assert stored.files["report.html"].decode().count("<img") == len(page.all("img")) > 4
     titles = [item.text for item in page.one("ol", class_="rulings").all("h3")]
     assert titles[0] == "Batch torn is in quarantine"
