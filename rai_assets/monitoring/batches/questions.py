@@ -123,7 +123,13 @@ def ask_attributions(
     with ScoringSession(champion.version) as session:
         background = reference.dataset.table(split="train")
         inputs = AuditInputs(
-            scored.table, scored.rows, reference.contract, session, background, seed=seed, progress=stage.progress
+            scored.table,
+            scored.rows,
+            reference.contract_with(table),
+            session,
+            background,
+            seed=seed,
+            progress=stage.progress,
         )
         now = explain(inputs, explanation)
     found, rows = Findings(), []
@@ -151,8 +157,16 @@ def ask_attributions(
 
 def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettings) -> Answer:
     """Whether groups are farther apart than in the reference."""
-    scored = scored_batch(stage, reference, batch_of(stage).table())
-    compared = fairness_drift(reference.scored(reference.split), scored, reference.contract, settings)
+    table = batch_of(stage).table()
+    contract = reference.contract_with(table)
+    if reference.contract.sensitive and not contract.sensitive:
+        return _unknown(GAPS_NOT_WIDER, f"the batch has no column {', '.join(reference.contract.sensitive)}")
+    scored = scored_batch(stage, reference, table)
+    compared = fairness_drift(reference.scored(reference.split), scored, contract, settings)
+    gone = [name for name in reference.contract.sensitive if name not in contract.sensitive]
+    compared.findings.notes.extend(
+        f"Cannot tell of the groups of {name}: the batch has no such column." for name in gone
+    )
     grown = [change for change in compared.changes if change.verdict == "grew"]
     said = "no gap between groups is seen to have grown"
     if grown:
@@ -165,11 +179,12 @@ def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettin
 def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
     """How well the champion does, as far as its scores tell before labels arrive."""
     features = () if reference.champion is None else reference.champion.version.features
-    scored = scored_batch(stage, reference, batch_of(stage).table())
+    table = batch_of(stage).table()
+    scored = scored_batch(stage, reference, table)
     if scored.rows.score is None or scored.rows.task == "regression":
         return _unknown(NOT_LOWER, "performance without labels is estimated from the scores of classes only")
     known = reference.scored(reference.calibration_split(settings.calibration))
-    found = estimated_performance(known, scored, reference.contract, features, settings, seed=seed)
+    found = estimated_performance(known, scored, reference.contract_with(table), features, settings, seed=seed)
     name = f"estimated_{_MAIN_METRIC[scored.rows.task]}@1"
     estimate = next((item for item in found.numbers if item.definition == name and not item.group), None)
     return Answer(found, {NOT_LOWER: _lower(estimate, known)})

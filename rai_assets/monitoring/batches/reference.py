@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from rai_assets.data.contract import Contract
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.splits import NAMES
+from rai_assets.errors import InputRefused
 from rai_assets.keys import MAIN, results_branch
 from rai_assets.model.predictions import scores_of
 from rai_assets.model.rows import ScoredRows, scored_rows
@@ -41,6 +42,12 @@ class Reference:
     def contract(self) -> Contract:
         """Roles of the columns."""
         return self.dataset.contract
+
+    def contract_with(self, table: pa.Table) -> Contract:
+        """The contract without the sensitive columns that a batch came without: their groups cannot be told."""
+        there = set(table.column_names)
+        kept = (item for item in self.contract.columns if item.name in there or "sensitive" not in item.roles)
+        return replace(self.contract, columns=tuple(kept))
 
     @property
     def split(self) -> str:
@@ -127,8 +134,19 @@ def scored_batch(stage: Stage, reference: Reference, table: pa.Table) -> ScoredR
         stage: The step on the batch, whose predictions are read.
         reference: Roles of the columns, and the champion.
         table: The batch's rows.
+
+    Raises:
+        InputRefused: The batch came without its weights, or without the logged columns.
     """
-    target = reference.contract.target
+    contract = reference.contract
+    needed = [contract.weight, *(() if reference.champion else (contract.prediction, contract.score))]
+    if gone := [name for name in needed if name is not None and name not in table.column_names]:
+        raise InputRefused(
+            f"the batch has no column {', '.join(gone)}, without which its rows cannot be measured",
+            where=stage.batch,
+            fix="send the batch again with it",
+        )
+    target = contract.target
     unlabeled = table.drop_columns([target]) if target in table.column_names else table
     if reference.champion is None:
         return scored_rows(reference.contract, unlabeled, "all")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.batches import accept, backfill
+from rai_assets.use_case.declaration import Declared
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
 
 QUESTIONS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance")
+QUIET = Progress(lambda _: None)
 
 
 def without_target(text: str) -> str:
@@ -71,3 +75,30 @@ def test_every_question_leaves_a_result_with_pinned_numbers_and_the_same_inputs_
     job = daemon.definitions.resolve_job_def("loans_production")
     assert job.execute_in_process(instance=daemon.instance, partition_key="a").success
     assert store.resolve("results-production") == before
+
+
+def without(text: str, *names: str) -> str:
+    """The table without some columns."""
+    rows = [line.split(",") for line in text.splitlines()]
+    kept = [place for place, name in enumerate(rows[0]) if name not in names]
+    return "".join(",".join(row[place] for place in kept) + "\n" for row in rows)
+
+
+def test_a_batch_without_a_column_is_asked_what_can_be_asked(
+    declared: Declared, inbox: Desk, store: VersionedRepository
+) -> None:
+    for name, gone in (("no-group", "sex"), ("no-feature", "income")):
+        inbox.put(f"{name}.csv", without(loan_rows(120, seed=9), gone, "repaid"))
+        backfill(declared, None, None, QUIET)
+        accept(declared, "It is not sent any more.", name, None)
+    inbox.put("one-row.csv", "weekday,income,sex\nmon,51.5,F\n", age=7000)
+    done = backfill(declared, None, None, QUIET)
+    assert done.problems[0].startswith("batch_predictions of no-feature: ")
+    assert "the model needs the columns income" in done.problems[0]
+    assert all(" of no-feature: " in problem for problem in done.problems)
+
+    fairness = results.load(store, "results-production", "fairness_drift", folder="batches/no-group/")
+    said = {"passed": True, "sentence": "cannot tell: the batch has no column sex"}
+    assert fairness.facts["checks"] == {"gaps_not_wider": said}
+    assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/no-group/"))
+    assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/one-row/"))
