@@ -52,7 +52,7 @@ class Stage:
         known: Mapping[str, Result] | None = None,
     ) -> Stage:
         """A step on one batch of production; of its results those that are known need not be read."""
-        return cls(keys, PRODUCTION, repository, run_id, progress, batch, dict(known or {}))
+        return cls(keys, PRODUCTION, repository, run_id, progress, batch, _loaded=dict(known or {}))
 
     @property
     def results_branch(self) -> str:
