@@ -40,6 +40,10 @@ How often the serving model is right in the batch, estimated from its scores bef
 
 It follows a change in who is scored. It cannot see a change in what becomes of them."""
 
+REALIZED_PERFORMANCE = """\
+How well the serving model did in the batch, measured on the labels that have arrived: the same metrics as in its audit,
+in all and by group, the share of rows that have a label, and whether the estimates made without labels held."""
+
 
 def batch_assets(
     settings: ProductionSettings, explanation: ExplanationSettings, *, has_model: bool
@@ -75,6 +79,11 @@ def batch_assets(
 
         return ask_estimate(stage, reference, settings.performance, SEED)
 
+    def realized(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.questions import ask_realized
+
+        return ask_realized(stage, reference, settings.performance, SEED)
+
     together = "The columns together have not changed beyond chance."
     alone = "No column has changed beyond chance."
     lower = "The estimated performance is not below that on the calibration rows."
@@ -97,6 +106,13 @@ def batch_assets(
             estimate,
             settings.performance,
             {"performance_not_lower": lower},
+        ),
+        asset(
+            "realized_performance",
+            REALIZED_PERFORMANCE,
+            realized,
+            settings.performance,
+            {"estimates_held": "What the labels show lies within the intervals of the estimates."},
         ),
         *(
             [
@@ -141,10 +157,12 @@ def _asset(
         reference = reference_of(stage.repository, stage.keys.name, has_model=has_model)
         return result_of(stage, thing, reference, ask(stage, reference), seed=SEED)
 
-    def outside(stage: "Stage") -> "str | None":
+    def outside(stage: "Stage") -> "list[str | None]":
+        from rai_assets.monitoring.batches.labels import labels_digest
         from rai_assets.monitoring.batches.reference import reference_digest
 
-        return reference_digest(stage, has_model=has_model)
+        labels = labels_digest(stage.repository, stage.batch) if thing == "realized_performance" else None
+        return [reference_digest(stage, has_model=has_model), labels]
 
     reads = ("batch", "batch_predictions") if has_model else ("batch",)
     return ResultAsset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from rai_assets.metrics.number import Number
 from rai_assets.model.inputs import AuditInputs
 from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
+from rai_assets.monitoring.batches.labels import labels_of
 from rai_assets.monitoring.batches.reference import Reference, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
 from rai_assets.monitoring.drift.compute import drift
@@ -23,8 +24,10 @@ from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
+from rai_assets.monitoring.performance.estimate_errors import estimate_errors
 from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.fairness import fairness_drift
+from rai_assets.monitoring.performance.realized import realized_performance
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
@@ -32,7 +35,8 @@ from rai_assets.store.stage import Stage
 _COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
 MODEL_DECISION, MODEL_SCORE = "decision of the model", "score of the model"
 COLUMNS_ALONE, COLUMNS_TOGETHER = "columns_unchanged", "columns_together_unchanged"
-SAME_REASONS, GAPS_NOT_WIDER, NOT_LOWER = "same_reasons", "gaps_not_wider", "performance_not_lower"
+SAME_REASONS, GAPS_NOT_WIDER = "same_reasons", "gaps_not_wider"
+NOT_LOWER, ESTIMATES_HELD = "performance_not_lower", "estimates_held"
 _MAIN_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 
 
@@ -188,6 +192,32 @@ def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettin
     name = f"estimated_{_MAIN_METRIC[scored.rows.task]}@1"
     estimate = next((item for item in found.numbers if item.definition == name and not item.group), None)
     return Answer(found, {NOT_LOWER: _lower(estimate, known)})
+
+
+def ask_realized(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
+    """How well the champion did, on the labels that have arrived, and whether the estimates held."""
+    contract = reference.contract
+    if contract.target is None:
+        return _unknown(ESTIMATES_HELD, "no column has the role `target`")
+    batch = batch_of(stage)
+    table = batch.table()
+    if gone := [name for name in contract.sensitive if name not in table.column_names]:
+        return _unknown(ESTIMATES_HELD, f"the batch has no column {', '.join(gone)}")
+    labels, arrived = labels_of(stage.repository, batch, contract)
+    scored = scored_batch(stage, reference, table)
+    if not scored.keep.all():
+        arrived = replace(arrived, label=arrived.label[scored.keep])
+    shown = realized_performance(scored, labels, arrived, contract, settings, seed=seed)
+    held, said = True, "no label has arrived yet" if shown.labelled is None else "the estimates are not asked about"
+    found = shown.findings
+    if shown.labelled is not None and scored.rows.score is not None:
+        known = reference.scored(reference.calibration_split(settings.calibration))
+        features = () if reference.champion is None else reference.champion.version.features
+        errors = estimate_errors(known, shown.labelled, found.numbers, contract, features, settings, seed=seed)
+        found.numbers.extend(errors.findings.numbers)
+        found.notes.extend(errors.findings.notes)
+        held, said = not errors.failed, errors.findings.notes[-1]
+    return Answer(found, {ESTIMATES_HELD: (held, said)})
 
 
 def _lower(estimate: Number | None, known: ScoredRows) -> tuple[bool, str]:

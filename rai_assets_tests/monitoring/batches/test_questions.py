@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
@@ -12,7 +15,7 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
 
-QUESTIONS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance")
+QUESTIONS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance", "realized_performance")
 QUIET = Progress(lambda _: None)
 
 
@@ -102,3 +105,26 @@ def test_a_batch_without_a_column_is_asked_what_can_be_asked(
     assert fairness.facts["checks"] == {"gaps_not_wider": said}
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/no-group/"))
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/one-row/"))
+
+
+def test_labels_that_have_arrived_are_measured(daemon: Daemon, inbox: Desk, store: VersionedRepository) -> None:
+    calm = loan_rows(300, seed=3)
+    inbox.put("calm.csv", calm)
+    inbox.put("turned.csv", calm.replace("yes\n", "?\n").replace("no\n", "yes\n").replace("?\n", "no\n"))
+    inbox.put("open.csv", without_target(calm))
+    assert set(daemon.tick().values()) == {True}
+    assert "estimates_held" not in daemon.failed("calm")
+    found = results.load(store, "results-production", "realized_performance", folder="batches/calm/")
+    values = {item.definition: item for item in found.numbers if not item.group}
+    table = Batch(store, store.resolve("production"), "calm").table()
+    predictions = results.load(store, "results-production", "batch_predictions", folder="batches/calm/")
+    decided = predictions.tables["predictions"].column("decision").to_numpy()
+    right = [(label == "yes") == bool(yes) for label, yes in zip(table["repaid"].to_pylist(), decided, strict=True)]
+    assert values["accuracy@1"].value == pytest.approx(sum(right) / 300)
+    assert values["labelled_rate@1"].value == 1
+
+    # The same rows and scores, so that nothing but the labels can tell.
+    turned = results.load(store, "results-production", "realized_performance", folder="batches/turned/")
+    accuracy = next(item.value for item in turned.numbers if item.definition == "accuracy@1" and not item.group)
+    assert accuracy == pytest.approx(1 - sum(right) / 300)
+    assert daemon.checks("open")["estimates_held"] == (True, "no label has arrived yet")
