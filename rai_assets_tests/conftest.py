@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 from rai_assets_tests.store.backends import counted
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Answer Ctrl-C, as in a terminal.
+
+    A script's background jobs ignore it, and Dagster has SIGTERM answered as Ctrl-C is: a pool of processes would then
+    never end.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ def stoppable() -> Iterator[Callable[[], None]]:
     """In this block no Ctrl-C is lost; the function that is given raises KeyboardInterrupt once there was one.
 
     Dagster puts handlers of its own in place while it runs steps, and forgets a signal that comes while it writes its
-    events. No handler stands between a signal and the system's note of it on a pipe.
+    events; Python drops one that comes while it clears away an object, and prints a trace. No handler stands between a
+    signal and the system's note of it on a pipe.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None  # signals go to the main thread, whose block it is then
@@ -26,6 +28,11 @@ def stoppable() -> Iterator[Callable[[], None]]:
     os.set_blocking(note, False)
     before = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
     stopped = False
+    report = sys.unraisablehook
+
+    def untold(fault: sys.UnraisableHookArgs) -> None:
+        if issubclass(fault.exc_type, Exception):  # else it is what a signal raises, and that is on the pipe
+            report(fault)
 
     def check() -> None:
         nonlocal stopped
@@ -34,9 +41,11 @@ def stoppable() -> Iterator[Callable[[], None]]:
         if stopped:
             raise KeyboardInterrupt
 
+    sys.unraisablehook = untold
     try:
         yield check
     finally:
+        sys.unraisablehook = report
         signal.set_wakeup_fd(before)
         os.close(came)
         os.close(note)
