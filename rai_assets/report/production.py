@@ -156,7 +156,8 @@ def _line(found: Sequence[str]) -> str:
 
 
 def _notes(window: Window) -> list[str]:
-    measured = any("realized_performance" in item.results for item in window.batches)
+    shown = [item.results["realized_performance"] for item in window.batches if "realized_performance" in item.results]
+    measured = any(number.definition == "labelled_rate@1" and number.value for item in shown for number in item.numbers)
     notes = [
         "Everything here was computed when each batch was audited; the rows of the batches were not read again.",
         "A change is a finding about rows. Whether it matters is for people and for the other measures to say; that "

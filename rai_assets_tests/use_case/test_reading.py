@@ -30,5 +30,5 @@ def test_a_record_gets_the_answer_of_the_last_audits_model(loans: Declared) -> N
     assert answers.decisions is not None
     assert answers.decisions.tolist() == [1, 0]
     assert answers.unseen == ((), ("weekday",))
-    with pytest.raises(RaiError, match="no results of branch 'trial'"), record_scorer("loans", "trial"):
+    with pytest.raises(RaiError, match="no data branch 'trial'"), record_scorer("loans", "trial"):
         pass
