@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -25,6 +25,7 @@ from rai_assets.cli_monitoring import commands as monitoring_commands
 from rai_assets.cli_store import Branch, Name, say, span_of
 from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
+from rai_assets.use_case.stopping import noticed_ctrl_c
 
 app = typer.Typer(
     name="rai",
@@ -245,14 +246,14 @@ def doctor(
 
 def main() -> None:
     """Run the command line; every refusal is a sentence and an exit code, never a trace."""
+    interrupted = noticed_ctrl_c()
     try:
         code = app(standalone_mode=False) or 0
         if code == _STOPPED:
             raise KeyboardInterrupt
         sys.exit(code)
     except KeyboardInterrupt:
-        print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
-        sys.exit(_STOPPED)
+        _end_stopped()
     except RaiError as error:
         print(f"rai: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -263,6 +264,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
+        if interrupted.is_set():  # pandas, in the middle of its import, makes another error of it
+            _end_stopped()
         # A gate in a pipeline reads 1 as a verdict, so nothing unforeseen may end with it.
         if os.environ.get("RAI_DEBUG"):
             raise
@@ -272,6 +275,11 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(RaiError.exit_code)
+
+
+def _end_stopped() -> NoReturn:
+    print("\nrai: stopped; what was finished is kept, and running it again goes on from there", file=sys.stderr)
+    sys.exit(_STOPPED)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

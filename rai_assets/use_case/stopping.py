@@ -1,4 +1,4 @@
-"""Ctrl-C while Dagster runs steps."""
+"""Ctrl-C: noticed by a command, and never lost while Dagster runs steps."""
 
 from __future__ import annotations
 
@@ -8,8 +8,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 _STOP = {signal.SIGINT, signal.SIGTERM}
+
+
+def noticed_ctrl_c() -> threading.Event:
+    """What is set once there was a Ctrl-C, also where its KeyboardInterrupt was caught and became something else."""
+    came = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.set()
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, or somebody else's
+        signal.signal(signal.SIGINT, interrupt)
+    return came
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
-from rai_assets.use_case.stopping import stoppable
+from rai_assets.use_case.stopping import noticed_ctrl_c, stoppable
 
 
 class Dropped:
@@ -49,3 +50,28 @@ def test_other_faults_are_told_as_ever() -> None:
     finally:
         sys.unraisablehook = before
     assert told == ["not a Ctrl-C"]
+
+
+def test_one_that_becomes_another_error_is_noticed() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        came = noticed_ctrl_c()
+        assert not came.is_set()
+        with pytest.raises(AttributeError):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+            except KeyboardInterrupt:
+                raise AttributeError("partially initialized module") from None
+        assert came.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_where_ctrl_c_is_ignored_it_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        noticed_ctrl_c()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
