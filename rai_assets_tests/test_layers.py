@@ -28,6 +28,7 @@ FLOORS = [
         "definitions",
         "cli",
         "cli_alerts",
+        "cli_audit",
         "cli_batches",
         "cli_branches",
         "cli_dev",
