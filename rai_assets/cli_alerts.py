@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import Name
+from rai_assets.cli_store import Name, OneOrAll
 from rai_assets.errors import UsageError
 
-commands = typer.Typer(help="What people are told, through which channel, and what is still waiting to be sent.")
-
-OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="[NAME]")]
+commands = typer.Typer(help="What people are told, and what waits to be sent.")
 
 
 @commands.command("list")
@@ -58,7 +56,7 @@ def test(name: Name, channel: Annotated[str, typer.Argument(help="Name of the ch
 
 @commands.command()
 def retry() -> None:
-    """Make what could not be sent due now; the sensor `alerts` sends it within half a minute."""
+    """Make what could not be sent due now. The sensor `alerts` sends it within half a minute."""
     from rai_assets.home import home
     from rai_assets.monitoring.alerts.outbox import open_outbox
 

@@ -41,7 +41,7 @@ def init(
     threshold: Annotated[float | None, typer.Option(help="Decision = score >= threshold.")] = None,
     weight: Annotated[str | None, typer.Option(help="Column with row weights.")] = None,
 ) -> None:
-    """Read data files, infer a contract, write a commented defs.yaml, and say what was guessed.
+    """Read data files and write a commented defs.yaml. What was guessed of types and rules is said.
 
     Example: rai init adult --data adult.data.gz --test adult.test.gz --columns columns.txt --missing '?'
     --target income --positive '>50K' --sensitive sex,race
@@ -60,7 +60,9 @@ def init(
 
 
 @commands.command()
-def validate(name: Annotated[str | None, typer.Argument(help="One use case; all when left out.")] = None) -> None:
+def validate(
+    name: Annotated[str | None, typer.Argument(help="One use case; all when left out.", metavar="NAME")] = None,
+) -> None:
     """Check the declarations; every problem with file and line."""
     from rai_assets.use_case.declaration import find, load_all
 
@@ -83,7 +85,7 @@ def run(
     branch: Branch = "main",
     only: Annotated[str | None, typer.Option(help="Only these assets: A,B,C.", metavar="A,B")] = None,
 ) -> None:
-    """Refresh and audit one data branch; after `main`, ask for the promotion of its model."""
+    """Refresh and audit one data branch. After `main`, the promotion of its model is asked for."""
     from rai_assets.progress import listening
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.run import run as run_audit
@@ -104,11 +106,13 @@ def metrics(
     name: Name,
     definition: Annotated[str | None, typer.Option(help="Pattern of ids, e.g. 'false_*' or '*_difference@1'.")] = None,
     by: Annotated[str | None, typer.Option(help="Only numbers of the groups of these columns: A,B.")] = None,
-    split: Annotated[str | None, typer.Option(help="Rows: train, calibration, test or all; the audited ones.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Rows: train, calibration, test or all; the audited ones when left out.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
     branch: Branch = "main",
 ) -> None:
-    """Print every number of the last audit, each with its definition, interval, rows and address."""
+    """Print every number of the last audit. Each has its definition, interval, rows and address."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import render_numbers, select_numbers
 
@@ -117,8 +121,10 @@ def metrics(
 
 
 @commands.command("explain-number")
-def explain_number(address: Annotated[str, typer.Argument(help="The `address` of a number.")]) -> None:
-    """Show the path from one number to its data: formula, rows, model, commits, files."""
+def explain_number(
+    address: Annotated[str, typer.Argument(help="The `address` of a number.", metavar="ADDRESS")],
+) -> None:
+    """Show the path from one number to its data. On it lie formula, rows, model, commits and files."""
     from rai_assets.use_case.reading import explain
 
     print(explain(address))
@@ -127,18 +133,24 @@ def explain_number(address: Annotated[str, typer.Argument(help="The `address` of
 @commands.command()
 def report(
     name: Name,
-    output: Annotated[Path | None, typer.Option(help="Where to write it; NAME-report.html when left out.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write it; NAME-report.html or NAME-production.html when left out.")
+    ] = None,
     open: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     branch: Branch = "main",
     production: Annotated[bool, typer.Option("--production", help="Of the batches of production instead.")] = False,
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day; a year when left out.")
+        datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], help="First day of production; a year before the last when left out."
+        ),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; the newest batch's when left out.")
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of production; the newest batch's when left out."),
     ] = None,
 ) -> None:
-    """Write the report of the last audit, or of a time of production: one HTML file that needs no network."""
+    """Write the report of the last audit, or of production. It is one HTML file that needs no network."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import write_production_report, write_report
 
@@ -160,7 +172,10 @@ def report(
 
 @commands.command("list")
 def list_() -> None:
-    """The use cases; every data branch: newest commit, verdict, whether its head is gated; what is scheduled."""
+    """Every use case and how its data branches stand.
+
+    Of each branch the newest commit, the verdict and whether its head is gated; then what is scheduled.
+    """
     from rai_assets.home import definitions_folder
     from rai_assets.use_case.branches import overview
     from rai_assets.use_case.declaration import load_all
@@ -176,7 +191,7 @@ def list_() -> None:
 
 @commands.command()
 def demo() -> None:
-    """Audit a lending use case on made data, play a year of its production, and show what was planted and found."""
+    """Audit made lending data and play a year of production. What was planted and what was found is shown."""
     from rai_assets.progress import listening
     from rai_assets.use_case.demo import run_demo
 
@@ -197,7 +212,7 @@ def doctor(
         ),
     ] = None,
 ) -> None:
-    """Versions, folders, free disk; what is missing and how to get it."""
+    """Say what is installed, what is missing and how to get it. Versions, folders and free disk are looked at."""
     if stale is not None:
         from rai_assets.use_case.alive import signs_of_life
 

@@ -59,7 +59,7 @@ def backfill(
     end: Annotated[datetime | None, typer.Option("--to", formats=_TIMES, help="Batches before this time, UTC.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask every question of accepted batches again.")] = False,
 ) -> None:
-    """Audit and score all batches of a range in this process; what is done already is left as it is."""
+    """Audit and score all batches of a range in this process. What is done already is left as it is."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.batches import backfill as run_backfill
     from rai_assets.use_case.declaration import find
@@ -82,7 +82,7 @@ def accept_contract(
         typer.Option("--from", formats=_TIMES, help="From when it holds, UTC; that batch's time when left out."),
     ] = None,
 ) -> None:
-    """Make the changed schema of a batch in quarantine the next version of the contract; older batches keep theirs."""
+    """Make the schema of a batch in quarantine the contract. It is its next version; older batches keep theirs."""
     from rai_assets.use_case.batches import accept
     from rai_assets.use_case.declaration import find
 

@@ -41,7 +41,7 @@ Ref = "A branch, a tag or a commit id."
 BranchName = Annotated[str, typer.Argument(help="The data branch.", metavar="BRANCH", show_default=False)]
 Tag = Annotated[str, typer.Argument(help="The tag.", metavar="TAG", show_default=False)]
 
-branch_commands = typer.Typer(help="Data branches: experiments beside `main`, each with results of its own.")
+branch_commands = typer.Typer(help="Data branches: experiments beside `main`. Each has results of its own.")
 commands.add_typer(branch_commands, name="branch")
 tag_commands = typer.Typer(help="Names for commits; a tag never moves.")
 commands.add_typer(tag_commands, name="tag")
@@ -63,7 +63,10 @@ def create_branch(
 
 @branch_commands.command("list")
 def list_branches(name: Name, form: Form = Format.table) -> None:
-    """Every data branch: newest commit, verdict on the requirements as declared now, whether its head is gated."""
+    """Every data branch and how it stands.
+
+    Its newest commit, the verdict on the requirements as declared now, and whether its head is gated.
+    """
     from rai_assets.use_case.branches import states
     from rai_assets.use_case.declaration import find
 
@@ -77,7 +80,7 @@ def list_branches(name: Name, form: Form = Format.table) -> None:
 
 @branch_commands.command("delete")
 def delete_branch(name: Name, branch: BranchName) -> None:
-    """Delete a data branch, its results and its partition; its commits stay readable by id for a while."""
+    """Delete a data branch, its results and its partition. Its commits stay readable by id for a while."""
     from rai_assets.use_case.branches import delete
     from rai_assets.use_case.declaration import find
 
@@ -93,7 +96,7 @@ def diff(
     after: Annotated[str, typer.Argument(help=Ref, metavar="B", show_default=False)],
     form: Form = Format.table,
 ) -> None:
-    """What differs between two commits: objects, and the table's columns, contract, rows and distributions."""
+    """What differs between two commits. Objects are named; of the table columns, contract, rows and distributions."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.comparing import diff as difference
     from rai_assets.use_case.declaration import find
@@ -111,10 +114,10 @@ def diff(
 def merge(
     name: Name,
     source: Annotated[str, typer.Argument(help="The data branch to merge.", metavar="SOURCE", show_default=False)],
-    destination: Annotated[str, typer.Argument(help="The data branch that moves.")] = "main",
+    destination: Annotated[str, typer.Argument(help="The data branch that moves.", metavar="DESTINATION")] = "main",
     strategy: Annotated[Strategy | None, typer.Option(help="Which side wins where both changed an object.")] = None,
 ) -> None:
-    """Merge a data branch into another; into `main` only if contract and blocking requirements hold on its data."""
+    """Merge a data branch into another. Into `main` only if contract and blocking requirements hold on its data."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import merge as merge_through_the_gate
 
@@ -130,7 +133,7 @@ def log(
     limit: Annotated[int, typer.Option(help="Stop after so many.", min=1)] = 20,
     form: Form = Format.table,
 ) -> None:
-    """The commits of a branch, the newest first: what, when, and which run or person made it."""
+    """The commits of a branch, the newest first. Each says what, when, and which run or person made it."""
     from rai_assets.use_case.branches import log as commits_of
     from rai_assets.use_case.declaration import find
 
@@ -182,7 +185,9 @@ def delete_tag(name: Name, tag: Tag) -> None:
 def checkout_file(
     name: Name,
     ref: Annotated[str, typer.Argument(help=Ref, metavar="REF", show_default=False)],
-    path: Annotated[str, typer.Argument(help="The object, e.g. dataset/table.parquet.", show_default=False)],
+    path: Annotated[
+        str, typer.Argument(help="The object, e.g. dataset/table.parquet.", metavar="PATH", show_default=False)
+    ],
     output: Annotated[Path | None, typer.Option(help="File or folder; the object's name when left out.")] = None,
 ) -> None:
     """Copy one object of a commit to a file."""
@@ -198,7 +203,7 @@ def revert(
     commit: Annotated[str, typer.Argument(help="The commit to take back.", metavar="COMMIT", show_default=False)],
     branch: Branch = "main",
 ) -> None:
-    """Take back what one commit changed, as a new commit; a branch's history is never rewritten."""
+    """Take back what one commit changed, as a new commit. A branch's history is never rewritten."""
     from rai_assets.use_case.branches import revert as take_back
     from rai_assets.use_case.declaration import find
 

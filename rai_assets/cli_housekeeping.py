@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import Name, say, span_of
+from rai_assets.cli_store import Name, OneOrAll, say, span_of
 
 commands = typer.Typer()
-store_commands = typer.Typer(help="The store as a whole: is it sound, and how to bring it to another place.")
+store_commands = typer.Typer(help="The store as a whole: verify it, copy it to another place.")
 commands.add_typer(store_commands, name="store")
 
-OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="[NAME]")]
 _PLACE = "here, embedded:FOLDER (its RAI_HOME) or lakefs+http://HOST:PORT."
 
 
@@ -22,7 +21,10 @@ def gc(
     grace: Annotated[str, typer.Option(help="Nothing younger is removed: 14d, 12h or 30m.")] = "14d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
 ) -> None:
-    """Remove contents that no branch or tag leads to, what dead processes left, and run branches older than 30 days."""
+    """Remove contents that no branch or tag leads to.
+
+    What dead processes left goes, too, and so do run branches older than 30 days.
+    """
     from rai_assets.use_case.housekeeping import sweep
 
     for line in sweep(name, span_of(grace, "--grace"), dry_run=dry_run):
@@ -33,7 +35,7 @@ def gc(
 def retention(
     name: Name, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False
 ) -> None:
-    """Remove what is older than the declaration keeps it: old batches, what was found of them, records of runs."""
+    """Remove what is older than the declaration keeps it. Old batches, what was found of them, records of runs."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.retention import retain_here
 
@@ -48,7 +50,7 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
 ) -> None:
-    """Erase a person's rows from every data branch and from production; say what still holds them."""
+    """Erase a person's rows, and say what still holds them. They leave every data branch and production."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.erasure import erase as erase_person
 
@@ -58,7 +60,7 @@ def erase(
 
 @store_commands.command()
 def verify(name: OneOrAll = None) -> None:
-    """Read everything that branches and tags lead to and compare it with its digests; exit code 4 if any differs."""
+    """Compare what branches and tags lead to with its digests. Everything is read; exit code 4 if anything differs."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.housekeeping import verify_stores
 
@@ -72,7 +74,7 @@ def copy(
     target: Annotated[str, typer.Argument(help=f"Where to: {_PLACE}", metavar="TO", show_default=False)],
     name: OneOrAll = None,
 ) -> None:
-    """Bring branches, tags and history to another store; what is there already is skipped."""
+    """Bring branches, tags and history to another store. What is there already is skipped."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.housekeeping import copy_stores
 

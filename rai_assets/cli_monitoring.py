@@ -60,9 +60,11 @@ def drift(
     missing: Annotated[list[str] | None, typer.Option(help="Text that means missing, e.g. '?'.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names for files without a header: a file, or A,B,C.")] = None,
     importance: Annotated[str | None, typer.Option(help="Weights of columns in the ranking: A=0.5,B=0.1.")] = None,
-    seed: Annotated[int, typer.Option(help="Of redrawn rows.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the rows that are redrawn.", min=0)] = 0,
 ) -> None:
-    """Compare two files column by column: what has drifted, how sure that is, how much, and which values drive it.
+    """Compare two files column by column.
+
+    Shown are what has drifted, how sure that is, how much, and which values drive it.
 
     Methods: ks, wasserstein, psi, jensen_shannon, hellinger, chi_squared, l_infinity, missing, unseen; of texts
     vocabulary and length.

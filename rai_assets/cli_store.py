@@ -15,6 +15,7 @@ from rai_assets.errors import UsageError
 commands = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
+OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="NAME")]
 Branch = Annotated[str, typer.Option(help="Data branch.")]
 
 
@@ -27,7 +28,7 @@ def ingest(
     branch: Branch = "main",
     declared: Annotated[bool, typer.Option("--declared", help="Go back to the files of the declaration.")] = False,
 ) -> None:
-    """Publish files on a data branch, if they keep the contract; the next `rai run` of the branch audits them."""
+    """Publish files on a data branch, if they keep the contract. The next `rai run` of the branch audits them."""
     from rai_assets.progress import Progress
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import ingest_files
@@ -46,7 +47,7 @@ def publish(
     reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with your name.", show_default=False)],
     branch: Annotated[str, typer.Option(help="Data branch, or the run branch of refused data.")] = "main",
 ) -> None:
-    """Let audited data pass the gate in spite of their verdict, on your word; who, when and why are recorded."""
+    """Let audited data pass the gate in spite of their verdict. It is on your word: who, when and why are recorded."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import publish as let_pass
 

@@ -26,7 +26,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *GUIDES,
 ]
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+RAI: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = RAI.commands
 GENERAL = {"--help", "--version"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -64,6 +65,13 @@ def called(words: list[str]) -> tuple[Any, list[str]]:
     while rest and hasattr(command, "commands"):
         command, rest = command.commands[rest[0]], rest[1:]
     return command, rest
+
+
+def within(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """A command and all below it, each with the words that call it."""
+    yield name, command
+    for word, below in getattr(command, "commands", {}).items():
+        yield from within(below, f"{name} {word}")
 
 
 def anchors(page: Path) -> set[str]:
@@ -119,6 +127,18 @@ def test_calls_in_sentences_exist(page: Path) -> None:
         assert name in COMMANDS, code
         command, _ = called([name, *words])
         assert named <= {opt for param in command.params for opt in param.opts} | GENERAL, code
+
+
+def test_every_command_stands_on_a_page() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    missing = [name for name, command in within(RAI, "rai") if not hasattr(command, "commands") and name not in text]
+    assert not missing
+
+
+def test_the_overview_says_of_each_command_in_a_whole_sentence_what_it_does() -> None:
+    for name, command in within(RAI, "rai"):
+        overview = command.get_help(command.make_context(name, [], resilient_parsing=True)).partition("Commands:")[2]
+        assert "..." not in overview, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
