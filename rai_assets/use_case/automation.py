@@ -31,17 +31,13 @@ def by_itself(asset: dg.AssetsDefinition, fresh: Mapping[str, FreshWithin]) -> d
         asset: Of a use case.
         fresh: {last part of an asset's key: how old it may be}, as declared.
     """
-
-    def timed(spec: dg.AssetSpec) -> dg.AssetSpec:
-        thing = spec.key.path[-1]
-        given: dict[str, Any] = {}
-        if thing in CONDITIONS:
-            given["automation_condition"] = CONDITIONS[thing]
-        if thing in fresh:
-            given["freshness_policy"] = _policy(fresh[thing])
-        return spec.replace_attributes(**given) if given else spec
-
-    return asset.map_asset_specs(timed)
+    thing = asset.key.path[-1]
+    given: dict[str, Any] = {}
+    if thing in CONDITIONS:
+        given["automation_condition"] = CONDITIONS[thing]
+    if thing in fresh:
+        given["freshness_policy"] = _policy(fresh[thing])
+    return asset.map_asset_specs(lambda spec: spec.replace_attributes(**given)) if given else asset
 
 
 def _policy(fresh: FreshWithin) -> dg.FreshnessPolicy:
