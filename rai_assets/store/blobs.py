@@ -10,13 +10,14 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rai_assets.store import durable
 from rai_assets.store.changes import Put
 from rai_assets.store.errors import BackendUnavailable
 
@@ -199,37 +200,11 @@ class Staging:
             os.sync()
         else:
             for folder in folders:
-                sync_folder(folder)
+                durable.sync_folder(folder)
 
     def _flush(self, stream: BinaryIO) -> None:
         if self._each:
             os.fsync(stream.fileno())
-
-
-def write_all(out: BinaryIO, data: bytes) -> None:
-    """The one place where this store writes to disk. `out` is unbuffered, so that no write is left to its closing."""
-    left = memoryview(data)
-    while left:
-        left = left[out.write(left) :]
-
-
-@contextmanager
-def writing_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """Write a file of the repository durably and whole, under its lock; overwrite what a dead writer left."""
-    partial = path.with_name(f"{path.name}.lock")
-    try:
-        with partial.open("wb", buffering=0) as out:
-            yield lambda data: write_all(out, data)
-            os.fsync(out.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a small file of the repository durably and whole, under its lock."""
-    with writing_file(path) as write:
-        write(content)
 
 
 def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
@@ -245,7 +220,7 @@ def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
         while first:
             digest.update(first)
             if out is not None:
-                write_all(out, first)
+                durable.write_all(out, first)
             size += len(first)
             first = stream.read(CHUNK)
         return Blob(digest.hexdigest(), size)
@@ -255,21 +230,12 @@ def copy_hashed(stream: BinaryIO, out: BinaryIO | None) -> Blob:
         while chunk:
             hashed = pool.submit(digest.update, chunk)
             if out is not None:
-                write_all(out, chunk)
+                durable.write_all(out, chunk)
             following = stream.read(CHUNK)
             hashed.result()
             size += len(chunk)
             chunk = following
     return Blob(digest.hexdigest(), size)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

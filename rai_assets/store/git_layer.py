@@ -18,7 +18,7 @@ from dulwich.objects import ObjectID
 from dulwich.refs import DiskRefsContainer, Ref
 from filelock import FileLock, Timeout
 
-from rai_assets.store.blobs import sync_folder, write_file
+from rai_assets.store.durable import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.faults import faults
 from rai_assets.store.git_objects import BLOB, COMMIT, GitObject, GitObjects

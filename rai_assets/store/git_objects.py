@@ -15,7 +15,7 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 from dulwich.pack import PackFileDisappeared, UnpackedObject, write_pack_data, write_pack_index_v2
 
-from rai_assets.store.blobs import sync_folder, write_file, writing_file
+from rai_assets.store.durable import sync_folder, write_file, writing_file
 from rai_assets.store.errors import BackendUnavailable
 
 COMMIT, TREE, BLOB = 1, 2, 3

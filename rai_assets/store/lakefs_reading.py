@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
 from rai_assets.store import names, refusals
-from rai_assets.store.blobs import write_all
+from rai_assets.store.durable import write_all
 from rai_assets.store.errors import BackendUnavailable, NotFound
 from rai_assets.store.faults import faults
 from rai_assets.store.lakefs_history import LakeFSHistory

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rai_assets.errors import UsageError
-from rai_assets.store.blobs import sync_folder, write_file
+from rai_assets.store.durable import sync_folder, write_file
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.git_layer import GitLayer
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
-from rai_assets.store import blobs, git_layer, git_objects
+from rai_assets.store import durable, git_layer, git_objects
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
 from rai_assets_tests.store.backends import NAME
@@ -85,8 +85,8 @@ class FailingDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         self.left = -1
         self._number = number
-        self._write, self._flush = blobs.write_all, os.fsync
-        monkeypatch.setattr(blobs, "write_all", self.write)
+        self._write, self._flush = durable.write_all, os.fsync
+        monkeypatch.setattr(durable, "write_all", self.write)
         monkeypatch.setattr(os, "fsync", self.flush)
 
     def write(self, out: BinaryIO, data: bytes) -> None:
