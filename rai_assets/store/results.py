@@ -9,22 +9,21 @@ that folder, with its slash, and the root when it is left out.
 
 from __future__ import annotations
 
-import io
 import json
-import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.keys import results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.provenance import Provenance
-from rai_assets.store.changes import OCTET_STREAM, ChangeSet
+from rai_assets.store.changes import ChangeSet
 from rai_assets.store.errors import NoChanges, NotFound
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import Commit, VersionedRepository
+from rai_assets.store.result_bytes import content_type, decode_numbers, decode_table, encode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
 READS = "reads"  # the fact that holds the digests of what it was made from, as `read_digest` gives them
 DATA = "data"  # the fact that holds the digest of the data, by which results of the same data are known
 _ASSET = re.compile(r"[a-z][a-z_]*")
-# Written once per result, in its provenance, and put back when the numbers are read.
-_PINNED = frozenset({"branch", "commit", "model", "address"})
-_DEFAULTS = {
-    item.name: item.default_factory() if item.default_factory is not MISSING else item.default
-    for item in fields(Number)
-    if item.default is not MISSING or item.default_factory is not MISSING
-}
 
 
 @dataclass(frozen=True)
@@ -115,8 +107,8 @@ def write(changes: ChangeSet, result: Result, input_digest: str, folder: str = "
     if not _ASSET.fullmatch(result.asset):
         raise UsageError(f"{result.asset!r} is no asset name", fix="use lower-case letters and '_'")
     changes.delete_prefix(f"{folder}{result.asset}/")
-    for path, content in _contents(result, input_digest):
-        changes.put(f"{folder}{result.asset}/{path}", content, _content_type(path))
+    for path, content in encode(result, input_digest):
+        changes.put(f"{folder}{result.asset}/{path}", content, content_type(path))
 
 
 def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool = True, folder: str = "") -> Result:
@@ -141,7 +133,9 @@ def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool =
         provenance=provenance,
         numbers=_numbers(repository, commit, place, provenance),
         charts={name: json.loads(_read(repository, commit, f"{place}/charts/{name}.json")) for name in parts["charts"]},
-        tables={name: _table(_read(repository, commit, f"{place}/tables/{name}.parquet")) for name in parts["tables"]},
+        tables={
+            name: decode_table(_read(repository, commit, f"{place}/tables/{name}.parquet")) for name in parts["tables"]
+        },
         notes=head["notes"],
         files={name: _read(repository, commit, f"{place}/files/{name}") for name in parts["files"]},
         facts=head["facts"],
@@ -250,80 +244,8 @@ def assets(repository: VersionedRepository, ref: str, folder: str = "") -> list[
     return [path[len(folder) : -1] for path in found if _holds(repository, commit, f"{path}result.json")]
 
 
-def _contents(result: Result, input_digest: str) -> list[tuple[str, bytes]]:
-    head = {
-        "asset": result.asset,
-        "provenance": result.provenance.as_json(),
-        "input_digest": input_digest,
-        "facts": result.facts,
-        "notes": result.notes,
-        "parts": {"charts": list(result.charts), "tables": list(result.tables), "files": list(result.files)},
-    }
-    return [
-        ("result.json", _json(head, indent=1)),
-        ("numbers.json", _numbers_json(result.numbers)),
-        *((f"charts/{name}.json", _json(chart)) for name, chart in result.charts.items()),
-        *((f"tables/{name}.parquet", _parquet(table)) for name, table in result.tables.items()),
-        *((f"files/{name}", content) for name, content in result.files.items()),
-    ]
-
-
-def _numbers_json(numbers: list[Number]) -> bytes:
-    """One number per line, without the fields that stand at their default."""
-    lines = (
-        json.dumps(
-            {name: value for name, value in number.as_json().items() if _says_something(name, value)},
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-            default=_plain,
-        )
-        for number in numbers
-    )
-    return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
-
-
-def _says_something(name: str, value: object) -> bool:
-    return name not in _PINNED and (name not in _DEFAULTS or value != _DEFAULTS[name])
-
-
 def _numbers(repository: VersionedRepository, commit: str, asset: str, provenance: Provenance) -> list[Number]:
-    stored = json.loads(_read(repository, commit, f"{asset}/numbers.json"))
-    return [Number.from_json(value).pinned(provenance) for value in stored]
-
-
-def _json(value: object, indent: int | None = None) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, default=_plain)
-    return (text + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    """A numpy scalar as Python's own."""
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-def _parquet(table: pa.Table) -> bytes:
-    """A table as Parquet; its bytes depend on its rows, not on how they are cut into chunks."""
-    import pyarrow.parquet as pq
-
-    out = io.BytesIO()
-    pq.write_table(table.unify_dictionaries().combine_chunks(), out, compression="zstd")
-    return out.getvalue()
-
-
-def _table(content: bytes) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    # Without Arrow's threads: a short command could end before they do, and abort.
-    return pq.read_table(io.BytesIO(content), use_threads=False, pre_buffer=False)
-
-
-def _content_type(path: str) -> str:
-    if path.endswith(".parquet"):
-        return "application/vnd.apache.parquet"
-    return mimetypes.types_map.get(f".{path.rpartition('.')[2]}", OCTET_STREAM)
+    return decode_numbers(_read(repository, commit, f"{asset}/numbers.json"), provenance)
 
 
 def _head(repository: VersionedRepository, commit: str, asset: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rai_assets.provenance import Address, Provenance
 from rai_assets.store import results
 from rai_assets.store.open import first_commit
 from rai_assets.store.protocol import InvalidPath, NotFound, VersionedRepository
+from rai_assets.store.result_bytes import encode_numbers
 from rai_assets.store.results import Result
 from rai_assets_tests.store.saying import read, write
 
@@ -213,6 +214,6 @@ NUMBERS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(NUMBERS, max_size=3))
 def test_any_number_comes_back_bit_for_bit(numbers: list[Number]):
-    stored = results._numbers_json(numbers)
+    stored = encode_numbers(numbers)
     loaded = [Number.from_json(value) for value in json.loads(stored)]
     assert repr(loaded) == repr(numbers)
