@@ -114,7 +114,7 @@ def metrics(
 ) -> None:
     """Print every number of the last audit. Each has its definition, interval, rows and address."""
     from rai_assets.use_case.declaration import find
-    from rai_assets.use_case.reading import render_numbers, select_numbers
+    from rai_assets.use_case.numbers import render_numbers, select_numbers
 
     numbers = select_numbers(find(name), branch, definition=definition, by=_names(by), split=split)
     sys.stdout.write(render_numbers(numbers, format.value))
@@ -125,7 +125,7 @@ def explain_number(
     address: Annotated[str, typer.Argument(help="The `address` of a number.", metavar="ADDRESS")],
 ) -> None:
     """Show the path from one number to its data. On it lie formula, rows, model, commits and files."""
-    from rai_assets.use_case.reading import explain
+    from rai_assets.use_case.numbers import explain
 
     print(explain(address))
 

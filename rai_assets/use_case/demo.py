@@ -12,7 +12,8 @@ from rai_assets.home import demo_definition, demo_in_production, demo_inbox, hom
 from rai_assets.progress import Progress, announce
 from rai_assets.use_case.batches import backfill
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.reading import select_numbers, write_production_report, write_report
+from rai_assets.use_case.numbers import select_numbers
+from rai_assets.use_case.reading import write_production_report, write_report
 from rai_assets.use_case.run import Outcome, run
 
 
