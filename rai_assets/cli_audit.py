@@ -177,7 +177,7 @@ def list_() -> None:
     Of each branch the newest commit, the verdict and whether its head is gated; then what is scheduled.
     """
     from rai_assets.home import definitions_folder
-    from rai_assets.use_case.branches import overview
+    from rai_assets.use_case.branch_states import overview
     from rai_assets.use_case.declaration import load_all
 
     declared, broken = load_all()

@@ -67,7 +67,7 @@ def list_branches(name: Name, form: Form = Format.table) -> None:
 
     Its newest commit, the verdict on the requirements as declared now, and whether its head is gated.
     """
-    from rai_assets.use_case.branches import states
+    from rai_assets.use_case.branch_states import states
     from rai_assets.use_case.declaration import find
 
     found = states(find(name))

@@ -97,7 +97,8 @@ def partition_changes(keys: UseCaseKeys, branches: Sequence[str], present: Seque
 def _look(declared: Declared, lake: Lake, instance: dg.DagsterInstance, memory: Memory) -> _Findings:
     from rai_assets.store.branches import data_branches
     from rai_assets.store.turns import at_work
-    from rai_assets.use_case.branches import audited_digest, clear_results, descends
+    from rai_assets.use_case.branch_states import audited_digest, descends
+    from rai_assets.use_case.branches import clear_results
 
     keys = declared.use_case.keys()
     repository = lake.repository(keys)
@@ -130,7 +131,7 @@ def _judge(
 ) -> None:
     """Ask for an observation and an audit of a head, if its data are not those that were audited."""
     from rai_assets.store.ledger import data_digest, standing
-    from rai_assets.use_case.branches import holds_data
+    from rai_assets.use_case.branch_states import holds_data
 
     digest = data_digest(repository, head)
     if digest == audited or not holds_data(repository, head):

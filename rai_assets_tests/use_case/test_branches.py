@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from rai_assets.progress import Progress
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
-from rai_assets.use_case.branches import states
+from rai_assets.use_case.branch_states import states
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import ingest_files
 from rai_assets.use_case.reading import repository_of

@@ -15,7 +15,7 @@ from rai_assets.home import prepare
 from rai_assets.progress import Progress
 from rai_assets.store.ledger import data_digest
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
-from rai_assets.use_case.branches import audited_digest
+from rai_assets.use_case.branch_states import audited_digest
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.publishing import ingest_files
