@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from rai_assets_tests.acceptance.conftest import RAI
 from rai_assets_tests.store.lakefs_server import free_port
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
-
-RAI = [sys.executable, "-c", "from rai_assets.cli import main; main()"]
+from rai_assets_tests.use_case.conftest import DECLARATION, put_loans
 
 
 def rai(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -30,10 +29,7 @@ def rai(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `loans` was run; a requirement in it fails."""
     folder = tmp_path_factory.mktemp("work")
-    place = folder / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "defs.yaml").write_text(DECLARATION.replace(", blocking: false", ""))
-    (place / "loans.csv").write_text(loan_rows())
+    put_loans(folder / "defs", DECLARATION.replace(", blocking: false", ""))
     done = rai(folder, "run", "loans")
     assert done.returncode == 1, done.stderr
     assert "R3  fail" in done.stdout

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rai_assets.cli import main
+from rai_assets_tests.use_case.conftest import call
 
 Rai = Callable[..., tuple[int, str, str]]
 KEYS = {"column", "chunk", "method", "definition", "statistic", "p_value", "threshold", "effect", "drifted"}
@@ -31,14 +31,7 @@ def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     visits(240, 2, older=6).to_csv(tmp_path / "now.csv", index=False)
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rai", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return partial(call, monkeypatch, capsys)
 
 
 def test_the_table_names_what_drifted_and_by_what(rai: Rai) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from rai_assets.cli import main
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import call, loan_rows, put_loans
 
 Rai = Callable[..., tuple[int, str, str]]
 
@@ -17,10 +16,7 @@ Rai = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
     """Run a command in a folder with the use case `loans`; exit code and what it printed to the two streams."""
-    place = tmp_path / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "defs.yaml").write_text(DECLARATION)
-    (place / "loans.csv").write_text(loan_rows())
+    put_loans(tmp_path / "defs")
     (tmp_path / "good.csv").write_text(loan_rows(50, seed=2))
     (tmp_path / "bad.csv").write_text(loan_rows(50) + "mon,-5,F,yes\n")
     monkeypatch.chdir(tmp_path)
@@ -28,14 +24,7 @@ def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
     monkeypatch.setenv("RAI_USER", "ada")
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rai", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+    return partial(call, monkeypatch, capsys)
 
 
 def test_files_are_published_refused_and_answered_for(rai: Rai) -> None:

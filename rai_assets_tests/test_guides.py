@@ -17,7 +17,7 @@ from rai_assets.cli import app
 from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.declaration import load
 from rai_assets.use_case.run import run
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import put_loans
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
@@ -153,10 +153,7 @@ def test_parts_of_declarations_load(page: Path) -> None:
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with an audited use case `loans` and a run branch of refused data."""
     folder = tmp_path_factory.mktemp("work")
-    place = folder / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "defs.yaml").write_text(DECLARATION)
-    (place / "loans.csv").write_text(loan_rows())
+    place = put_loans(folder / "defs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("RAI_HOME", str(folder / ".rai"))

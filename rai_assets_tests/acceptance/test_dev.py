@@ -19,7 +19,7 @@ from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets_tests.acceptance.asking import Ask, asking, ended, launched, wait_for
 from rai_assets_tests.acceptance.conftest import RAI, Rai, environment, wait_until_alone
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows, put_loans
 
 ASSETS = '{ assetNodes { assetKey { path } latestMaterializationByPartition(partitions: ["main"]) { runId } } }'
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["loans", "dataset"]}) {
@@ -29,10 +29,7 @@ PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["loans", "dataset"]}) {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A user's folder with an audited use case."""
-    place = tmp_path / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "defs.yaml").write_text(DECLARATION)
-    (place / "loans.csv").write_text(loan_rows())
+    put_loans(tmp_path / "defs")
     return tmp_path
 
 

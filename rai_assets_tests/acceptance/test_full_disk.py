@@ -11,15 +11,12 @@ from pathlib import Path
 import pytest
 
 from rai_assets_tests.acceptance.conftest import RAI, environment
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, put_loans
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "defs.yaml").write_text(DECLARATION)
-    (place / "loans.csv").write_text(loan_rows())
+    put_loans(tmp_path / "defs")
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from rai_assets.store.open import open_repository
 from rai_assets_tests.acceptance.asking import Ask, wait_for
 from rai_assets_tests.acceptance.conftest import Rai
 from rai_assets_tests.acceptance.test_dev import holds, served, worker_of
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows, put_loans
 
 CHECKS = """{ assetNodeOrError(assetKey: {path: ["loans", "batch"]}) { ... on AssetNode { assetChecksOrError {
   ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
@@ -25,11 +25,8 @@ RUNS = """{ runsOrError(filter: {pipelineName: "loans_production"}) { ... on Run
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A user's folder with a use case in production."""
-    place = tmp_path / "defs" / "loans"
-    place.mkdir(parents=True)
-    (place / "inbox").mkdir()
-    (place / "defs.yaml").write_text(DECLARATION + "  production: {inbox: {path: inbox, complete: rename}}\n")
-    (place / "loans.csv").write_text(loan_rows())
+    declaration = DECLARATION + "  production: {inbox: {path: inbox, complete: rename}}\n"
+    (put_loans(tmp_path / "defs", declaration) / "inbox").mkdir()
     return tmp_path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ import pytest
 from rai_assets.home import demo_definition
 from rai_assets.store.open import open_repository
 from rai_assets_tests.acceptance.asking import asking, ended, launched, wait_for
+from rai_assets_tests.acceptance.conftest import RAI
 from rai_assets_tests.deploy.stack import Stack, made_environment, postgres_program
 from rai_assets_tests.store.lakefs_server import executable
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import put_loans
 
 RESULTS = {"splits", "model", "predictions", "evaluation", "explanations", "fairness_audit", "scorecard"}
 
@@ -34,9 +34,7 @@ def stack() -> Iterator[Stack]:
         folder = Path(place)
         folder.chmod(0o755)
         shutil.copytree(demo_definition().parent, folder / "mine" / "lending")
-        (folder / "mine" / "loans").mkdir()
-        (folder / "mine" / "loans" / "defs.yaml").write_text(DECLARATION)
-        (folder / "mine" / "loans" / "loans.csv").write_text(loan_rows())
+        put_loans(folder / "mine")
         environment = {**made_environment(folder), "RAI_DEFS": str(folder / "mine")}
         stack = Stack(folder, environment, objects_in_folder=shutil.which("versitygw") is None)
         try:
@@ -91,9 +89,8 @@ def test_the_services_audit_and_keep_everything(stack: Stack, monkeypatch: pytes
 
 def command(stack: Stack, *words: str) -> str:
     """What `rai` says in the container of the code."""
-    program = [sys.executable, "-c", "from rai_assets.cli import main; main()", *words]
     done = subprocess.run(
-        program, env=stack.surroundings("code"), cwd=stack.path("/rai"), capture_output=True, text=True
+        [*RAI, *words], env=stack.surroundings("code"), cwd=stack.path("/rai"), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -223,21 +223,8 @@ def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(draw
 def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], seed: int) -> None:
     rows, groups = drawn
     order = np.random.default_rng(seed).permutation(rows.n)
-
-    def shuffled(values: np.ndarray | None) -> np.ndarray | None:
-        return None if values is None else values[order]
-
-    again = Rows(
-        rows.task,
-        rows.classes,
-        shuffled(rows.target),
-        shuffled(rows.decision),
-        shuffled(rows.score),
-        rows.probability,
-        shuffled(rows.weight),
-    )
-    mixed = Grouping(groups.columns, groups.codes[order], groups.groups)
-    for one, other in zip(of_groups(rows, groups), of_groups(again, mixed), strict=True):
+    again = of_groups(rows.take(order), groups.take(order))
+    for one, other in zip(of_groups(rows, groups), again, strict=True):
         assert (one.definition, one.group, one.reason, one.n) == (other.definition, other.group, other.reason, other.n)
         assert close(one.value, other.value)
 
@@ -247,22 +234,9 @@ def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], see
 def test_a_group_measured_alone_shows_the_same(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
     chosen = groups.codes == groups.codes[0]
-
-    def part(values: np.ndarray | None) -> np.ndarray | None:
-        return None if values is None else values[chosen]
-
-    alone = Rows(
-        rows.task,
-        rows.classes,
-        part(rows.target),
-        part(rows.decision),
-        part(rows.score),
-        rows.probability,
-        part(rows.weight),
-    )
     label = groups.groups[groups.codes[0]]
     within = [number for number in of_groups(rows, groups) if number.group == label]
-    for one, other in zip(within, measure(alone), strict=True):
+    for one, other in zip(within, measure(rows.take(chosen)), strict=True):
         assert one.definition == other.definition
         assert close(one.value, other.value)
         assert close(one.high, other.high)

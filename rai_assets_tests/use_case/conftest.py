@@ -47,13 +47,29 @@ def loan_rows(n: int = 400, seed: int = 0) -> str:
     return "\n".join(lines) + "\n"
 
 
+def put_loans(definitions: Path, declaration: str = DECLARATION) -> Path:
+    """Write the use case `loans` and its data into a folder of declarations; returns the use case's own."""
+    place = definitions / "loans"
+    place.mkdir(parents=True)
+    (place / "defs.yaml").write_text(declaration)
+    (place / "loans.csv").write_text(loan_rows())
+    return place
+
+
+def call(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    """Call `rai` in this process; exit code and what it printed to the two streams."""
+    capsys.readouterr()
+    patch.setattr(sys, "argv", ["rai", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder with one use case in `defs/`; state goes to `.rai` beside it."""
-    folder = tmp_path / "defs" / "loans"
-    folder.mkdir(parents=True)
-    (folder / "defs.yaml").write_text(DECLARATION)
-    (folder / "loans.csv").write_text(loan_rows())
+    put_loans(tmp_path / "defs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
     monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
@@ -72,13 +88,9 @@ def loans(workplace: Path) -> Declared:
 def rai(loans: Declared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
     """Calls `rai` in this process; returns what it said, if it ended with the expected code."""
 
-    def call(*words: str | Path, code: int = 0) -> str:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["rai", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert (ended.value.code or 0) == code, said.out + said.err
-        return said.err if code else said.out
+    def run(*words: str | Path, code: int = 0) -> str:
+        ended, out, err = call(monkeypatch, capsys, *words)
+        assert ended == code, out + err
+        return err if code else out
 
-    return call
+    return run
