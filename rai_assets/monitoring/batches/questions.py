@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from rai_assets.analysis.explanation.compute import compute as explain
 from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.compute.kept import Kept
 from rai_assets.data.columns import Role
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
@@ -86,23 +87,29 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
     arrived = contract.target not in now.column_names or now.column(contract.target).null_count < now.num_rows
     shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]
     kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
-    before, now = reference.table(kept), now.select(kept)
+    timestamp = ordered if ordered in kept else None
+    before = _before(reference, tuple(kept), timestamp)
     features: Sequence[Any] = ()
     if reference.champion is not None:
         features = [item for item in reference.champion.version.features if item.name in shared]
-        scored = reference.scored(reference.split), scored_batch(stage, reference, batch.table())
-        before, now = (_with_answers(table, side) for table, side in zip((before, now), scored, strict=True))
+        now = _with_answers(now.select(kept), scored_batch(stage, reference, now))
+    else:
+        now = now.select(kept)
     asked = settings.model_copy(
         update={
-            "timestamp": ordered if ordered in kept else None,
+            "timestamp": timestamp,
             "importance": settings.importance or reference.importance,
         }
     )
-    alone = drift(before, now, asked, seed=seed)
-    if asked.timestamp is not None:
-        before = before.sort_by(asked.timestamp)
+    alone = drift(before.table, now, asked, seed=seed)
     together = multivariate_drift(
-        before, now, features, seed=seed, ordered=asked.timestamp is not None, level=asked.level / 2
+        before.ordered,
+        now,
+        features,
+        seed=seed,
+        ordered=timestamp is not None,
+        level=asked.level / 2,
+        kept=before.kept,
     )
     absent = [name for name in names if name not in shared]
     notes = [f"Not in the batch: {', '.join(absent)}."] if absent else []
@@ -125,7 +132,7 @@ def ask_attributions(
     table = batch_of(stage).table()
     scored = scored_batch(stage, reference, table)
     with ScoringSession(champion.version) as session:
-        background = reference.dataset.table(split="train")
+        background = reference.table(split="train")
         inputs = AuditInputs(
             scored.table,
             scored.rows,
@@ -234,6 +241,25 @@ def _lower(estimate: Number | None, known: ScoredRows) -> tuple[bool, str]:
 
 def _unknown(check: str, why: str) -> Answer:
     return Answer(Findings(notes=[f"Cannot tell: {why}."]), {check: (True, f"cannot tell: {why}")})
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The reference's rows with the columns that are compared, as they stand and by time, and what was made of them."""
+
+    table: pa.Table
+    ordered: pa.Table
+    kept: Kept = field(default_factory=Kept)
+
+
+def _before(reference: Reference, columns: tuple[str, ...], timestamp: str | None) -> _Before:
+    def made() -> _Before:
+        table = reference.table(columns)
+        if reference.champion is not None:
+            table = _with_answers(table, reference.scored(reference.split))
+        return _Before(table, table if timestamp is None else table.sort_by(timestamp))
+
+    return reference.kept.once(("compared", columns, timestamp), made)
 
 
 def _with_answers(table: pa.Table, scored: ScoredRows) -> pa.Table:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from rai_assets.compute.kept import Kept
 from rai_assets.data.contract import Contract
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.splits import NAMES
@@ -23,6 +23,8 @@ from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.stage import Stage
 
+_REFERENCES = Kept(2)  # {reference: what this process has made of it}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -32,16 +34,18 @@ class Reference:
         repository: Where they are stored.
         dataset: The data that the champion was audited on; those of `main` where decisions are logged.
         champion: The model that serves; None where decisions are logged.
+        kept: What was read of it and made of it in this process.
     """
 
     repository: VersionedRepository
     dataset: Dataset
     champion: Champion | None
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     @property
     def contract(self) -> Contract:
         """Roles of the columns."""
-        return self.dataset.contract
+        return self.kept.once("contract", lambda: self.dataset.contract)
 
     def contract_with(self, table: pa.Table) -> Contract:
         """The contract without the sensitive columns that a batch came without: their groups cannot be told."""
@@ -58,29 +62,35 @@ class Reference:
     def digest(self) -> str:
         """What identifies the reference: a promotion opens a new epoch."""
         model = None if self.champion is None else self.champion.version.digest
-        return digest_of({"data": self.dataset.version, "model": model, "split": self.split})
+        data = self.kept.once("version", lambda: self.dataset.version)
+        return digest_of({"data": data, "model": model, "split": self.split})
 
     def calibration_split(self, wanted: str | None) -> str:
         """The split that says what a score means: as wanted, else calibration where there is one."""
         if self.champion is None:
             return "all"
-        there = {NAMES[code] for code in np.unique(self.dataset.split_codes)}
+        there = self.kept.once("splits", lambda: {NAMES[code] for code in np.unique(self.dataset.split_codes)})
         return wanted or ("calibration" if "calibration" in there else "test")
 
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows that are compared with."""
-        return self.dataset.table(columns, split=self.split)
+    def table(self, columns: Sequence[str] | None = None, split: str | None = None) -> pa.Table:
+        """The rows that are compared with, or those of another split."""
+        split = split or self.split
+        table = self.kept.once(("table", split), lambda: self.dataset.table(split=split))
+        return table if columns is None else table.select(list(columns))
 
     def scored(self, split: str) -> ScoredRows:
         """Rows of one split with what the champion, or the log, says of them."""
-        table = self.dataset.table(split=split)
+        return self.kept.once(("scored", split), lambda: self._scored(split))
+
+    def _scored(self, split: str) -> ScoredRows:
+        table = self.table(split=split)
         if self.champion is None:
             return scored_rows(self.contract, table, split)
         with ScoringSession(self.champion.version) as session:
             scores = session.scores(table)
         return scored_rows(self.contract, table, split, scores, self.champion.version.threshold)
 
-    @cached_property
+    @property
     def importance(self) -> dict[str, float]:
         """Mean |effect on the score| of every feature in the champion's audit; empty where none was kept."""
         found = self.explanations()
@@ -94,6 +104,9 @@ class Reference:
 
     def explanations(self) -> results.Result | None:
         """The champion's explanations as they stood when it was promoted; None where there are none."""
+        return self.kept.once("explanations", self._explanations)
+
+    def _explanations(self) -> results.Result | None:
         if self.champion is None:
             return None
         kept = self.repository.get_commit(self.champion.commit).metadata.get("results_commit", "")
@@ -110,11 +123,14 @@ def reference_of(repository: VersionedRepository, use_case: str, *, has_model: b
         RaiError: There is no champion yet.
         NotFound: Decisions are logged, and `main` was not audited yet.
     """
-    if has_model:
-        champion = champion_of(repository, use_case)
-        return Reference(repository, Dataset(repository, champion.data_commit), champion)
-    audited = results.load(repository, results_branch(MAIN), "dataset").provenance.commit
-    return Reference(repository, Dataset(repository, audited), None)
+    champion = champion_of(repository, use_case) if has_model else None
+    if champion is None:
+        commit = results.load(repository, results_branch(MAIN), "dataset").provenance.commit
+    else:
+        commit = champion.data_commit
+    # What these name is the same for ever; what was made of it speaks of no repository.
+    kept = _REFERENCES.once((repository.repository, commit, champion and champion.commit), Kept)
+    return Reference(repository, Dataset(repository, commit), champion, kept)
 
 
 def reference_digest(stage: Stage, *, has_model: bool) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rai_assets.compute.kept import Kept
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.keys import CHAMPION
 from rai_assets.model.predictions import DECISION, SCORE, predict
@@ -20,6 +21,7 @@ from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
 
+_CHAMPIONS = Kept(2)
 _TOLERANCE = 1e-6  # of a score that was logged and the same one computed again
 
 
@@ -46,13 +48,17 @@ def champion_of(repository: VersionedRepository, use_case: str) -> Champion:
     """
     try:
         commit = repository.resolve(CHAMPION)
-        result = results.load(repository, commit, CHAMPION)
+        return _CHAMPIONS.once((repository.repository, commit), lambda: _champion(repository, commit))
     except NotFound as fault:
         raise RaiError(
             f"{use_case} has no champion yet that could score a batch",
             where=use_case,
             fix=f"`rai run {use_case}` promotes one when the gate of main holds; then materialize the batch again",
         ) from fault
+
+
+def _champion(repository: VersionedRepository, commit: str) -> Champion:
+    result = results.load(repository, commit, CHAMPION)
     return Champion(ModelVersion.from_files(result.files), commit, result.provenance.commit)
 
 

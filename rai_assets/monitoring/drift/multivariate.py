@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rai_assets.charts import horizontal_bars
+from rai_assets.compute.kept import Kept
 from rai_assets.errors import Undefined
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
@@ -67,7 +68,9 @@ class _Sides:
     current: pa.Table
     features: Sequence[Feature]
     ordered: bool
+    seed: int
     rng: np.random.Generator
+    kept: Kept
     places: dict[str, str] = field(default_factory=dict)
     confidence: float = 0.95
 
@@ -102,6 +105,7 @@ def multivariate_drift(
     level: float = 0.05,
     minimum_effect: float = 0.0,
     confidence: float = 0.95,
+    kept: Kept | None = None,
 ) -> MultivariateDrift:
     """Compare the joint distribution of some columns between a reference and a batch.
 
@@ -121,10 +125,12 @@ def multivariate_drift(
         minimum_effect: Least size of the effect of a drift. The effect is, of the classifier, AUC - 0.5; of the error,
             the distance of the means in deviations of the reference rows' errors.
         confidence: Level of the intervals.
+        kept: What was made of these very rows of the reference for other batches.
     """
     places, names = {"chunk": chunk} if chunk else {}, [item.name for item in features]
     reference, current = reference.select(names), current.select(names)
-    sides = _Sides(reference, current, features, ordered, np.random.default_rng(seed), places, confidence)
+    rng, kept = np.random.default_rng(seed), kept or Kept()
+    sides = _Sides(reference, current, features, ordered, seed, rng, kept, places, confidence)
     findings, why = Findings(), _cannot_tell(sides)
     if why:
         outcomes = [_without(name, why, sides) for name in (CLASSIFIER, RECONSTRUCTION)]
@@ -165,12 +171,8 @@ def _classified(sides: _Sides) -> _Outcome:
     told = tell_apart(sides.reference, sides.current, sides.features, sides.rng)
     auc, p_value = float(told.auc.value[0]), told.p_value
     if sides.ordered:
-        others = []
-        for block in sides.blocks:
-            rest = pa.concat_tables([sides.reference[: block.start], sides.reference[block.stop :]])
-            apart = tell_apart(rest, sides.reference[block], sides.features, sides.rng, importance=False)
-            others.append(float(apart.auc.value[0]))
-        p_value = block_p_value(auc, others, two_sided=False)
+        key = "blocks told apart", tuple(sides.features), sides.current.num_rows, sides.seed
+        p_value = block_p_value(auc, sides.kept.once(key, lambda: _blocks_told_apart(sides)), two_sided=False)
     ranked = sorted(told.importance.items(), key=lambda item: -item[1])
     item = definition("domain_classifier_importance")
     numbers = [
@@ -180,6 +182,16 @@ def _classified(sides: _Sides) -> _Outcome:
     drivers = ", ".join(feature for feature, value in ranked[:DRIVERS] if value > 0) if auc > 0.5 else ""
     null = sides.null or "rank sum of rows outside the fit"
     return _Outcome(CLASSIFIER, auc, p_value, auc - 0.5, [sides.number(told.auc), *numbers], null, drivers)
+
+
+def _blocks_told_apart(sides: _Sides) -> list[float]:
+    """The AUC of every block of the reference against the rest of it; no row of the batch has a part in it."""
+    rng, found = np.random.default_rng(sides.seed), []
+    for block in sides.blocks:
+        rest = pa.concat_tables([sides.reference[: block.start], sides.reference[block.stop :]])
+        apart = tell_apart(rest, sides.reference[block], sides.features, rng, importance=False)
+        found.append(float(apart.auc.value[0]))
+    return found
 
 
 def _reconstructed(sides: _Sides) -> _Outcome:
