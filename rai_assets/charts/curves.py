@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rai_assets.charts import theme
+from rai_assets.charts.reference import Reference, reference_note
 from rai_assets.charts.rows import Names, Row, number
 from rai_assets.charts.text import count, cut, decimal, interval
 
@@ -62,8 +63,8 @@ def lines(
     group_by = {"field": "group", "type": "nominal", "sort": None}
     dashes = {**group_by, "scale": {"range": [list(dash) for dash in theme.DASHES]}}
     colour: dict[str, Any] = {"color": group_by} if several else {"color": {"value": theme.BLUE}}
-    layers: list[dict[str, Any]] = [_diagonal(domain or (0.0, 1.0))] if diagonal else []
-    layers.append(
+    spec["layer"] = [
+        *([_diagonal(domain or (0.0, 1.0))] if diagonal else []),
         {
             "mark": {"type": "line", "strokeWidth": 2.2, "description": "one series"},
             "encoding": {
@@ -71,30 +72,10 @@ def lines(
                 **({"strokeDash": dashes} if several else {"detail": group_by}),
                 "order": {"field": "order", "type": "quantitative"},
             },
-        }
-    )
-    says = {"field": "says", "type": "nominal"}
-    if bounded:
-        layers.append(
-            {
-                "transform": [
-                    {"filter": {"field": "low", "valid": True}},
-                    {"filter": {"field": "high", "valid": True}},
-                ],
-                "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45, "description": "interval of one point"},
-                "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}, **colour,
-                             "description": says},
-            }
-        )  # fmt: skip
-    if points:
-        shape = {"shape": group_by} if several else {}
-        layers.append(
-            {
-                "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "description": "one point"},
-                "encoding": {**colour, **shape, "description": says},
-            }
-        )
-    spec["layer"] = layers
+        },
+        *([_intervals(colour)] if bounded else []),
+        *([_marks({**colour, "shape": group_by} if several else colour)] if points else []),
+    ]
     return spec
 
 
@@ -104,7 +85,7 @@ def histogram(
     title: str,
     x_title: str,
     y_title: str = "Rows",
-    reference: tuple[str, float] | None = None,
+    reference: Reference | None = None,
     note: str = "",
 ) -> dict[str, Any]:
     """Bars over adjoining bins.
@@ -124,7 +105,7 @@ def histogram(
             written = count(value) if isinstance(row["value"], int) else decimal(value)
             says = f"{decimal(low)} to {decimal(high)}: {written}"
             values.append({"low": low, "high": high, "value": row["value"], "says": says})
-    notes = [note, f"Dashed line: {reference[0]}, {decimal(reference[1])}" if reference else ""]
+    notes = [note, reference_note(reference)]
     spec = theme.frame(title, values, [("low", "From"), ("high", "To"), ("value", y_title)], notes=notes)
     ends = [end for bin_ in values for end in (bin_["low"], bin_["high"])] or [0.0, 1.0]
     x = {"field": "low", "type": "quantitative", "scale": {"domain": [min(ends), max(ends)], "nice": False},
@@ -180,6 +161,23 @@ def _values(series: Mapping[str, Sequence[Mapping[str, float]]]) -> list[dict[st
             says = f"{label}: {decimal(point['x'])}, {decimal(point['y'])}" + (f" ({bounds})" if bounds else "")
             values.append({"group": label, "order": order, **point, "says": says})
     return values
+
+
+def _intervals(colour: dict[str, Any]) -> dict[str, Any]:
+    """A line from low to high at every point that has both."""
+    return {
+        "transform": [{"filter": {"field": "low", "valid": True}}, {"filter": {"field": "high", "valid": True}}],
+        "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45, "description": "interval of one point"},
+        "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}, **colour,
+                     "description": {"field": "says", "type": "nominal"}},
+    }  # fmt: skip
+
+
+def _marks(look: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "description": "one point"},
+        "encoding": {**look, "description": {"field": "says", "type": "nominal"}},
+    }
 
 
 def _diagonal(domain: tuple[float, float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rai_assets.charts import theme
+from rai_assets.charts.reference import Reference, reference_line, reference_note
 from rai_assets.charts.rows import Names, Row, largest, number
 from rai_assets.charts.text import count, cut, decimal, interval
 
@@ -18,7 +19,7 @@ def interval_bars(
     *,
     title: str,
     x_title: str,
-    reference: tuple[str, float] | None = None,
+    reference: Reference | None = None,
     domain: tuple[float, float] | None = None,
     note: str = "",
     limit: int = 25,
@@ -38,15 +39,13 @@ def interval_bars(
     names = Names()
     shown, total = largest(rows, limit)
     values = [_row(row, names) for row in shown]
-    notes = [note, theme.left_out(len(values), total, "groups"), _legend_of_marks(values)]
-    if reference is not None:
-        notes.append(f"Dashed line: {reference[0]}, {decimal(reference[1])}")
+    notes = [note, theme.left_out(len(values), total, "groups"), _legend_of_marks(values), reference_note(reference)]
     spec = theme.frame(title, values, _table("Group", x_title), notes=notes)
     y = {"field": "label", "type": "nominal", "sort": None, "axis": theme.names_axis(row["label"] for row in values)}
     spec["width"] = theme.PLOT_WIDTH
     spec["height"] = _STEP * max(1, len(values))
     spec["encoding"] = {"y": y}
-    spec["layer"] = [*_reference(reference), *_marks(x_title, domain or _ends(values), {}), _figures()]
+    spec["layer"] = [*reference_line(reference, "x"), *_marks(x_title, domain or _ends(values), {}), _figures()]
     return spec
 
 
@@ -170,18 +169,3 @@ def _figures() -> dict[str, Any]:
                  "description": "value and number of rows of one group"},
         "encoding": {"text": {"field": "text", "type": "nominal"}, "description": {"field": "says", "type": "nominal"}},
     }  # fmt: skip
-
-
-def _reference(reference: tuple[str, float] | None) -> list[dict[str, Any]]:
-    if reference is None:
-        return []
-    name, value = reference
-    return [
-        {
-            "data": {"values": [{"value": number(value)}]},
-            "mark": {"type": "rule", "strokeDash": [4, 3], "color": theme.QUIET, "strokeWidth": 1.2,
-                     "description": cut(f"{name}: {decimal(value)}", 120)},
-            "encoding": {"x": {"field": "value", "type": "quantitative"}, "y": {"value": 0},
-                         "y2": {"value": "height"}},
-        }
-    ]  # fmt: skip

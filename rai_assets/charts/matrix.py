@@ -69,7 +69,13 @@ def heat_map(
         },
         "description": says,
     }  # fmt: skip
-    spec["layer"] = [
+    spec["layer"] = _layers(13 if width <= 6 else 11)
+    return spec
+
+
+def _layers(font_size: int) -> list[dict[str, Any]]:
+    """The coloured cells, and the values on them."""
+    return [
         {
             "mark": {"type": "rect", "stroke": "white", "strokeWidth": 2, "description": "one cell"},
             "encoding": {
@@ -80,14 +86,13 @@ def heat_map(
             },
         },
         {
-            "mark": {"type": "text", "fontSize": 13 if width <= 6 else 11, "description": "value of one cell"},
+            "mark": {"type": "text", "fontSize": font_size, "description": "value of one cell"},
             "encoding": {
                 "text": {"field": "text", "type": "nominal"},
                 "color": {"condition": {"test": {"field": "depth", "gt": _TURN}, "value": "white"}, "value": "black"},
             },
         },
     ]  # fmt: skip
-    return spec
 
 
 def _cell(row: Row, x: str, y: str) -> dict[str, Any]:

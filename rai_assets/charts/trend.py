@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rai_assets.charts import theme
+from rai_assets.charts.reference import Reference, reference_line, reference_note
 from rai_assets.charts.rows import Names, Row, number
 from rai_assets.charts.text import count, cut, decimal, interval
 
@@ -17,7 +18,7 @@ def trend(
     *,
     title: str,
     y_title: str,
-    reference: tuple[str, float] | None = None,
+    reference: Reference | None = None,
     note: str = "",
 ) -> dict[str, Any]:
     """One value per batch in the order of time, joined by a line; where a batch has none, the line breaks off.
@@ -50,7 +51,7 @@ def trend(
         theme.left_out(len(kept), len(series), "series"),
         theme.left_out(len(shown), len(batches), "batches"),
         "Square in red: an alarm" if any(row["alarm"] for row in values) else "",
-        f"Dashed line: {reference[0]}, {decimal(reference[1])}" if reference else "",
+        reference_note(reference),
     ]
     spec = theme.frame(title, values, _table(y_title, several=several), notes=notes)
     spec["width"], spec["height"] = 410, 180
@@ -64,7 +65,7 @@ def trend(
               "axis": theme.quantity_axis(y_title, tickCount=5)},
     }  # fmt: skip
     group = {"field": "group", "type": "nominal", "sort": None}
-    spec["layer"] = [*_reference(reference), *_marks({"color": group} if several else {})]
+    spec["layer"] = [*reference_line(reference, "y"), *_marks({"color": group} if several else {})]
     return spec
 
 
@@ -95,21 +96,6 @@ def _marks(colour: dict[str, Any]) -> list[dict[str, Any]]:
                      "color": theme.ALARM, "description": "one batch with an alarm"},
             "encoding": says,
         },
-    ]  # fmt: skip
-
-
-def _reference(reference: tuple[str, float] | None) -> list[dict[str, Any]]:
-    if reference is None:
-        return []
-    name, value = reference
-    return [
-        {
-            "data": {"values": [{"value": number(value)}]},
-            "mark": {"type": "rule", "strokeDash": [4, 3], "color": theme.QUIET, "strokeWidth": 1.2,
-                     "description": cut(f"{name}: {decimal(value)}", 120)},
-            "encoding": {"x": {"value": 0}, "x2": {"value": "width"},
-                         "y": {"field": "value", "type": "quantitative"}},
-        }
     ]  # fmt: skip
 
 
