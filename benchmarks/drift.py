@@ -29,29 +29,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from _measure import SHARED_DATA, Taken, alone, line, measure
+from _adult import COLUMNS, TEXTS, population
+from _measure import Taken, alone, line, measure
 from pyarrow import parquet
 
 from rai_assets.monitoring.drift import DriftSettings, drift
 
-ADULT = SHARED_DATA / "adult"
-COLUMNS = [
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education_num",
-    "marital_status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital_gain",
-    "capital_loss",
-    "hours_per_week",
-    "native_country",
-]
-TEXTS = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country"]
 METHODS = ["ks", "wasserstein", "psi", "jensen_shannon", "chi_squared"]
 PLAIN = DriftSettings(methods=METHODS, rule="fixed", limits=dict.fromkeys(METHODS, 0.1))  # type: ignore[arg-type]
 CALIBRATED = DriftSettings(methods=METHODS)  # type: ignore[arg-type]
@@ -84,27 +67,9 @@ print(json.dumps(taken))
 """
 
 
-def population() -> pa.Table:
-    """Rows to draw from."""
-    if ADULT.is_dir():
-        import pandas as pd
-
-        frame = pd.read_csv(ADULT / "adult.data.gz", header=None, skipinitialspace=True, names=[*COLUMNS, "income"])
-        return pa.Table.from_pandas(frame[COLUMNS], preserve_index=False)
-    rng, n = np.random.default_rng(0), 32_561
-    levels = dict(zip(TEXTS, (9, 16, 7, 15, 6, 5, 2, 42), strict=True))
-    made: dict[str, Any] = {
-        name: np.array([f"{name} {k}" for k in range(levels[name])])[rng.integers(0, levels[name], n)]
-        if name in TEXTS
-        else rng.integers(0, 100, n)
-        for name in COLUMNS
-    }
-    return pa.table(made)
-
-
 def sample(rows: int, seed: int, *, shifted: bool) -> pa.Table:
     """Rows of the population, texts as dictionary codes; `fnlwgt` has about as many values as rows."""
-    people, rng = population(), np.random.default_rng(seed)
+    people, rng = population()[0].select(COLUMNS), np.random.default_rng(seed)
     drawn = rng.integers(0, people.num_rows, rows)
     if shifted:
         private = np.flatnonzero(np.asarray(people["workclass"]) == "Private")

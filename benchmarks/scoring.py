@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from _measure import SHARED_DATA, Taken, alone, line, measure
+from _adult import COLUMNS, NUMBERS, TEXTS, population
+from _measure import Taken, alone, line, measure
 from pyarrow import parquet
 
 from rai_assets.data.contract import Contract
@@ -36,25 +37,6 @@ from rai_assets.model.settings import ModelSettings
 from rai_assets.model.training import train
 from rai_assets.model.version import ModelVersion
 
-ADULT = SHARED_DATA / "adult"
-COLUMNS = [
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education_num",
-    "marital_status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital_gain",
-    "capital_loss",
-    "hours_per_week",
-    "native_country",
-]
-TEXTS = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country"]
-NUMBERS = [name for name in COLUMNS if name not in TEXTS]
 MODELS: dict[str, tuple[dict[str, Any], float]] = {  # parameters, goal from a file
     "logistic_regression": ({}, 10.0),
     "hist_gradient_boosting": ({}, 2.0),
@@ -62,26 +44,6 @@ MODELS: dict[str, tuple[dict[str, Any], float]] = {  # parameters, goal from a f
 }
 ONE_ROW_GOAL = 50.0
 ROWS, ASKED = 500_000, 100
-
-
-def population() -> tuple[pa.Table, str]:
-    """Rows with the column `income`, and where they are from."""
-    if ADULT.is_dir():
-        import pandas as pd
-
-        frame = pd.read_csv(ADULT / "adult.data.gz", header=None, skipinitialspace=True, names=[*COLUMNS, "income"])
-        return pa.Table.from_pandas(frame, preserve_index=False), "adult"
-    draw, n = np.random.default_rng(0), 32_561
-    levels = {"workclass": 9, "education": 16, "marital_status": 7, "occupation": 15, "relationship": 6}
-    levels |= {"race": 5, "sex": 2, "native_country": 42}
-    made: dict[str, Any] = {
-        name: np.array([f"{name} {k}" for k in range(levels[name])])[draw.integers(0, levels[name], n)]
-        if name in TEXTS
-        else draw.integers(0, 100, n)
-        for name in COLUMNS
-    }
-    merit = made["age"] + made["education_num"] + 20 * (made["sex"] == "sex 1") + draw.normal(0, 20, n)
-    return pa.table(made | {"income": np.where(merit > 120, ">50K", "<=50K")}), "made"
 
 
 def contract() -> Contract:
