@@ -129,35 +129,26 @@ def _audit_job(declared: Declared) -> Any:
 
 @cache  # one object: the graph defines it, and the sensor names it
 def _audit_job_of(keys: UseCaseKeys, things: tuple[str, ...]) -> Any:
-    return dg.define_asset_job(
-        keys.audit_job,
-        selection=dg.AssetSelection.assets(*(keys.asset(thing) for thing in things)),
-        description=f"Refreshes and audits one data branch of {keys.name}.",
-    )
+    return _job(keys, keys.audit_job, things, f"Refreshes and audits one data branch of {keys.name}.")
 
 
 def _promotion_job(keys: UseCaseKeys) -> Any:
-    return dg.define_asset_job(
-        keys.promotion_job,
-        selection=dg.AssetSelection.assets(keys.asset(CHAMPION)),
-        description=f"Moves the champion of {keys.name} when the gate of its main branch holds.",
-    )
+    does = f"Moves the champion of {keys.name} when the gate of its main branch holds."
+    return _job(keys, keys.promotion_job, [CHAMPION], does)
 
 
 def _production_job(keys: UseCaseKeys, things: Sequence[str]) -> Any:
-    return dg.define_asset_job(
-        keys.production_job,
-        selection=dg.AssetSelection.assets(*(keys.asset(thing) for thing in things)),
-        description=f"Audits and scores one batch of {keys.name}'s production.",
-    )
+    return _job(keys, keys.production_job, things, f"Audits and scores one batch of {keys.name}'s production.")
 
 
 def _monitoring_report_job(keys: UseCaseKeys) -> Any:
-    return dg.define_asset_job(
-        keys.monitoring_report_job,
-        selection=dg.AssetSelection.assets(keys.asset("monitoring_report")),
-        description=f"Makes the report on {keys.name}'s production over the year that ends with its newest batch.",
-    )
+    does = f"Makes the report on {keys.name}'s production over the year that ends with its newest batch."
+    return _job(keys, keys.monitoring_report_job, ["monitoring_report"], does)
+
+
+def _job(keys: UseCaseKeys, name: str, things: Sequence[str], does: str) -> Any:
+    made = dg.AssetSelection.assets(*(keys.asset(thing) for thing in things))
+    return dg.define_asset_job(name, selection=made, description=does)
 
 
 def broken_definitions(broken: Broken) -> dg.Definitions:
