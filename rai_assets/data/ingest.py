@@ -148,7 +148,20 @@ def publish_staged(
     metadata: Mapping[str, str],
     parts: str | None = None,
 ) -> Ingested:
-    """Publish rows that were read and checked on a data branch, if every rule of their contract holds."""
+    """Publish rows that were read and checked on a data branch, if every rule of their contract holds.
+
+    Args:
+        staged: The rows, and what the rules said of them.
+        repository: The use case's repository.
+        branch: The data branch.
+        start: The commit that the run branch starts at.
+        run_id: Names the branch `run-<run_id>`.
+        metadata: Kept with every commit.
+        parts: The branch on which files that the rows name were gathered, if they name any.
+
+    Returns:
+        Where the data are; not accepted where a rule does not hold.
+    """
     words = {**metadata, DESTINATION: branch, **staged.words}
     published = publish(
         repository,

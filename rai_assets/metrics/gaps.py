@@ -155,7 +155,16 @@ class Comparison:
         group: Mapping[str, str] | None = None,
         reference: Mapping[str, str] | None = None,
     ) -> Number:
-        """A gap as a published number: n sums the denominators, small if any of them is."""
+        """A gap as a published number: n sums the denominators, small if any of them is.
+
+        Args:
+            name: Name of its definition.
+            gap: Value and interval.
+            parts: The estimates of the groups that it compares; several for an average of gaps.
+            out: Groups that were left out, and why.
+            group: The group that is compared with the reference; None for a gap over all groups.
+            reference: The group that it is compared with, if it is one.
+        """
         bounded = math.isfinite(gap.low) and math.isfinite(gap.high)
         unbounded = missing_bounds(gap.low, gap.high, [] if bounded else self._causes(parts))
         return measured(

@@ -107,6 +107,14 @@ def measured(
 ) -> Number:
     """A number from computed floats: NaN and infinity become None, and `level` is kept only beside a bound.
 
+    Args:
+        definition: Id of the formula.
+        value: The value.
+        low: Lower end of its interval.
+        high: Upper end.
+        level: Of the interval, e.g. 0.95.
+        others: Further fields of `Number`.
+
     Raises:
         ValueError: The value is not finite and no `reason` is given.
     """

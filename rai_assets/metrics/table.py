@@ -149,6 +149,13 @@ def gap_numbers(
 ) -> list[Number]:
     """The gaps between the groups of a measurement.
 
+    Args:
+        measurement: What was measured of every group; without groups there are no gaps.
+        reference: The group that others are also compared with.
+        level: Of the intervals, e.g. 0.95.
+        minimum_size: Rows below which a group enters no gap.
+        split: Which rows they are.
+
     Raises:
         UsageError: `reference` is not one of the groups.
     """

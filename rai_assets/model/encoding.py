@@ -49,7 +49,14 @@ class Feature:
 
 @dataclass(frozen=True)
 class NumberEncoding:
-    """One column: `(value - offset) * factor`, a missing value replaced by `fill` (None: it stays NaN)."""
+    """One column of numbers: `(value - offset) * factor`.
+
+    Attributes:
+        feature: The source column.
+        fill: What stands for a missing value; None: it stays NaN.
+        offset: What is subtracted, in the column's unit.
+        factor: What is multiplied, 1 over the column's unit.
+    """
 
     feature: str
     fill: float | None

@@ -30,7 +30,13 @@ _METADATA = "rai_assets"
 
 @dataclass(frozen=True)
 class Names:
-    """Names in the graph that no source column may take: they get underscores in front until they are free."""
+    """Names in the graph that no source column may take: they get underscores in front until they are free.
+
+    Attributes:
+        root: Prefix of everything between inputs and outputs.
+        scores: The output with probabilities, or with the predicted value.
+        label: The output with the predicted class.
+    """
 
     root: str
     scores: str

@@ -22,7 +22,21 @@ _NAME = 80
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart as an image, with a narrow form for phones, and its numbers as a table."""
+    """A chart as an image, with a narrow form for phones, and its numbers as a table.
+
+    Attributes:
+        title: Its title, which stands as text beside it.
+        notes: The sentences under the title.
+        alt: What a screen reader says.
+        image: The SVG as a data URI.
+        narrow: The same for about 360 pixels; None where there is no narrower form.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+        square: Whether it is about as high as wide.
+        headings: Of the table.
+        rows: Of the table, cells as text.
+        left_out: How many rows of the table are shown; empty for all.
+    """
 
     title: str
     notes: str
@@ -38,7 +52,11 @@ class Figure:
 
 
 def figure_of(spec: Mapping[str, Any], name: str) -> Figure:
-    """The chart drawn without its title, which becomes text beside it."""
+    """The chart drawn without its title, which becomes text beside it.
+
+    Raises:
+        InputRefused: The specification cannot be drawn.
+    """
     title, notes = _title(spec, name)
     bare = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
     slim = theme.narrow(bare)

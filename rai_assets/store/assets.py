@@ -108,7 +108,15 @@ def branch_partitions(keys: UseCaseKeys) -> dg.DynamicPartitionsDefinition:
 def common_attributes(
     keys: UseCaseKeys, stage: str, kinds: frozenset[str], description: str, per: Per = "branch"
 ) -> dict[str, Any]:
-    """What every partitioned asset of a use case is declared with."""
+    """What every partitioned asset of a use case is declared with.
+
+    Args:
+        keys: Names of the use case.
+        stage: `data`, `model`, `analysis`, `report` or `monitoring`: the tag `rai/stage`.
+        kinds: What it is made with, as Dagster shows it.
+        description: For people; Markdown.
+        per: What a partition is: a data branch or a batch.
+    """
     return {
         "partitions_def": partitions_of(keys, per),
         "group_name": keys.name,
@@ -198,7 +206,16 @@ def materialization(
     present: Mapping[str, Any],
     check_results: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
-    """The materialization of a stored result: its headline, where it stands, and the checks measured by it."""
+    """The materialization of a stored result: its headline, where it stands, and the checks measured by it.
+
+    Args:
+        stage: The step that made it, or took it over.
+        result: The result.
+        commit: The results commit that holds it.
+        reused: Whether it was made by an earlier run.
+        present: What Dagster's pages show of it first.
+        check_results: Outcome of the checks that it measures.
+    """
     read = result.provenance
     # `dataset` is made of the commit that it names.
     here = read.commit if stage.batch or result.asset == "dataset" else stage.data_commit

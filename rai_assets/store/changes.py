@@ -83,6 +83,13 @@ class ChangeSet:
     ) -> ChangeSet:
         """Write an object. A file or stream is read at the commit, in constant memory.
 
+        Args:
+            path: Where it stands.
+            source: Its content.
+            content_type: Its media type.
+            metadata: Texts that are kept with it.
+            if_absent: Refuse the commit if there is an object at this path.
+
         Raises:
             InvalidPath: `path` cannot name an object.
             InputRefused: `source` is no file, or the metadata are not texts.

@@ -64,6 +64,7 @@ def merge_data(
         MergeConflict: Both sides changed the same paths.
         NoChanges: The source has nothing that the destination has not.
         NotFound: There is no such branch.
+        RaiError: The destination moved at every attempt.
         UsageError: Source and destination are the same branch.
     """
     if source == destination:

@@ -25,7 +25,15 @@ _STAGING = re.compile(r"tx-([0-9a-f]{8,})-[0-9a-f]{32}")
 def collect(
     repository: LakeFSRepository, folder: Path, grace: timedelta, expire_runs: timedelta | None, dry_run: bool
 ) -> Collected:
-    """Delete staging branches older than `grace` and expired run branches, and set lakeFS's rule for the rest."""
+    """Delete staging branches older than `grace` and expired run branches, and set lakeFS's rule for the rest.
+
+    Args:
+        repository: Where.
+        folder: For files on their way; what dead writers left there goes, too.
+        grace: Nothing younger is removed; at least a day.
+        expire_runs: Age from which `run-` and `tx-` branches are deleted; none are when None.
+        dry_run: Only tell what would go.
+    """
     life = max(grace, _AT_LEAST)
     ask, api, models = repository.connection.ask, repository.connection.api, repository.connection.models
     found = repository.connection.pages(

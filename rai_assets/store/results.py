@@ -188,7 +188,15 @@ def addressed_numbers(repository: VersionedRepository, ref: str, asset: str) -> 
 def find(
     repository: VersionedRepository, branch: str, asset: str, input_digest: str, folder: str = ""
 ) -> Commit | None:
-    """The head of `branch` if it holds a result of `asset` made from the same inputs, else None."""
+    """The head of `branch` if it holds a result of `asset` made from the same inputs, else None.
+
+    Args:
+        repository: The use case's repository.
+        branch: The results branch, or another ref.
+        asset: Name of the asset.
+        input_digest: Digest over everything the result depends on.
+        folder: Where it stands.
+    """
     try:
         head = repository.get_commit(branch)
         stored = _head(repository, head.id, f"{folder}{asset}")

@@ -51,7 +51,16 @@ class Stage:
         progress: Progress,
         known: Mapping[str, Result] | None = None,
     ) -> Stage:
-        """A step on one batch of production; of its results those that are known need not be read."""
+        """A step on one batch of production.
+
+        Args:
+            keys: Names of the use case.
+            batch: Key of the batch.
+            repository: The use case's repository.
+            run_id: The run that the step is part of.
+            progress: Told how far it is.
+            known: Results of the batch that need not be read, by asset.
+        """
         return cls(keys, PRODUCTION, repository, run_id, progress, batch, _loaded=dict(known or {}))
 
     @property

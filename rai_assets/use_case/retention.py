@@ -61,7 +61,15 @@ def retain(
 def remove_runs(
     instance: Any, repository: VersionedRepository, keys: UseCaseKeys, before: datetime, dry_run: bool
 ) -> Iterator[str]:
-    """Delete Dagster's records of runs that ended before a time, with their events; says so."""
+    """Delete Dagster's records of runs that ended before a time, with their events; says so.
+
+    Args:
+        instance: Dagster's instance.
+        repository: The use case's repository; runs that its champion came of stay.
+        keys: Names of the use case.
+        before: The time.
+        dry_run: Only tell what would go.
+    """
     needed = _needed(instance, repository, keys)
     old = [run for run in _ended(instance, keys, before) if run not in needed]
     if not dry_run:

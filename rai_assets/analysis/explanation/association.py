@@ -34,7 +34,18 @@ _NO_INTERVAL = "no interval: too few rows for the number of categories"
 def associations(
     table: pa.Table, features: Sequence[str], sensitive: Sequence[str], *, split: str, level: float = 0.95
 ) -> list[Number]:
-    """The association of every feature with every sensitive column, on the rows where both are known."""
+    """The association of every feature with every sensitive column, on the rows where both are known.
+
+    Args:
+        table: The rows, with all named columns.
+        features: Columns that the model reads.
+        sensitive: Sensitive columns; a column is not compared with itself.
+        split: Which rows they are.
+        level: Of the intervals.
+
+    Returns:
+        A number in [0, 1] for each pair, or the reason why there is none.
+    """
     columns = {name: _Column(table.column(name)) for name in {*features, *sensitive}}
     numbers = []
     for feature in features:

@@ -34,7 +34,15 @@ def importance(ranked: Sequence[Number], associated: Mapping[str, Number], unit:
 
 
 def local(features: Sequence[str], values: Sequence[float], title: str, note: str, unit: str) -> dict[str, Any]:
-    """How the columns move the score of one row, largest effect first."""
+    """How the columns move the score of one row, largest effect first.
+
+    Args:
+        features: Columns that the model reads.
+        values: Their Shapley values, in the unit of the explained score.
+        title: Title of the chart.
+        note: Sentence under the title.
+        unit: Id of the unit.
+    """
     order = sorted(range(len(values)), key=lambda index: -abs(values[index]))
     rows = [{"label": features[index], "value": float(values[index])} for index in order]
     return horizontal_bars(

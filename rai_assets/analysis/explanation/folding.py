@@ -63,7 +63,16 @@ def fold(
     chance: NDArray[np.float64],
     players: NDArray[np.int64],
 ) -> kernels.Boxes:
-    """The boxes of all leaves that add something."""
+    """The boxes of all leaves that add something.
+
+    Args:
+        nodes: The trees with N nodes, and what is derived from them.
+        ensemble: The same trees with their leaf weights.
+        last_bin: (columns,), the highest bin of a column.
+        has_missing: (columns,), whether missing values occur at all.
+        chance: (N,), share of a parent's rows that go to a node; all 0 where no player is ever absent.
+        players: (columns,), the player of a column.
+    """
     paying = np.zeros(len(ensemble.column), dtype=bool)
     paying[np.repeat(np.arange(len(paying)), np.diff(ensemble.weight_start))[ensemble.weight != 0.0]] = True
     leaves = np.flatnonzero(paying & (ensemble.column < 0))

@@ -85,6 +85,7 @@ def is_exact(n, repeats):  # type: ignore[no-untyped-def]
 
 @compiled
 def count_points(n, repeats):  # type: ignore[no-untyped-def]
+    """Number of mixed points at which the model is asked for n differing players: each set, or those of the orders."""
     if n < 2:
         return 0
     return (1 << n) - 2 if is_exact(n, repeats) else 2 * (n - 1) * repeats

@@ -73,6 +73,7 @@ class Work(NamedTuple):
 
 @compiled
 def count_bits(mask):  # type: ignore[no-untyped-def]
+    """Number of ones of a mask."""
     rest, bits = np.uint64(mask), 0
     while rest != 0:
         rest &= rest - np.uint64(1)

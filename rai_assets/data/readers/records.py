@@ -76,8 +76,12 @@ def record_ends(data: bytes) -> NDArray[np.int64]:
 def blocks(chunks: Iterator[bytes], separator: str, comment: str | None, where: str, *, trim: bool) -> Iterator[Block]:
     """Blocks of whole records from chunks of text.
 
-    Comment lines become empty lines, so that lines keep their numbers. With `trim`, blanks between a separator and
-    a quote are dropped.
+    Args:
+        chunks: Bytes of the text, cut anywhere.
+        separator: What separates fields, one character.
+        comment: What a line that is skipped begins with; it becomes an empty line, so that lines keep their numbers.
+        where: The file, for errors.
+        trim: Whether blanks between a separator and a quote are dropped.
 
     Raises:
         InputRefused: Not UTF-8, an unclosed or a stray quote, a lone carriage return, or a record without end.
