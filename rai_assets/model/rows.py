@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,16 +74,7 @@ def scored_rows(
     weight = None
     if contract.weight is not None:
         weight, known["weight missing"] = weights_of(table, contract.weight)
-    keep = np.ones(table.num_rows, bool)
-    excluded = {}
-    for reason, present in known.items():
-        lost = int((keep & ~present).sum())
-        if lost:
-            excluded[reason] = lost
-        keep &= present
-    if not keep.any():
-        why = "; ".join(f"{reason} in {count}" for reason, count in excluded.items())
-        raise InputRefused(f"no row of {split!r} can be measured{f': {why}' if why else ''}")
+    keep, excluded = _measurable(known, table.num_rows, split)
 
     def kept(values: NDArray | None) -> NDArray | None:
         return None if values is None else values[keep]
@@ -98,6 +90,21 @@ def scored_rows(
         split=split,
     )
     return ScoredRows(rows, table if keep.all() else table.filter(pa.array(keep)), keep, excluded)
+
+
+def _measurable(known: Mapping[str, NDArray[np.bool_]], n: int, split: str) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Which rows have everything, and how many others there are, by the first reason that leaves them out."""
+    keep = np.ones(n, bool)
+    excluded = {}
+    for reason, present in known.items():
+        lost = int((keep & ~present).sum())
+        if lost:
+            excluded[reason] = lost
+        keep &= present
+    if not keep.any():
+        why = "; ".join(f"{reason} in {count}" for reason, count in excluded.items())
+        raise InputRefused(f"no row of {split!r} can be measured{f': {why}' if why else ''}")
+    return keep, excluded
 
 
 def values_of(contract: Contract, table: pa.Table, column: str) -> tuple[NDArray, NDArray[np.bool_]]:

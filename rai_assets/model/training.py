@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
+from rai_assets.metrics.rows import Task
 from rai_assets.model.core import Core
 from rai_assets.model.encoding import Encoding, Feature, Kind, Style
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
@@ -76,23 +77,10 @@ def train(
     notes += _unlisted(encoding)
     generated = generated_rows(rows, features, settings.seed)
     tell("fitting the estimator", 0, 3)
-    recipe = Recipe(
-        task=task,
-        estimator=settings.estimator,
-        factory=settings.factory,
-        folder=str(folder.absolute()),
-        parameters=settings.parameters,
-        seed=settings.seed,
-        classes=contract.classes,
-    )
+    recipe = _recipe(task, contract.classes, settings, folder)
     core = fit_and_export(recipe, encoding.matrix(rows), target, weight, (encoding.matrix(generated),), tell=tell)
-    file = assemble(
-        core.onnx,
-        encoding,
-        classes=contract.classes,
-        threshold=threshold,
-        target_scale=core.target_scale,
-    )
+    scale = core.target_scale
+    file = assemble(core.onnx, encoding, classes=contract.classes, threshold=threshold, target_scale=scale)
     tell("comparing the export with the estimator", 2, 3)
     answers = ask(file, encoding, contract.classes, (rows, generated), core.native)
     spread = float(target.std()) if task == "regression" else 1.0
@@ -137,6 +125,18 @@ def features_of(contract: Contract) -> tuple[Feature, ...]:
                 fix="give it dtype category or number, or another role",
             )
     return tuple(Feature(name, _KINDS[contract[name].dtype]) for name in contract.features)
+
+
+def _recipe(task: Task, classes: tuple[str, ...], settings: ModelSettings, folder: Path) -> Recipe:
+    return Recipe(
+        task=task,
+        estimator=settings.estimator,
+        factory=settings.factory,
+        folder=str(folder.absolute()),
+        parameters=settings.parameters,
+        seed=settings.seed,
+        classes=classes,
+    )
 
 
 def _style(settings: ModelSettings) -> Style:

@@ -74,27 +74,12 @@ def write_inferred(
     from rai_assets.data.media.guess import with_media
     from rai_assets.data.template import dataset_yaml
 
-    if not re.fullmatch(USE_CASE_PATTERN, name):
-        raise UsageError(
-            f"{name[:80]!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first"
-        )
-    if wishes.target is None and not wishes.logged:
-        raise UsageError(
-            "a model needs the column of the true outcome",
-            fix="add --target COLUMN, or name the column of logged decisions: --prediction COLUMN",
-        )
     folder = new_definitions_folder() / name
     path = folder / "defs.yaml"
-    if path.exists():
-        raise UsageError(f"{path} exists", fix="edit it, or choose another name")
+    _check(name, wishes, path)
+    progress = Progress(report)
     settings, guesses = infer(
-        data,
-        test,
-        base=folder,
-        wishes=wishes,
-        columns=columns,
-        separator=separator,
-        progress=Progress(report),
+        data, test, base=folder, wishes=wishes, columns=columns, separator=separator, progress=progress
     )
     if media is not None:
         settings, column, guess = with_media(settings, data, media, declared_path(media.absolute(), folder))
@@ -113,6 +98,21 @@ def write_inferred(
     )
     _write(path, text)
     return path, guesses
+
+
+def _check(name: str, wishes: Wishes, path: Path) -> None:
+    """Refuse what cannot be declared, before any file is read."""
+    if not re.fullmatch(USE_CASE_PATTERN, name):
+        raise UsageError(
+            f"{name[:80]!r} is no name of a use case", fix="3 to 41 characters: a-z, 0-9 and _, a letter first"
+        )
+    if wishes.target is None and not wishes.logged:
+        raise UsageError(
+            "a model needs the column of the true outcome",
+            fix="add --target COLUMN, or name the column of logged decisions: --prediction COLUMN",
+        )
+    if path.exists():
+        raise UsageError(f"{path} exists", fix="edit it, or choose another name")
 
 
 _EXAMPLE = """\

@@ -104,14 +104,15 @@ def generate(
     if "intersection" in planted:
         own_accounts = np.where((sex == 0) & (age == 2), np.floor(_RECORDED_SHARE * own_accounts), own_accounts)
 
+    touched = {
+        "label_bias": sex == 0,
+        "proxy": np.isin(area, [AREAS.index(name) for name in MARKED_DOWN_AREAS]),
+        "miscalibration": (origin == ORIGINS.index("C")) & (applied_on >= _SHIFT_DAY),
+    }
     log_odds = _MERIT_LOG_ODDS[band]
-    if "label_bias" in planted:
-        log_odds = log_odds + _EFFECT["label_bias"] * (sex == 0)
-    if "proxy" in planted:
-        log_odds = log_odds + _EFFECT["proxy"] * np.isin(area, [AREAS.index(name) for name in MARKED_DOWN_AREAS])
-    if "miscalibration" in planted:
-        shifted = (origin == ORIGINS.index("C")) & (applied_on >= _SHIFT_DAY)
-        log_odds = log_odds + _EFFECT["miscalibration"] * shifted
+    for fault, rows in touched.items():
+        if fault in planted:
+            log_odds = log_odds + _EFFECT[fault] * rows
     creditworthy = rng.random(n) < 1.0 / (1.0 + np.exp(-log_odds))
 
     columns = {
