@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import pytest
@@ -16,10 +17,10 @@ Rai = Callable[..., subprocess.CompletedProcess[str]]
 RAI = [sys.executable, "-c", "from rai_assets.cli import main; main()"]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The test's environment without any state of its own."""
+def environment(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The test's environment without any state of its own, with these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAI_", "DAGSTER_"))}
-    return {**kept, "RAI_HOME": str(folder / ".rai")}
+    return {**kept, **settings, "RAI_HOME": str(folder / ".rai")}
 
 
 def wait_until_alone(session: int) -> None:
@@ -41,11 +42,11 @@ def of_session(process: psutil.Process, session: int) -> bool:
 def rai(tmp_path: Path) -> Rai:
     """Calls `rai` in an empty folder."""
 
-    def call(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [*RAI, *map(str, words)]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=300
-        )
+    def call(
+        *words: str | Path, code: int = 0, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        command, variables = [*RAI, *map(str, words)], environment(tmp_path, settings)
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

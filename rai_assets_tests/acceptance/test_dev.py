@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import pytest
@@ -34,8 +35,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
-    """Dagster's GraphQL under `rai dev`, and its first process."""
+def served(
+    folder: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
+    """Dagster's GraphQL under `rai dev` with some settings, and its first process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,7 +46,7 @@ def served(folder: Path) -> Iterator[tuple[Ask, subprocess.Popen[bytes]]]:
     server = subprocess.Popen(
         [*RAI, "dev", "--port", str(port)],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, settings),
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -37,11 +37,11 @@ attributes:
 """
 
 
-def loan_rows(n: int = 400, seed: int = 0) -> str:
+def loan_rows(n: int = 400, seed: int = 0, mean: float = 50) -> str:
     draw = random.Random(seed)
     lines = ["weekday,income,sex,repaid"]
     for _ in range(n):
-        income = draw.gauss(50, 15)
+        income = draw.gauss(mean, 15)
         repaid = "yes" if income + draw.gauss(0, 8) > 48 else "no"
         lines.append(f"{draw.choice(['mon', 'tue', 'sat'])},{max(income, 0):.2f},{draw.choice('FM')},{repaid}")
     return "\n".join(lines) + "\n"

@@ -33,7 +33,7 @@ class Sink:
 
 
 @contextmanager
-def http_sink() -> Iterator[Sink]:
+def http_sink(port: int = 0) -> Iterator[Sink]:
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,7 +49,7 @@ def http_sink() -> Iterator[Sink]:
         def log_message(self, *_: Any) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("localhost", 0), Handler) as server:
+    with ThreadingHTTPServer(("localhost", port), Handler) as server:
         sink.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
