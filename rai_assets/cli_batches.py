@@ -44,7 +44,7 @@ def batches(
     for entry in found:
         revision = "" if entry.revision is None else f"  revision {entry.revision}"
         print(f"{entry.key}  {entry.state}{revision}")
-        for line in (entry.reason or "").splitlines() if entry.state == "quarantined" else ():
+        for line in (entry.reason or "").splitlines() if entry.state != "pending" else ():
             print(f"  {line}")
     if not found:
         print("No batches.")

@@ -45,13 +45,23 @@ def ingest(
 def publish(
     name: Name,
     reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with your name.", show_default=False)],
-    branch: Annotated[str, typer.Option(help="Data branch, or the run branch of refused data.")] = "main",
+    branch: Annotated[
+        str | None, typer.Option(help="Data branch, or the run branch of refused data.", show_default="main")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Instead: a batch in quarantine.", metavar="KEY")] = None,
 ) -> None:
     """Let audited data pass the gate in spite of their verdict. It is on your word: who, when and why are recorded."""
+    from rai_assets.use_case.batches import let_pass
     from rai_assets.use_case.declaration import find
-    from rai_assets.use_case.publishing import publish as let_pass
+    from rai_assets.use_case.publishing import publish as publish_data
 
-    print(let_pass(find(name), branch, reason))
+    if batch is None:
+        print(publish_data(find(name), branch or "main", reason))
+        return
+    if branch is not None:
+        raise UsageError("either --branch or --batch", fix=f"rai publish {name} --batch {batch} --reason ...")
+    print(let_pass(find(name), batch, reason))
+    print(f"With `rai dev` this is done within a minute; or now: rai backfill {name}")
 
 
 def say(line: str) -> None:

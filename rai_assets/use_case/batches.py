@@ -11,6 +11,7 @@ from rai_assets.home import home, prepare
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.monitoring.batches.accept import Accepted
 from rai_assets.monitoring.batches.acceptance import Acceptance, accept_contract
+from rai_assets.monitoring.batches.acceptance import let_pass as let_batch_pass
 from rai_assets.monitoring.batches.arrivals import Entry, State
 from rai_assets.monitoring.batches.audit import Production, batch_result
 from rai_assets.monitoring.batches.backfill import Backfilled, audit_together, in_range, take_everything
@@ -60,6 +61,14 @@ def accept(declared: Declared, reason: str, batch: str | None, effective: dateti
     production = production_of(declared)
     repository = open_repository(home(), production.keys.repository)
     return accept_contract(production, repository, by=person(), reason=reason, batch=batch, effective=effective)
+
+
+def let_pass(declared: Declared, batch: str, reason: str) -> str:
+    """Let a batch in quarantine pass on a person's word; returns what follows. Refusals as `acceptance.let_pass`."""
+    production = production_of(declared)
+    repository = open_repository(home(), production.keys.repository)
+    word = let_batch_pass(production, repository, batch, by=person(), reason=reason)
+    return f"{batch} is audited again, and published although {', '.join(word.of)} does not hold. {word.sentence}"
 
 
 def backfill(

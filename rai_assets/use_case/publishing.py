@@ -92,6 +92,7 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
         UsageError: There is no such branch or no reason, the data were not audited, or nothing stands in their way.
     """
     from rai_assets.data.ingest import DESTINATION, land
+    from rai_assets.monitoring.batches.accept import BATCH
 
     name, requirements = declared.use_case.name, declared.requirements
     if not reason.strip():
@@ -101,7 +102,9 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
     head = repository.get_commit(branch)
     destination = head.metadata.get(DESTINATION, "") if refused else branch
     if destination not in repository.branches():
-        raise UsageError(f"branch {branch!r} holds no data that were read for a data branch", where=name)
+        batch = head.metadata.get(BATCH) if refused else None
+        fix = f"rai publish {name} --batch {batch} --reason ..." if batch else ""
+        raise UsageError(f"branch {branch!r} holds no data that were read for a data branch", where=name, fix=fix)
     found, digest = standing(repository, head.id, requirements), data_digest(repository, head.id)
     words = {
         "by": person(),

@@ -19,7 +19,7 @@ from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.keys import CHAMPION, MAIN, PRODUCTION, batch_folder
-from rai_assets.monitoring.batches.arrivals import Taken
+from rai_assets.monitoring.batches.arrivals import Taken, sources_digest
 from rai_assets.monitoring.batches.batch import RECORD, TABLE, BatchRecord
 from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
 from rai_assets.monitoring.batches.findings import (
@@ -32,6 +32,7 @@ from rai_assets.monitoring.batches.findings import (
     unreadable,
     usual_size,
 )
+from rai_assets.monitoring.batches.overrides import Word, words_on
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import in_utc, slot_of
 from rai_assets.store import results
@@ -115,9 +116,10 @@ class Accepted:
 
     @property
     def reason(self) -> str | None:
-        """Why it is in quarantine."""
-        broken = [item.sentence for item in self.findings if item.blocking and not item.passed]
-        return None if self.published else "\n".join(broken)
+        """Why it is in quarantine, or published all the same."""
+        if self.published:
+            return None if self.record.override is None else Word.from_json(self.record.override).sentence
+        return "\n".join(item.sentence for item in self.findings if item.blocking and not item.passed)
 
 
 def accept(
@@ -152,7 +154,8 @@ def accept(
             return Accepted(present, True, start, PRODUCTION, changed=False)
         known = versions(repository, start)
         with repository.scratch() as folder:
-            prepared = prepare(asked, present, known, labels, folder, progress)
+            word = words_on(repository, start).get(asked.key)
+            prepared = prepare(asked, present, known, labels, folder, progress, word)
             try:
                 published = publish(
                     repository,
@@ -213,6 +216,7 @@ def prepare(
     labels: Sequence[str],
     folder: Path,
     progress: Progress,
+    word: Word | None = None,
 ) -> Prepared:
     """Read and audit a batch.
 
@@ -223,6 +227,7 @@ def prepare(
         labels: The classes found in the reference data.
         folder: One of the store's `scratch` folders.
         progress: Told (what, bytes done, bytes in all).
+        word: A person's word on the batch.
 
     Raises:
         RaiError: Files cannot be brought.
@@ -232,6 +237,9 @@ def prepare(
     further = [source for source in asked.sources if source.path not in _paths(present)]
     arrived = [datetime.fromtimestamp(source.modified, UTC) for source in further]
     findings.append(lateness(asked.key, asked.rule, arrived if present is not None else []))
+    word = word if word is not None and word.digest == sources_digest(asked.sources) else None
+    if word is not None:
+        findings = word.on(findings)
     span = None if staged is None else _span(staged, asked.rule)
     record = BatchRecord(
         key=asked.key,
@@ -244,6 +252,7 @@ def prepare(
         span=span,
         columns=None if staged is None else staged.contract.as_json(),
         findings=tuple(item.as_json() for item in findings),
+        override=None if word is None else word.as_json(),
     )
     return Prepared(record, None if staged is None else staged.table, None if known else contract)
 

@@ -1,23 +1,27 @@
-"""Accepting a changed schema: the next version of the contract, and the batches that waited for it."""
+"""What people accept of what waits in quarantine: a changed schema from now on, or one batch as it is."""
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rai_assets.errors import RaiError, UsageError
+from rai_assets.errors import RaiError, UsageError, near_names
 from rai_assets.keys import PRODUCTION
-from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.arrivals import Arrivals, Entry
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.change import Change, changed, changes
 from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, version_for, versions
+from rai_assets.monitoring.batches.findings import READABLE
+from rai_assets.monitoring.batches.overrides import Word
 from rai_assets.store.errors import StaleHead
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
 _SCHEMA = frozenset({"columns", "dtypes", "allowed_values", "readable", "missing", "ranges"})
+_NO_ROWS = frozenset({READABLE, "columns", "dtypes"})  # without these there are no rows that a model can score
 _ATTEMPTS = 20  # while batches are published
 
 
@@ -133,3 +137,79 @@ def _changes(
     with repository.scratch() as folder:
         settings = asked.settings(contract, folder / "files")
         return changes(settings, folder / "files", asked.optional)
+
+
+def let_pass(production: Production, repository: VersionedRepository, key: str, *, by: str, reason: str) -> Word:
+    """Record a person's word on a batch in quarantine, and have it audited again, which publishes it.
+
+    Args:
+        production: Of the use case.
+        repository: Its repository.
+        key: The batch.
+        by: Who lets it pass.
+        reason: Why.
+
+    Raises:
+        UsageError: There is no reason or no such batch, it is not in quarantine, or it has no rows that can be scored.
+        RaiError: The store or the ledger cannot be reached.
+    """
+    if not reason.strip():
+        raise UsageError("a person lets a batch pass for a reason", fix="--reason 'why, in a sentence'")
+    ensure_branch(repository, PRODUCTION)
+    with production.arrivals(repository) as arrivals:
+        entry = _in_quarantine(production, arrivals, key)
+        record = _record(production, repository, entry)
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        word = Word(key, record.digest, _rules(production, record), by, moment, reason.strip())
+        content = json.dumps(word.as_json(), ensure_ascii=False, indent=1).encode()
+        put = ChangeSet().put(word.path, content, "application/json")
+        noted = {f"override_{name}": getattr(word, name) for name in ("by", "reason", "time")}
+        message = f"{by} lets batch {key} pass: {word.reason}"
+        repository.commit(PRODUCTION, put, message, {"use_case": production.keys.name, "batch": key, **noted})
+        arrivals.ask_again([key], time.time())
+    return word
+
+
+def _in_quarantine(production: Production, arrivals: Arrivals, key: str) -> Entry:
+    name = production.keys.name
+    entry = arrivals.entry(key)
+    if entry is None:
+        there = [item.key for item in arrivals.entries("quarantined")]
+        fix = near_names(key, there, "in quarantine are") if there else "no batch is in quarantine"
+        raise UsageError(f"there is no batch {key[:80]!r}", where=name, fix=fix)
+    if entry.state == "accepted":
+        raise UsageError(f"nothing stands in the way of batch {key!r}: it is accepted", where=name)
+    if entry.state == "pending":
+        raise UsageError(
+            f"batch {key!r} has no verdict yet", where=name, fix=f"wait for its audit; or now: rai backfill {name}"
+        )
+    return entry
+
+
+def _record(production: Production, repository: VersionedRepository, entry: Entry) -> BatchRecord:
+    """What the audit of a batch in quarantine found."""
+    branch = entry.branch or ""
+    record = None
+    if branch in repository.branches(branch):
+        record = BatchRecord.read(repository, repository.resolve(branch), entry.key)
+    if record is None:
+        raise UsageError(
+            f"what was found of batch {entry.key!r} is kept no longer",
+            where=production.keys.name,
+            fix=f"have it audited again: rai backfill {production.keys.name}",
+        )
+    return record
+
+
+def _rules(production: Production, record: BatchRecord) -> tuple[str, ...]:
+    """The rules that refused a batch."""
+    broken = {item["rule"]: item["sentence"] for item in record.findings if item["blocking"] and not item["passed"]}
+    hindering = [rule for rule in broken if rule in _NO_ROWS]
+    if hindering:
+        raise UsageError(
+            f"batch {record.key!r} has no rows that can be scored:\n{broken[hindering[0]]}",
+            where=production.keys.name,
+            fix="mend its file and write it again; or, if this is how the data will be: "
+            f"rai contract accept {production.keys.name} --batch {record.key} --reason ...",
+        )
+    return tuple(broken)

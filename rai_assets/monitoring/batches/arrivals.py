@@ -89,7 +89,7 @@ class Entry:
         state: `pending`, `accepted` or `quarantined`.
         revision: Of its rows on `production`; None before the first.
         branch: The run branch with the refused rows.
-        reason: Why it is in quarantine.
+        reason: Why it is in quarantine, or by whose word it is not.
         since: When it came into this state, seconds since 1970.
         attempts: Runs that ended without a verdict since it was asked for.
     """

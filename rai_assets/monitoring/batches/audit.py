@@ -312,6 +312,7 @@ def batch_result(keys: UseCaseKeys, accepted: Accepted) -> tuple[Result, str]:
             "span": record.span,
             "sources": {source.path: source.sha256 for source in record.sources},
             "rules": list(record.findings),
+            "override": record.override,
         },
     )
     return result, digest_of({"asset": "batch", "revision": record.revision, "files": record.digest})

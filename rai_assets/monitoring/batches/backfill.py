@@ -16,6 +16,7 @@ from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.monitoring.batches.overrides import words_on
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
@@ -94,7 +95,7 @@ def _group(
     production: Production, repository: VersionedRepository, group: Sequence[Asked], labels: Sequence[str]
 ) -> list[Accepted | str]:
     start = repository.resolve(PRODUCTION)
-    known = versions(repository, start)
+    known, given = versions(repository, start), words_on(repository, start)
     found: list[Accepted | str] = []
     together: list[Prepared] = []
     alone: list[Asked] = []
@@ -108,7 +109,7 @@ def _group(
             place = folder / str(number)
             place.mkdir()
             try:
-                prepared = prepare(asked, present, known, labels, place, lambda *_: None)
+                prepared = prepare(asked, present, known, labels, place, lambda *_: None, given.get(asked.key))
             except RaiError as fault:
                 found.append(f"{asked.key}: {fault}")
                 continue

@@ -34,6 +34,7 @@ class BatchRecord:
         span: First and last instant of its rows, ISO, UTC; None where they have no times.
         columns: The contract of the stored table, as JSON; None where no file could be read.
         findings: Of every rule its name, whether it holds, whether it had to, and the outcome in words.
+        override: The word of the person who let it pass; None where none was needed.
     """
 
     key: str
@@ -46,6 +47,7 @@ class BatchRecord:
     span: tuple[str, str] | None
     columns: dict[str, Any] | None
     findings: tuple[dict[str, Any], ...] = field(default=())
+    override: dict[str, Any] | None = None
 
     @property
     def title(self) -> str:
