@@ -13,6 +13,7 @@ import dagster as dg
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.home import home
 from rai_assets.keys import UseCaseKeys
+from rai_assets.monitoring.alerts.settings import DRIFT_ASSETS
 from rai_assets.provenance import run_page
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
@@ -29,7 +30,6 @@ _AT_ONCE = 500  # runs of one look into Dagster's records
 # Dagster ends a tick after 60 seconds; the last try of sending may take 15 more than it is given.
 _LOOK_SECONDS = 15.0
 _SEND_SECONDS = 20.0
-_DRIFT = frozenset({"drift", "attribution_drift", "fairness_drift", "estimated_performance"})
 _BATCH = "batch"
 _FIRST, _SEEN = "first", "runs"  # bookmarks: the first look; the end of the last run that was seen
 
@@ -235,7 +235,7 @@ def _checks(ended: _Ended, outbox: Outbox) -> Iterator[Event]:
         if thing == _BATCH and severe:
             refused.setdefault(partition, []).extend([] if check.passed else [said])
             continue
-        kind: Kind = "drift" if thing in _DRIFT else "check_failed"
+        kind: Kind = "drift" if thing in DRIFT_ASSETS else "check_failed"
         title = f"{ended.use_case}: {check.check_name} of {thing} failed{_on(partition)}"
         severity: Severity = "error" if severe else "warning"
         event = ended.event(kind, thing, check.check_name, partition, title, said, severity)

@@ -13,7 +13,7 @@ from rai_assets.analysis.evaluation.settings import EvaluationSettings
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.analysis.fairness.settings import FairnessSettings
 from rai_assets.data.settings import DatasetSettings
-from rai_assets.errors import UsageError
+from rai_assets.errors import UsageError, near_names
 from rai_assets.keys import USE_CASE_PATTERN, UseCaseKeys
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
 
 _OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+# Last parts of asset keys, by what the declaration says; `test_graph.py` compares them with the graph.
+_OF_EVERY = ("dataset", "evaluation", "fairness_audit", "scorecard")
+_OF_A_MODEL = ("splits", "model", "predictions", "explanations", "champion")
+_OF_PRODUCTION = (
+    "batch",
+    "data_profile",
+    "drift",
+    "fairness_drift",
+    "estimated_performance",
+    "realized_performance",
+    "monitoring_report",
+)
+_OF_A_MODEL_IN_PRODUCTION = ("batch_predictions", "attribution_drift")
 
 
 class _Strict(BaseModel):
@@ -179,7 +194,25 @@ class UseCase(_Strict):
                 _check_sensitive(contract, ("requirements", index, "sensitive"), column)
             _check_groups(contract, ("requirements", index, "group"), requirement.group)
             self._check_coordinates(contract, ("requirements", index, "coordinates"), requirement.coordinates)
+        for index, rule in enumerate(self.alerts.rules):
+            if rule.asset is not None and rule.asset not in self.assets:
+                said = f"there is no asset {rule.asset!r}; {near_names(rule.asset, self.assets)}"
+                raise _refused(("alerts", "rules", index, "asset"), said)
+            for column in rule.sensitive:
+                _check_sensitive(contract, ("alerts", "rules", index, "sensitive"), column)
+            _check_groups(contract, ("alerts", "rules", index, "group"), rule.group)
         return self
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Last parts of the keys of its assets."""
+        model, production = self.model is not None, self.production is not None
+        return (
+            *_OF_EVERY,
+            *(_OF_A_MODEL if model else ()),
+            *(_OF_PRODUCTION if production else ()),
+            *(_OF_A_MODEL_IN_PRODUCTION if model and production else ()),
+        )
 
     def _check_production(self, contract: Contract) -> None:
         if self.production is None:

@@ -40,14 +40,18 @@ WATCHED = """\
 Told = tuple[str, str, str, str]
 
 
+def told_settings() -> dict[str, str]:
+    """The secret of the endpoint, and that it may be on this machine."""
+    return {"RAI_HOOK_SECRET": "whsec_" + base64.b64encode(KEY).decode(), "RAI_ALERT_HOSTS": "localhost"}
+
+
 @pytest.fixture(params=["embedded", "lakefs"])
 def settings(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, str]]:
     """What `rai` finds in its environment: the secret of the endpoint, its host, and the store."""
-    told = {"RAI_HOOK_SECRET": "whsec_" + base64.b64encode(KEY).decode(), "RAI_ALERT_HOSTS": "localhost"}
     if request.param == "embedded":
-        yield told
+        yield told_settings()
         return
     if executable() is None:
         pytest.skip(NO_SERVER)
@@ -60,7 +64,7 @@ def settings(
     for name, value in store.items():
         monkeypatch.setenv(name, value)  # for what the test itself reads
     try:
-        yield {**told, **store}
+        yield {**told_settings(), **store}
     finally:
         server.stop()
 

@@ -45,6 +45,21 @@ def test_the_graph_of_logged_decisions_has_no_model(workplace: Path, snapshot: S
     assert described(build(declared)) == snapshot
 
 
+@pytest.mark.parametrize("production", ["", "  production: {inbox: {path: inbox}}\n"])
+@pytest.mark.parametrize("model", [True, False])
+def test_the_declaration_knows_the_names_of_the_assets(workplace: Path, production: str, model: bool) -> None:
+    path = workplace / "defs" / "loans" / "defs.yaml"
+    text = path.read_text()
+    if not model:
+        text = text.replace("income: {role: feature", "income: {role: score, threshold: 50")
+        text = text.replace("  model: {estimator: logistic_regression}\n", "")
+    path.write_text(text + production)
+    declared = load(path)
+    assert declared is not None
+    made = build(declared).resolve_asset_graph().get_all_asset_keys()
+    assert {key.path[-1] for key in made} == set(declared.use_case.assets)
+
+
 def test_sensitive_columns_never_reach_the_dagster_names(loans: Declared) -> None:
     names = " ".join(str(key) for key in build(loans).resolve_asset_graph().get_all_asset_keys())
     assert "sex" not in names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -61,26 +61,29 @@ def deliver(outbox: Outbox, settings: Mapping[str, AlertSettings], *, seconds: f
         known = settings.get(sending.use_case)
         channel = known.channels.get(sending.channel) if known is not None else None
         try:
-            send(channel, sending.body, f"channel {sending.channel} of {sending.use_case}")
+            send(channel, sending.body, f"channel {sending.channel} of {sending.use_case}", sending.rest)
         except RaiError as fault:
             faults.append(f"{sending.use_case}, {sending.channel}: {fault.what}")
-            outbox.failed(sending, time.time(), str(fault))
+            rest = fault.rest if isinstance(fault, mail.PartlyTaken) else ()
+            outbox.failed(sending, time.time(), str(fault), rest)
         else:
             sent += 1
             outbox.sent(sending)
     return sent, faults
 
 
-def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
+def send(channel: Channel | None, body: Mapping[str, Any], where: str, rest: Sequence[str] = ()) -> None:
     """Send one event through one channel; takes a quarter of a minute at most, whatever the other side does.
 
     Args:
         channel: Its declaration; None if it is not declared any more.
         body: The event as JSON value.
         where: The channel, for the errors.
+        rest: Only these of its addresses, as the others have it; all when empty.
 
     Raises:
         UsageError: The channel is not set up.
+        PartlyTaken: Some of its addresses were refused.
         RaiError: It did not take the event.
     """
     former = _tries.get(where)
@@ -90,7 +93,7 @@ def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
 
     def attempt() -> None:
         try:
-            _send(channel, body, where)
+            _send(channel, body, where, rest)
         except RaiError as fault:
             ended.put(fault)
         except Exception as fault:  # of a library; its words may hold a token
@@ -110,11 +113,13 @@ def send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
         raise fault
 
 
-def _send(channel: Channel | None, body: Mapping[str, Any], where: str) -> None:
+def _send(channel: Channel | None, body: Mapping[str, Any], where: str, rest: Sequence[str]) -> None:
     if channel is None:
         raise UsageError("the channel is not declared any more", where=where, fix="declare it again, or let it expire")
     if isinstance(channel, MailSettings):
-        mail.send(body, channel.to, where)
+        to = [address for address in channel.to if not rest or address in rest]
+        if to:  # else those that are left are not declared any more
+            mail.send(body, to, where)
     elif isinstance(channel, ServiceSettings):
         services.send(body, _variable(channel.url_env, where), where)
     else:

@@ -18,6 +18,20 @@ _SECONDS = 10.0
 _FORM = f"set {SERVER}=smtps://USER:PASSWORD@HOST:465 (or smtp://… with STARTTLS) and {SENDER}=alerts@example.org"
 
 
+class PartlyTaken(RaiError):
+    """The mail server took an event for some of its receivers.
+
+    Args:
+        rest: Addresses that it refused.
+        where: The channel.
+    """
+
+    def __init__(self, rest: Sequence[str], *, where: str) -> None:
+        self.rest = tuple(rest)
+        fix = "correct or remove the address; it alone is tried again"
+        super().__init__(f"the mail server refused {', '.join(rest)}, and took it for the others", where=where, fix=fix)
+
+
 def message(body: Mapping[str, Any], sender: str, to: Sequence[str]) -> EmailMessage:
     """The e-mail that tells of an event; its id is that of the event, so that a mail system can drop a second copy.
 
@@ -56,7 +70,8 @@ def send(body: Mapping[str, Any], to: Sequence[str], where: str) -> None:
 
     Raises:
         UsageError: The server or the sender is not set.
-        RaiError: The server is away, or it refuses.
+        PartlyTaken: It refuses some of the addresses.
+        RaiError: The server is away, or it refuses all.
     """
     sender = os.environ.get(SENDER, "")
     try:
@@ -82,11 +97,13 @@ def send(body: Mapping[str, Any], to: Sequence[str], where: str) -> None:
                         fix="use smtps://, or a server with STARTTLS; one without a password may go without",
                     )
                 server.login(unquote(parts.username), unquote(parts.password or ""))
-            server.send_message(mail)
+            refused = server.send_message(mail)
     except (smtplib.SMTPException, OSError) as fault:
         raise RaiError(
             f"the mail server did not take it: {type(fault).__name__}", where=where, fix=f"look at its log; {_FORM}"
         ) from fault
+    if refused:
+        raise PartlyTaken([address for address in to if address in refused], where=where)
 
 
 def _connect(scheme: str, host: str, port: int | None) -> smtplib.SMTP:

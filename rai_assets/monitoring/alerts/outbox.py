@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ _TABLES = (
          id text primary key, use_case text not null, at real not null, body text not null)""",
     """create table if not exists sending (
          event text not null references event (id), channel text not null, state text not null, due real not null,
-         tries integer not null default 0, fault text not null default '', primary key (event, channel))""",
+         tries integer not null default 0, fault text not null default '', rest text not null default '[]',
+         primary key (event, channel))""",
     "create index if not exists sending_due on sending (state, due)",
     "create table if not exists standing (thing text primary key, since real not null)",
     "create table if not exists mark (name text primary key, value text not null)",
@@ -43,6 +44,7 @@ class Sending:
         due: When it is tried next, in seconds since 1970.
         tries: How often it was tried.
         fault: Why the last try failed; empty if none did.
+        rest: The channel's receivers that have not taken it, where others have; empty: all.
         body: The event as JSON value.
     """
 
@@ -52,6 +54,7 @@ class Sending:
     due: float
     tries: int
     fault: str
+    rest: tuple[str, ...]
     body: Mapping[str, Any]
 
     @property
@@ -75,6 +78,9 @@ class Outbox:
         with self._open() as database:
             for statement in _TABLES:
                 database.execute(statement)
+            # An outbox of an older version.
+            if "rest" not in {row[1] for row in database.execute("pragma table_info(sending)")}:
+                database.execute("alter table sending add column rest text not null default '[]'")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -158,8 +164,11 @@ class Outbox:
                 (sending.event, sending.channel),
             )
 
-    def failed(self, sending: Sending, now: float, fault: str) -> None:
-        """A channel has not taken it: try again later, for a week from the event on, and nothing else of it before."""
+    def failed(self, sending: Sending, now: float, fault: str, rest: Sequence[str] = ()) -> None:
+        """A channel has not taken it: try again later, for a week from the event on.
+
+        Nothing else of the channel is tried before, unless it took it for all receivers but the `rest`.
+        """
         wait = min(FIRST_WAIT * 2**sending.tries, LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311 spreads tries
         with self._open() as database:
             (at,) = database.execute("select at from event where id = ?", (sending.event,)).fetchone()
@@ -168,9 +177,12 @@ class Outbox:
             else:
                 state, due = "waiting", now + wait
             database.execute(
-                "update sending set state = ?, due = ?, tries = tries + 1, fault = ? where event = ? and channel = ?",
-                (state, due, fault[:500], sending.event, sending.channel),
+                """update sending set state = ?, due = ?, tries = tries + 1, fault = ?, rest = ?
+                   where event = ? and channel = ?""",
+                (state, due, fault[:500], json.dumps(rest or sending.rest), sending.event, sending.channel),
             )
+            if rest:
+                return
             database.execute(
                 """update sending set due = max(due, ?) where state = 'waiting' and channel = ?
                    and event in (select id from event where use_case = ?)""",
@@ -224,12 +236,13 @@ _FORGET = (
          and not exists (select 1 from sending where event = id and state = 'waiting'))""",
     "delete from event where at < ? and not exists (select 1 from sending where event = id)",
 )
-_SELECT = "select use_case, channel, state, due, tries, fault, body from sending join event on event.id = sending.event"
+_SELECT = """select use_case, channel, state, due, tries, fault, rest, body
+             from sending join event on event.id = sending.event"""
 
 
 def _sending(row: tuple[Any, ...]) -> Sending:
-    use_case, channel, state, due, tries, fault, body = row
-    return Sending(use_case, channel, state, due, tries, fault, json.loads(body))
+    use_case, channel, state, due, tries, fault, rest, body = row
+    return Sending(use_case, channel, state, due, tries, fault, tuple(json.loads(rest)), json.loads(body))
 
 
 def open_outbox(home: Path) -> Outbox:

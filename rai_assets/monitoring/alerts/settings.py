@@ -11,10 +11,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rai_assets.data.columns import Strict
 from rai_assets.data.times import Zone
+from rai_assets.errors import near_names
 from rai_assets.metrics.requirements import Requirement
 
 Kind = Literal["check_failed", "metric_crossed", "drift", "not_fresh", "run_failed", "quarantine"]
 Severity = Literal["warning", "error"]
+DRIFT_ASSETS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance")
 
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -129,6 +131,11 @@ class RuleSettings(Strict):
             raise ValueError("a definition, its place and its limit belong to `when: metric_crossed`")
         if self.asset is not None and self.when in ("run_failed", "quarantine"):
             raise ValueError(f"`when: {self.when}` is of no one asset; leave out `asset`")
+        drift = self.asset in DRIFT_ASSETS
+        if self.when == "drift" and self.asset is not None and not drift:
+            raise ValueError(f"{self.asset!r} is no asset of drift; {near_names(self.asset, DRIFT_ASSETS)}")
+        if self.when == "check_failed" and drift:
+            raise ValueError(f"the checks of {self.asset!r} are told as drift; write `when: drift`")
         if self.when == "drift" and self.severity == "error":
             raise ValueError("checks of drift only warn: with `severity: error` none would be told; leave it out")
         return self

@@ -23,6 +23,8 @@ class Sink:
     heads: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Addresses that the mail server does not take."""
 
     @property
     def url(self) -> str:
@@ -92,7 +94,8 @@ def mail_sink() -> Iterator[Sink]:
                     self.say("354 go on")
                     body = b"".join(iter(self.rfile.readline, b".\r\n"))
                     sink.bodies.append(body)
-                self.say("221 bye" if word == b"QUIT" else "250 ok")
+                unknown = any(line.lower().startswith(f"rcpt to:<{address}>".encode()) for address in sink.refused)
+                self.say("550 unknown" if unknown else "221 bye" if word == b"QUIT" else "250 ok")
                 if word == b"QUIT":
                     return
 

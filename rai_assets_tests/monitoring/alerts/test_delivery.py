@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import time
 from datetime import UTC, datetime
 from itertools import repeat
@@ -14,10 +15,12 @@ from rai_assets.monitoring.alerts.delivery import deliver, keep, send
 from rai_assets.monitoring.alerts.outbox import Outbox
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets_tests.monitoring.alerts.conftest import NOON, event, settings
-from rai_assets_tests.monitoring.alerts.sinks import Sink, raw_sink
+from rai_assets_tests.monitoring.alerts.sinks import Sink, mail_sink, raw_sink
 
 SECRET_NAME = "RAI_OPS_SECRET"
 RULE = {"when": "check_failed", "to": ["ops"]}
+TO_TEAM = {"when": "check_failed", "to": ["team"]}
+NOT_TAKEN = "lending, team: the mail server did not take it: SMTPRecipientsRefused"
 
 
 def hooked(sink: Sink, **more: object) -> AlertSettings:
@@ -111,3 +114,39 @@ def test_a_channel_without_its_variable_says_which(outbox: Outbox, sink: Sink, m
     _, faults = deliver(outbox, {"lending": hooked(sink)})
     assert faults == ["lending, ops: the environment variable RAI_OPS_SECRET is not set"]
     assert sink.bodies == []
+
+
+def test_receivers_that_were_refused_are_tried_again_and_no_others(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = AlertSettings.model_validate(
+        {"channels": {"team": {"type": "mail", "to": ["risk@example.org", "gone@example.org"]}}, "rules": [TO_TEAM]}
+    )
+    with mail_sink() as sink:
+        monkeypatch.setenv("RAI_SMTP_URL", f"smtp://localhost:{sink.port}")
+        monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+        sink.refused = {"gone@example.org"}
+        keep(outbox, both, [event(), event(subject="another")], NOON)
+        said = "lending, team: the mail server refused gone@example.org, and took it for the others"
+        assert deliver(outbox, {"lending": both}) == (0, [said] * 2)  # the first holds up no other
+        assert {item.rest for item in outbox.listing()} == {("gone@example.org",)}
+
+        outbox.again(time.time())
+        assert deliver(outbox, {"lending": both}) == (0, [NOT_TAKEN])  # nobody took it now: the other one waits
+        outbox.again(time.time())
+        sink.refused = set()
+        assert deliver(outbox, {"lending": both}) == (2, [])
+        to = [email.message_from_bytes(body)["To"] for body in sink.bodies]
+        assert to == ["risk@example.org, gone@example.org"] * 2 + ["gone@example.org"] * 2
+
+
+def test_a_refused_receiver_that_is_declared_no_more_is_waited_for_no_longer(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = settings(TO_TEAM)
+    keep(outbox, ours, [event()], NOON)
+    (sending,) = outbox.claim(NOON)
+    outbox.failed(sending, NOON, "refused", ["gone@example.org"])
+    outbox.again(NOON)
+    monkeypatch.setenv("RAI_SMTP_URL", "smtp://localhost:1")  # where nobody answers
+    assert deliver(outbox, {"lending": ours}) == (1, [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,12 @@ def test_an_outbox_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:
 def test_what_a_fast_clock_put_off_for_long_is_due_when_it_is_set_right(outbox: Outbox) -> None:
     outbox.put(event(), {"ops": NOON + 400 * 86_400})
     assert [item.channel for item in outbox.claim(NOON)] == ["ops"]
+
+
+def test_an_outbox_of_an_older_version_is_used_on(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    Outbox(path).put(event(), {"ops": NOON})
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("alter table sending drop column rest")
+    (sending,) = Outbox(path).claim(NOON)
+    assert (sending.event, sending.rest) == (event().id, ())
