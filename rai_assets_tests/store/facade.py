@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rai_assets.store.embedded import EmbeddedRepository
-from rai_assets_tests.store.facade_answers import ROUTES, STATUSES, Answer, Request, Shelf
+from rai_assets_tests.store.facade_answers import ROUTES, STATUSES
+from rai_assets_tests.store.facade_request import Answer, Request, Shelf
 from rai_assets_tests.store.lakefs_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 

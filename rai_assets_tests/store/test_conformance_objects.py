@@ -1,4 +1,4 @@
-"""Conformance, part 4: objects and garbage (cases 31-34)."""
+"""Conformance, part 5: objects and garbage (cases 31-34)."""
 
 from __future__ import annotations
 

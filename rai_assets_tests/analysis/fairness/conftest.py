@@ -9,8 +9,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
+from rai_assets.analysis.fairness.compute import compute
+from rai_assets.analysis.fairness.settings import FairnessSettings
 from rai_assets.data.contract import Column, Contract
 from rai_assets.data.settings import ColumnSettings
+from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Rows
 from rai_assets.model.inputs import AuditInputs
 
@@ -51,3 +55,31 @@ def adult(shared_data: Path) -> AuditInputs:
         hours={"dtype": "integer"},
         married={"dtype": "boolean"},
     )
+
+
+@pytest.fixture(scope="session")
+def found(adult: AuditInputs) -> Findings:
+    return compute(
+        adult, FairnessSettings(reference={"sex": "Male", "race": "White"}, stratifiers=["hours", "married"])
+    )
+
+
+@pytest.fixture(scope="session")
+def whole(adult: AuditInputs) -> Findings:
+    """With every cell shown, as Fairlearn shows them."""
+    return compute(adult, FairnessSettings(minimum_size=1))
+
+
+def pick(
+    found: Findings, name: str, group: dict | None = None, reference: dict | None = None, **coordinates: str
+) -> Number:
+    """The one number at a place."""
+    (number,) = [
+        number
+        for number in found.numbers
+        if number.definition == f"{name}@1"
+        and dict(number.group) == (group or {})
+        and (number.reference and dict(number.reference)) == reference
+        and dict(number.coordinates) == coordinates
+    ]
+    return number
