@@ -134,7 +134,11 @@ def _cut_point(cut: str | float, kind: pa.DataType, where: str) -> pa.Scalar:
             return pa.scalar(float(cut))
         time = datetime.fromisoformat(str(cut))
     except ValueError as error:
-        raise InputRefused(f"{shown(cut)} is no cut point for this column", where=where) from error
+        raise InputRefused(
+            f"{shown(cut)} is no cut point for this column",
+            where=where,
+            fix="write a time as 2026-01-31 or 2026-01-31T12:00:00, for a column of times; a number for one of numbers",
+        ) from error
     if (time.tzinfo is None) != (kind.tz is None):
         time = time.replace(tzinfo=UTC) if kind.tz else time.astimezone(UTC).replace(tzinfo=None)
     return pa.scalar(time, kind)

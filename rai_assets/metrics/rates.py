@@ -98,7 +98,10 @@ def rate_values(cells: Cells, name: str) -> tuple[Floats, Floats, Floats]:
         raise UsageError(f"there is no rate {name!r}", fix=f"one of {', '.join(RATES)}")
     if not readable(cells, name):
         missing = "decision" if cells.has_target else "target"
-        raise UsageError(f"the rate {name!r} needs a {missing}, and these rows have none")
+        raise UsageError(
+            f"the rate {name!r} needs a {missing}, and these rows have none",
+            fix=f"give the rows their {missing}s, or choose another rate",
+        )
     rate = RATES[name]
     numerator = cells.weights[:, list(rate.numerator)].sum(axis=1)
     denominator = cells.weights[:, list(rate.denominator)].sum(axis=1)

@@ -48,9 +48,14 @@ class Requirement:
     def __post_init__(self) -> None:
         definition(self.definition)
         if (self.at_most is None) == (self.at_least is None):
-            raise UsageError(f"requirement {self.id!r} needs either `at_most` or `at_least`, and one of them only")
+            raise UsageError(
+                f"requirement {self.id!r} needs either `at_most` or `at_least`, and one of them only",
+                fix="keep the one that is meant; a range is two requirements",
+            )
         if not math.isfinite(self.limit):
-            raise UsageError(f"the limit of requirement {self.id!r} is not a finite number")
+            raise UsageError(
+                f"the limit of requirement {self.id!r} is not a finite number", fix="write it as a number, e.g. 0.1"
+            )
 
     @property
     def limit(self) -> float:

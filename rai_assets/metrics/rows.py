@@ -47,7 +47,10 @@ class Rows:
             len(values) for values in (self.target, self.decision, self.score, self.weight) if values is not None
         }
         if len(lengths) > 1:
-            raise InputRefused(f"target, decision, score and weight differ in length: {sorted(lengths)}")
+            raise InputRefused(
+                f"target, decision, score and weight differ in length: {sorted(lengths)}",
+                fix="give each of them one value for every row, or leave it out",
+            )
         if self.task != "regression":
             codes = 2 if self.task == "binary" else len(self.classes)
             _check("target", self.target, 0, codes - 1)

@@ -23,7 +23,10 @@ def numbers_of(column: pa.Array, kind: pa.DataType = _FLOAT32) -> NDArray:
         UsageError: The column holds something else.
     """
     if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
-        raise UsageError(f"a number was expected and the column holds {column.type}")
+        raise UsageError(
+            f"a number was expected and the column holds {column.type}",
+            fix="convert it to a number, or declare the column as a category",
+        )
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.uint8())
     if pa.types.is_decimal(column.type):

@@ -98,7 +98,10 @@ def check_parameters(name: str, task: Task, parameters: Mapping[str, Any]) -> No
     known = set(inspect.signature(estimator_class(name, task)).parameters) - set(_RESERVED)
     for parameter in parameters:
         if parameter in _RESERVED:
-            raise DeclarationError(f"{name}: {parameter} cannot be set: {_RESERVED[parameter]}")
+            raise DeclarationError(
+                f"{name}: {parameter} cannot be set: {_RESERVED[parameter]}",
+                fix="remove it from `parameters`",
+            )
         if parameter not in known:
             near = difflib.get_close_matches(str(parameter), known, n=3)
             raise DeclarationError(
@@ -167,11 +170,15 @@ def build_from_factory(path: str, folder: Path, parameters: Mapping[str, Any], s
     try:
         inspect.signature(function).bind(**parameters)
     except TypeError as error:
-        raise DeclarationError(f"the factory {path!r} does not take these parameters: {error}") from error
+        raise DeclarationError(
+            f"the factory {path!r} does not take these parameters: {error}",
+            fix=f"declare under `parameters` what {function_name} takes",
+        ) from error
     estimator = function(**parameters)
     if not all(hasattr(estimator, method) for method in ("fit", "predict", "get_params", "set_params")):
         raise DeclarationError(
-            f"the factory {path!r} returned {type(estimator).__name__}, which is no scikit-learn estimator"
+            f"the factory {path!r} returned {type(estimator).__name__}, which is no scikit-learn estimator",
+            fix="return an unfitted one: an object with fit, predict, get_params and set_params",
         )
     open_seeds = {
         key: seed

@@ -113,4 +113,7 @@ def _run(folder: Path, seconds: float, tell: Tell) -> None:
     if code != 0:
         tail = errors.read_text("utf-8", "replace").strip().splitlines()[-1:]
         reason = tail[0] if tail else "no message; often the machine ran out of memory"
-        raise RaiError(f"the training process ended with code {code}: {reason}")
+        raise RaiError(
+            f"the training process ended with code {code}: {reason}",
+            fix="train a smaller model, on fewer rows, or on a machine with more memory",
+        )

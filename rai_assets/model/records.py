@@ -95,7 +95,11 @@ def _float(name: str, value: Any, fill: float) -> float:
     if value is None:
         return fill
     if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-        raise UsageError(f"a number was expected and the value is {value!r}", where=f"column {name!r}")
+        raise UsageError(
+            f"a number was expected and the value is {value!r}",
+            where=f"column {name!r}",
+            fix="give a number without quotes, or None where it is missing",
+        )
     try:
         with np.errstate(over="ignore"):
             whole = type(value) is int and -(2**63) <= value < 2**63

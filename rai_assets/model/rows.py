@@ -103,7 +103,10 @@ def _measurable(known: Mapping[str, NDArray[np.bool_]], n: int, split: str) -> t
         keep &= present
     if not keep.any():
         why = "; ".join(f"{reason} in {count}" for reason, count in excluded.items())
-        raise InputRefused(f"no row of {split!r} can be measured{f': {why}' if why else ''}")
+        raise InputRefused(
+            f"no row of {split!r} can be measured{f': {why}' if why else ''}",
+            fix="check the columns of the target, the logged decisions and the weights, and the split",
+        )
     return keep, excluded
 
 

@@ -197,7 +197,9 @@ class ScoringSession:
 
     def _own_core(self) -> Core:
         if self._core is None:
-            raise InputRefused("a supplied model has no numeric core that could be scored by itself")
+            raise InputRefused(
+                "a supplied model has no numeric core that could be scored by itself", fix="score whole rows instead"
+            )
         return self._core
 
     def _is_plain(self, schema: pa.Schema) -> bool:

@@ -93,7 +93,9 @@ def _file(text: str) -> Path | None:
         return None
     path = Path(text)
     if not path.is_file():
-        raise UsageError("there is no such file of certificates", where=f"{_CA}={text}")
+        raise UsageError(
+            "there is no such file of certificates", where=f"{_CA}={text}", fix="name the PEM file of the authority"
+        )
     return path
 
 
@@ -103,5 +105,9 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= 86_400:
-        raise UsageError("the time-out is no number of seconds from 1 to 86400", where=f"{_TIMEOUT}={text}")
+        raise UsageError(
+            "the time-out is no number of seconds from 1 to 86400",
+            where=f"{_TIMEOUT}={text}",
+            fix=f"set it to a number, or leave it out for {_SECONDS:g}",
+        )
     return seconds

@@ -80,7 +80,7 @@ def copy_stores(source: str, target: str, name: str | None, progress: Progress) 
     for use_case, repository in _repositories(name, source):
         other = open_at(target, home(), repository.repository)
         if repr(other) == repr(repository):
-            raise UsageError("the two stores are the same one", where=target)
+            raise UsageError("the two stores are the same one", where=target, fix="name another place to copy to")
         brought = copy(repository, other, progress)
         yield (
             f"{use_case}: {brought.commits:,} commits copied, {brought.skipped:,} were there; "

@@ -103,7 +103,9 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
     destination = head.metadata.get(DESTINATION, "") if refused else branch
     if destination not in repository.branches():
         batch = head.metadata.get(BATCH) if refused else None
-        fix = f"rai publish {name} --batch {batch} --reason ..." if batch else ""
+        fix = "name the run branch that the refusal named, or a data branch"
+        if batch:
+            fix = f"rai publish {name} --batch {batch} --reason ..."
         raise UsageError(f"branch {branch!r} holds no data that were read for a data branch", where=name, fix=fix)
     found, digest = standing(repository, head.id, requirements), data_digest(repository, head.id)
     words = {
@@ -133,7 +135,11 @@ def _in_the_way(found: Standing, name: str, branch: str) -> list[str]:
     if not found.gated:
         return [*ways, "contract"]
     if found.mergeable or refused:
-        raise UsageError(f"nothing stands in the way of {branch!r}: {found.sentence}", where=name)
+        raise UsageError(
+            f"nothing stands in the way of {branch!r}: {found.sentence}",
+            where=name,
+            fix="no word is needed; `rai merge` brings a data branch into another",
+        )
     if found.requirements is None:
         raise UsageError(f"{branch!r} cannot be judged yet: {found.sentence}", where=name, fix=run)
     return sorted({*ways, "requirements"})
