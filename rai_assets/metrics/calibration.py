@@ -69,11 +69,11 @@ class CalibrationBins:
         )
 
     def mean_score(self) -> Floats:
-        """Mean score of every bin, NaN in an empty one."""
+        """Mean score of every bin, (G, bins), NaN in an empty one."""
         return np.divide(self.score, self.weights, out=np.full(self.score.shape, np.nan), where=self.weights > 0)
 
     def target_rate(self, level: float = 0.95) -> tuple[Floats, Floats, Floats]:
-        """Rate of positive targets in every bin with its bounds; NaN in an empty one."""
+        """Rate of positive targets in every bin with its bounds, each (G, bins); NaN in an empty one."""
         rate = np.divide(self.target, self.weights, out=np.full(self.target.shape, np.nan), where=self.weights > 0)
         trials = effective_size(self.weights, self.squares)
         return rate, *proportion_interval(np.nan_to_num(rate) * trials, trials, level)

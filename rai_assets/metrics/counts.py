@@ -71,7 +71,7 @@ class Cells:
         return effective_size(self.weights[:, chosen].sum(axis=1), self.squares[:, chosen].sum(axis=1))
 
     def take(self, groups: ArrayLike) -> Cells:
-        """The cells of some groups, by index or mask."""
+        """The cells of some groups, by indices (m,) or a mask (G,)."""
         chosen = np.asarray(groups)
         return replace(self, counts=self.counts[chosen], weights=self.weights[chosen], squares=self.squares[chosen])
 

@@ -61,7 +61,7 @@ class Estimates:
         return self.deciding if self.support is None else self.support
 
     def take(self, groups: ArrayLike) -> Estimates:
-        """The estimates of some groups, by index or mask."""
+        """The estimates of some groups, by indices (m,) or a mask (G,)."""
         chosen = np.asarray(groups)
 
         def limits(level: float) -> Bounds:

@@ -1,6 +1,7 @@
 """Confidence intervals that hold their level in small groups and at rates of zero and one.
 
-Every function is vectorised: numbers in, arrays out. A bound that cannot be given is NaN, one without end is infinite.
+Every function is vectorised: numbers of one shape (...), or of shapes that broadcast, go in, float64 arrays of that
+shape come out. A bound that cannot be given is NaN, one without end is infinite. A level lies in (0, 1).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Boun
 
 
 def wilson_at(successes: ArrayLike, trials: ArrayLike, quantile: ArrayLike) -> Bounds:
-    """Wilson's interval at a quantile, which may differ between entries."""
+    """Wilson's interval at a standard normal quantile > 0, which may differ between entries; else as `wilson`."""
     x, n, z = np.asarray(successes, float), np.asarray(trials, float), np.asarray(quantile, float)
     centre = x + z * z / 2
     half = z * np.sqrt(np.maximum(x * (n - x) / n, 0) + z * z / 4)
@@ -53,7 +54,8 @@ def wilson_at(successes: ArrayLike, trials: ArrayLike, quantile: ArrayLike) -> B
 def clopper_pearson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Bounds:
     """The exact interval of a proportion (Clopper & Pearson 1934, Biometrika 26:404) by beta quantiles.
 
-    Never covers less than `level`. Fractions (effective sizes) are interpolated by the beta distribution.
+    Never covers less than `level`. Fractions (effective sizes) are interpolated by the beta distribution. Arguments as
+    in `wilson`.
     """
     from scipy.special import betaincinv
 

@@ -52,7 +52,7 @@ class Groups:
         return least, most
 
     def spread(self, per_group: Floats) -> Floats:
-        """A value per group, repeated for its rows."""
+        """A value per group, (G,), repeated for its rows, (rows,)."""
         return per_group[0] if self.codes is None else per_group[self.codes]
 
     def sums(self, values: NDArray) -> Floats:
@@ -102,12 +102,12 @@ class Moments:
         return cls(rows, n, mean, variance, third, *groups.extremes(values))
 
     def at_least(self, variance: Floats, third: Floats) -> Moments:
-        """The moments with a spread and a skew towards high values that are not below those given."""
+        """The moments with a spread and a skew towards high values that are not below those given, each (G,)."""
         return replace(self, variance=np.fmax(self.variance, variance), third=np.fmax(self.third, third))
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Groups with any spread: more than one effective row and values that differ beyond rounding."""
+        """Groups with any spread, (G,): more than one effective row and values that differ beyond rounding."""
         with np.errstate(invalid="ignore"):
             return (self.effective > FEWEST_EFFECTIVE) & (self.variance > (1e-12 * self.mean) ** 2)
 

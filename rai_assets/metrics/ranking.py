@@ -40,7 +40,13 @@ class Ranking:
 
     @classmethod
     def of(cls, target: NDArray, score: NDArray, groups: Groups) -> Ranking:
-        """Sort the rows once by score, then stably by group."""
+        """Sort the rows once by score, then stably by group.
+
+        Args:
+            target: {0, 1}, (rows,).
+            score: Finite scores, (rows,).
+            groups: The groups of the rows.
+        """
         order = np.argsort(score)
         if groups.codes is not None:
             narrow = groups.codes.astype("int16" if groups.n <= 32767 else "int32")

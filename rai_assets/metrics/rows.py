@@ -61,7 +61,7 @@ class Rows:
         _check("weight", self.weight, 0)
 
     def take(self, chosen: NDArray) -> Rows:
-        """Some of the rows, by index or mask."""
+        """Some of the rows, by indices (m,) or a mask (n,)."""
 
         def part(values: NDArray | None) -> NDArray | None:
             return None if values is None else values[chosen]
@@ -107,7 +107,7 @@ class Grouping:
         return ",".join(self.columns)
 
     def take(self, chosen: NDArray) -> Grouping:
-        """The groups of some rows, by index or mask."""
+        """The groups of some rows, by indices (m,) or a mask (n,)."""
         return replace(self, codes=self.codes[chosen])
 
 

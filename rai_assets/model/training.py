@@ -200,7 +200,7 @@ def ask(
         encoding: How source columns become the matrix.
         classes: Class labels, empty for regression.
         tables: Training rows, generated rows.
-        native: The estimator's answers on them.
+        native: The estimator's answers on them, (n, k) probabilities or (n,) values each.
     """
     names = Names.free(encoding, classes)
     full = open_session(file)

@@ -17,7 +17,12 @@ _BINS = 20
 
 
 def confusion(classes: Sequence[str], counts: NDArray[np.int64]) -> Chart:
-    """Rows by target (down) and decision (across); the colour is the share of the rows with the same target."""
+    """Rows by target (down) and decision (across); the colour is the share of the rows with the same target.
+
+    Args:
+        classes: The k class labels.
+        counts: Unweighted rows, (k, k): target, then decision.
+    """
     rows = []
     for actual, line in zip(classes, counts.tolist(), strict=True):
         of_class = sum(line)
@@ -73,7 +78,7 @@ def calibration(table: pa.Table) -> Chart:
 
 
 def distribution(values: NDArray[np.float64], *, title: str, x_title: str, mark: tuple[str, float] | None) -> Chart:
-    """Histogram of finite values in bins of equal width."""
+    """Histogram of finite values, (n,), in bins of equal width; `mark` is the name and place of a line."""
     counts, edges = np.histogram(values, bins=_BINS)
     rows = [
         {"low": low, "high": high, "value": count}

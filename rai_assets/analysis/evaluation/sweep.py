@@ -28,7 +28,7 @@ class Sweep:
     cells: Cells
 
     def take(self, index: NDArray[np.intp]) -> Sweep:
-        """Some of the thresholds."""
+        """Some of the thresholds, by indices (m,)."""
         return Sweep(self.thresholds[index], self.cells.take(index))
 
     def index_of(self, threshold: float) -> int:
@@ -68,7 +68,7 @@ def sweep(target: NDArray, score: NDArray[np.float64], weight: NDArray[np.float6
 
 
 def shown(swept: Sweep, always: list[int]) -> NDArray[np.intp]:
-    """At most `POINTS` indices, at equal steps along the ROC curve, and those that must be shown."""
+    """At most `POINTS` indices, ascending, at equal steps along the ROC curve, and those that must be shown."""
     along = np.zeros(len(swept.thresholds))
     for name in ("false_positive_rate", "true_positive_rate"):
         along += np.nan_to_num(rate_values(swept.cells, name)[0])

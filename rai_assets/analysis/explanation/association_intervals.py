@@ -49,7 +49,7 @@ def table_interval(counts: NDArray[np.float64], level: float) -> Interval | None
 
 
 def ratio_interval(groups: NDArray[np.int64], values: NDArray[np.float64], level: float) -> Interval | None:
-    """Interval of the correlation ratio of the population that groups 0..k-1, each with rows, were drawn from.
+    """Interval of the correlation ratio of the population that groups 0..k-1, (n,), each with rows, were drawn from.
 
     The hull of the noncentral F interval (Steiger, Psychological Methods 9, 2004) and the delta method. None with fewer
     than 5 rows per group.
