@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rai_assets.cli_branches import Form, Format
 from rai_assets.cli_store import say
 from rai_assets.errors import UsageError
+
+if TYPE_CHECKING:
+    from rai_assets.monitoring.drift.media.settings import EmbeddingSettings
 
 commands = typer.Typer()
 
@@ -36,8 +40,8 @@ class Null(StrEnum):
 
 @commands.command()
 def drift(
-    reference: Annotated[Path, typer.Argument(help="File to compare with.", metavar="REFERENCE", show_default=False)],
-    current: Annotated[Path, typer.Argument(help="File that may have drifted.", metavar="CURRENT", show_default=False)],
+    reference: Annotated[Path, typer.Argument(help="What to compare with.", metavar="REFERENCE", show_default=False)],
+    current: Annotated[Path, typer.Argument(help="What may have drifted.", metavar="CURRENT", show_default=False)],
     method: Annotated[
         list[str] | None,
         typer.Option(help="Method, or COLUMN=METHOD; more with commas. Fitted to each column when left out."),
@@ -60,11 +64,19 @@ def drift(
     missing: Annotated[list[str] | None, typer.Option(help="Text that means missing, e.g. '?'.")] = None,
     columns: Annotated[str | None, typer.Option(help="Names for files without a header: a file, or A,B,C.")] = None,
     importance: Annotated[str | None, typer.Option(help="Weights of columns in the ranking: A=0.5,B=0.1.")] = None,
+    media: Annotated[
+        str | None, typer.Option(help="The column that names pictures or recordings.", metavar="COLUMN")
+    ] = None,
+    embedding: Annotated[
+        Path | None, typer.Option(help="ONNX file that makes a vector of a picture.", metavar="FILE")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the rows that are redrawn.", min=0)] = 0,
 ) -> None:
     """Compare two files column by column.
 
     Shown are what has drifted, how sure that is, how much, and which values drive it.
+
+    Two folders of pictures or recordings are compared by how bright, how long, how loud they are, and as a whole.
 
     Methods: ks, wasserstein, psi, jensen_shannon, hellinger, chi_squared, l_infinity, missing, unseen; of texts
     vocabulary and length.
@@ -73,6 +85,7 @@ def drift(
     """
     from rai_assets.data.sniffing import read_names
     from rai_assets.monitoring.drift.compute import drift as compare
+    from rai_assets.monitoring.drift.media.settings import MediaSettings
     from rai_assets.monitoring.drift.settings import method_named
     from rai_assets.progress import Progress
 
@@ -98,7 +111,8 @@ def drift(
         importance=_weights(importance, "--importance"),
     )
     header = None if columns is None else read_names(columns)
-    found = compare(reference, current, settings, seed=seed, header=header, progress=Progress(say))
+    files = MediaSettings(column=media, embedding=None if embedding is None else _pinned(embedding))
+    found = compare(reference, current, settings, seed=seed, header=header, media=files, progress=Progress(say))
     if form is Format.json:
         print(json.dumps([row.as_json() for row in found.rows], indent=1, ensure_ascii=False, allow_nan=False))
         return
@@ -118,6 +132,16 @@ def _settings(**values: Any) -> Any:
         where = "".join(f"--{str(part).replace('_', '-')}" for part in first["loc"][:1])
         said = first["msg"].removeprefix("Value error, ")
         raise UsageError(said, where=where, fix="`rai drift --help` shows what may be said") from error
+
+
+def _pinned(embedding: Path) -> EmbeddingSettings:
+    """The embedding as it is now; what was compared says its digest."""
+    from rai_assets.data.paths import resolve
+    from rai_assets.monitoring.drift.media.settings import EmbeddingSettings
+
+    with resolve(Path.cwd(), str(embedding)).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return EmbeddingSettings(model=str(embedding), sha256=digest)
 
 
 def _methods(given: list[str] | None) -> list[tuple[str | None, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rai_assets_tests.data.media.making import png
 from rai_assets_tests.use_case.conftest import call
 
 Rai = Callable[..., tuple[int, str, str]]
@@ -123,3 +124,20 @@ def test_what_cannot_be_done_is_one_clear_word(
     ended, said, told = rai("drift", *words)
     assert (ended, said) == (code, "")
     assert expected in told and "Fix: " in told and "Traceback" not in told
+
+
+def test_two_folders_of_pictures(rai: Rai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.setenv("RAI_HOME", str(tmp_path / "home"))
+    for side, darkest in (("before", 0), ("now", 100)):
+        (tmp_path / f"{side}_pictures").mkdir()
+        for at in range(60):
+            (tmp_path / f"{side}_pictures" / f"{at}.png").write_bytes(png(grey=darkest + 2 * at))
+    code, said, _ = rai("drift", "before_pictures", "now_pictures", "--format", "json")
+    assert code == 0
+    rows = json.loads(said)
+    assert {row["column"] for row in rows if row["drifted"]} == {"media_brightness", "media_pixels"}
+    (tmp_path / "now_pictures" / "7.png").write_bytes(png()[:40])
+    code, _, said = rai("drift", "before_pictures", "now_pictures")
+    assert code == 3
+    assert "1 of 60 files cannot be compared: '7.png' ends too early for image/png" in said

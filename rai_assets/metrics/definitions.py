@@ -19,7 +19,14 @@ from rai_assets.metrics.formulas import (
     SCORES,
     Row,
 )
-from rai_assets.metrics.production_formulas import ATTRIBUTION_DRIFT, COMPARED, DRIFT, ESTIMATED, MULTIVARIATE_DRIFT
+from rai_assets.metrics.production_formulas import (
+    ATTRIBUTION_DRIFT,
+    COMPARED,
+    DRIFT,
+    ESTIMATED,
+    MEDIA,
+    MULTIVARIATE_DRIFT,
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ DEFINITIONS: dict[str, Definition] = {
         *_rows("named gap", NAMED_GAPS),
         *_rows("attribution", ATTRIBUTIONS),
         *_rows("drift", DRIFT),
+        *_rows("media", MEDIA),
         *_rows("drift of columns together", MULTIVARIATE_DRIFT),
         *_rows("performance without labels", ESTIMATED),
         *_rows("drift of attributions", ATTRIBUTION_DRIFT),

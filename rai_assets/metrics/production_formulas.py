@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from rai_assets.metrics.formulas import Row
 
+_GREY = "grey value 0.299 R + 0.587 G + 0.114 B in 256 steps, 0 black to 1 white; of several pictures the first"
+
+MEDIA: list[Row] = [
+    ("media_brightness", f"mean over the pixels of the {_GREY}", "", None, "ITU-R BT.601, luma"),
+    ("media_contrast", f"standard deviation over the pixels of the {_GREY}", "", None, "ITU-R BT.601, luma"),
+    (
+        "media_level",
+        "root of the mean squared amplitude over samples and channels, 0 silence to 1 full scale",
+        "",
+        None,
+        "",
+    ),
+]
+
 MULTIVARIATE_DRIFT: list[Row] = [
     (
         "domain_classifier_auc",

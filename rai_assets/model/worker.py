@@ -87,7 +87,7 @@ class _Model:
 
 
 def _tensor(column: Any, wanted: Any) -> Any:
-    """One column as the tensor that the model declares.
+    """One column as the tensor that the model declares; lists of numbers are rows of a tensor of more dimensions.
 
     Raises:
         ValueError: An integer input meets a missing value or a fraction.
@@ -98,6 +98,8 @@ def _tensor(column: Any, wanted: Any) -> Any:
     from rai_assets.model.columns import numbers_of, strings_of
 
     column = column.combine_chunks()
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), *wanted.shape[1:])
     floats = {"float": pa.float32(), "double": pa.float64()}
     exact = {"int64": pa.int64(), "int32": pa.int32(), "bool": pa.bool_()}
     kind = wanted.type.removeprefix("tensor(").removesuffix(")")

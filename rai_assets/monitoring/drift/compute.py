@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rai_assets.charts.text import cut
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.chunks import Chunk, Plan
 from rai_assets.monitoring.drift.columns import Kind, Vocabulary, aligned
 from rai_assets.monitoring.drift.comparison import Comparison, blocks
+from rai_assets.monitoring.drift.media.files import folder_source, table_source
+from rai_assets.monitoring.drift.media.settings import MediaSettings
 from rai_assets.monitoring.drift.methods import Column
 from rai_assets.monitoring.drift.result import DriftResult, DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.drift.sources import Source, open_source
+from rai_assets.monitoring.drift.vectors import Gathered, compare, one_family
 
 Progress = Callable[[str, int, int], None]
 
@@ -25,25 +31,33 @@ def drift(
     *,
     seed: int = 0,
     header: Sequence[str] | None = None,
+    media: MediaSettings | None = None,
     progress: Progress = lambda *_: None,
 ) -> DriftResult:
     """Compare the columns that two samples have in common.
 
     Args:
-        reference: What production is compared with: a path, a pandas frame, an Arrow table or a RecordBatchReader.
+        reference: What production is compared with: the path of a file or of a folder of pictures or recordings, a
+            pandas frame, an Arrow table or a RecordBatchReader.
         current: The rows that may have drifted, likewise.
         settings: Methods, chunks and the rule that raises an alarm; the defaults if left out.
         seed: Of redrawn rows.
         header: Names of the columns of files of text that have only rows.
+        media: How pictures and recordings are compared, and the column of a table that names them.
         progress: Told (what, done, in all) of what takes long.
 
     Raises:
         InputRefused: A side cannot be read, has no rows, or they have no column in common.
     """
-    asked = settings or DriftSettings()
-    known = (asked.categorical, asked.missing, header, progress)
-    sides = [open_source(reference, "reference", *known), open_source(current, "current", *known)]
-    kinds, refused = _common(sides[0], sides[1], asked)
+    asked, files = settings or DriftSettings(), media or MediaSettings()
+    named = [(reference, "reference"), (current, "current")]
+    sides = [_opened(data, name, asked, files, seed, header, progress) for data, name in named]
+    kinds, vectors, refused = _common(sides[0], sides[1], asked)
+    gathered = []
+    for name in vectors:
+        one, other = (Gathered(name, asked.timestamp, np.random.default_rng([seed, at])) for at in (0, 1))
+        sides = [one.tapped(sides[0]), other.tapped(sides[1])]
+        gathered.append((one, other))
     vocabularies = {name: Vocabulary() for name, kind in kinds.items() if kind == "category"}
     plan = Plan(kinds, vocabularies, asked.timestamp)
     # The current rows come first: their number may be the size of the reference's blocks.
@@ -60,45 +74,78 @@ def drift(
         progress("comparing chunks", at, len(now))
         rows += comparison.rows(at, chunk)
         rows += [DriftRow(name, chunk.label, rule=asked.rule, reason=reason) for name, reason in refused.items()]
+    together = [row for pair in gathered for row in compare(*pair, asked, seed)]
+    if asked.chunks is None and asked.timestamp is None:
+        rows = one_family([*rows, *together], asked) if together else rows
+    else:
+        rows += one_family(together, asked)
     aligned.cache_clear()
     facts = {
         "reference": {"name": sides[0].name, "rows": sum(chunk.rows for chunk in before)},
         "current": {"name": sides[1].name, "rows": sum(chunk.rows for chunk in now)},
         "settings": asked.model_dump(mode="json"),
+        "media": files.model_dump(mode="json"),
         "seed": seed,
     }
-    return DriftResult(tuple(rows), tuple(comparison.notes(rows, now)), facts)
+    said = dict.fromkeys(note for side in sides for note in side.notes)
+    return DriftResult(tuple(rows), (*comparison.notes(rows, now), *said), facts)
 
 
-def _common(reference: Source, current: Source, asked: DriftSettings) -> tuple[dict[str, Kind], dict[str, str]]:
-    """What every column of both sides holds, and why others are not compared."""
-    every = list(dict.fromkeys([*reference.kinds, *reference.unread, *current.kinds, *current.unread]))
+def _opened(
+    data: Any,
+    name: str,
+    asked: DriftSettings,
+    files: MediaSettings,
+    seed: int,
+    header: Sequence[str] | None,
+    progress: Progress,
+) -> Source:
+    path = Path(data) if isinstance(data, str | Path) else None
+    if path is not None and path.is_dir():
+        return folder_source(path, files, seed, progress)
+    source = open_source(data, name, asked.categorical, asked.missing, header, progress)
+    if files.column is None:
+        return source
+    return table_source(source, Path.cwd() if path is None else path.resolve().parent, files, seed, progress)
+
+
+def _common(
+    reference: Source, current: Source, asked: DriftSettings
+) -> tuple[dict[str, Kind], list[str], dict[str, str]]:
+    """What every column of both sides holds, which hold vectors, and why others are not compared."""
+    sides = (reference, current)
+    every = dict.fromkeys(name for side in sides for name in (*side.kinds, *side.vectors, *side.unread))
     kinds: dict[str, Kind] = {}
+    vectors: list[str] = []
     refused: dict[str, str] = {}
-    for name in every if not asked.only else asked.only:
+    for name in asked.only or every:
         reason = reference.unread.get(name) or current.unread.get(name)
-        known = [side for side in (reference, current) if name in side.kinds or name in side.unread]
+        known = [side for side in sides if name in side.kinds or name in side.unread or name in side.vectors]
         if len(known) < 2:
             reason = f"only {known[0].name} has it" if known else "neither side has it"
-        held = {side.kinds.get(name) for side in (reference, current)} - {None}
-        if reason is None and len(held) == 2:
+        held = {side.kinds.get(name) for side in known if name not in side.vectors} - {None}
+        lengths = {side.vectors[name] for side in known if name in side.vectors}
+        if reason is None and len(held) + len(lengths) == 2:
             reason = f"{_words(reference, name)} in {reference.name}, {_words(current, name)} in {current.name}"
         if reason is not None:
             refused[name] = reason
+        elif lengths:
+            vectors.append(name)
         elif name != asked.timestamp or name in asked.only:
             kinds[name] = next((kind for kind in held if kind is not None), "number")
-    if not kinds:
+    if not kinds and not vectors:
         raise InputRefused(
             f"{reference.name} and {current.name} have no column in common that can be compared",
             fix="; ".join(
-                f"{side.name} has {', '.join(cut(name, 30) for name in [*side.kinds][:8])}"
-                for side in (reference, current)
+                f"{side.name} has {', '.join(cut(name, 30) for name in [*side.kinds][:8])}" for side in sides
             ),
         )
-    return kinds, refused
+    return kinds, vectors, refused
 
 
 def _words(side: Source, name: str) -> str:
+    if name in side.vectors:
+        return f"vectors of {side.vectors[name]} numbers"
     return {"number": "numbers", "category": "texts", "time": "times"}[side.kinds[name] or "number"]
 
 

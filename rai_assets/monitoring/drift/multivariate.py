@@ -106,6 +106,7 @@ def multivariate_drift(
     minimum_effect: float = 0.0,
     confidence: float = 0.95,
     kept: Kept | None = None,
+    importance: bool = True,
 ) -> MultivariateDrift:
     """Compare the joint distribution of some columns between a reference and a batch.
 
@@ -126,6 +127,7 @@ def multivariate_drift(
             the distance of the means in deviations of the reference rows' errors.
         confidence: Level of the intervals.
         kept: What was made of these very rows of the reference for other batches.
+        importance: Also tell which columns the classifier goes by.
     """
     places, names = {"chunk": chunk} if chunk else {}, [item.name for item in features]
     reference, current = reference.select(names), current.select(names)
@@ -136,10 +138,10 @@ def multivariate_drift(
         outcomes = [_without(name, why, sides) for name in (CLASSIFIER, RECONSTRUCTION)]
         findings.notes.append(f"Drift of columns together cannot be told: {why}.")
     else:
-        outcomes = [_classified(sides), _reconstructed(sides)]
-        importance = [item for item in outcomes[0].numbers if "feature" in item.coordinates]
-        if importance:
-            findings.charts["domain_classifier"] = _driving(importance)
+        outcomes = [_classified(sides, importance=importance), _reconstructed(sides)]
+        lost = [item for item in outcomes[0].numbers if "feature" in item.coordinates]
+        if lost:
+            findings.charts["domain_classifier"] = _driving(lost)
         findings.notes.append(_about_null(sides))
     for outcome in outcomes:
         findings.numbers.extend(outcome.numbers)
@@ -166,9 +168,9 @@ def _without(name: str, why: str, sides: _Sides) -> _Outcome:
     return _Outcome(name, numbers=[number], reason=why)
 
 
-def _classified(sides: _Sides) -> _Outcome:
+def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
     """The domain classifier: batch against reference, and in an order every block against the rest."""
-    told = tell_apart(sides.reference, sides.current, sides.features, sides.rng)
+    told = tell_apart(sides.reference, sides.current, sides.features, sides.rng, importance=importance)
     auc, p_value = float(told.auc.value[0]), told.p_value
     if sides.ordered:
         key = "blocks told apart", tuple(sides.features), sides.current.num_rows, sides.seed

@@ -1,6 +1,7 @@
 """What is compared - a file, a pandas frame, an Arrow table or reader - as record batches of normal columns.
 
-A normal column is int64 or float64 (numbers), timestamp[us] (times) or a dictionary of texts (anything else).
+A normal column is int64 or float64 (numbers), timestamp[us] (times) or a dictionary of texts (anything else). Lists of
+numbers that all have one length are vectors.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ class Source:
         kinds: What every column holds; None where no row has a value.
         batches: The rows, as normal columns.
         unread: {column: why it cannot be compared}.
+        vectors: {column of vectors, which the batches have too: their length}.
+        notes: What is to be known of how its rows were made.
     """
 
     name: str
     kinds: Mapping[str, Kind | None]
     batches: Iterator[pa.RecordBatch]
     unread: Mapping[str, str] = field(default_factory=dict)
+    vectors: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def open_source(
@@ -125,9 +130,12 @@ def _file(
 
 def _typed(name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], categorical: Sequence[str]) -> Source:
     kinds: dict[str, Kind | None] = {}
-    unread = {}
+    unread, vectors = {}, {}
     for item in schema:
         kind = _kind(item.type)
+        if kind == "vector":
+            vectors[item.name] = item.type.list_size
+            continue
         if kind == "unreadable":
             unread[item.name] = f"it holds {str(item.type)[:60]}, not single values"
         else:
@@ -136,9 +144,10 @@ def _typed(name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], cate
     def normal() -> Iterator[pa.RecordBatch]:
         for batch in batches:
             columns = [normal_column(batch.column(column), kind) for column, kind in kinds.items()]
-            yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
+            columns += [batch.column(column) for column in vectors]
+            yield pa.RecordBatch.from_arrays(columns, names=[*kinds, *vectors])
 
-    return Source(name, kinds, normal(), unread)
+    return Source(name, kinds, normal(), unread, vectors)
 
 
 def _kind(kind: pa.DataType) -> str | None:
@@ -151,6 +160,8 @@ def _kind(kind: pa.DataType) -> str | None:
         return "number"
     if types.is_timestamp(kind) or types.is_date(kind):
         return "time"
+    if types.is_fixed_size_list(kind) and _kind(kind.value_type) == "number":
+        return "vector"
     if types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
         return "unreadable"
     return "category"
