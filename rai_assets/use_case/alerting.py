@@ -17,6 +17,7 @@ from rai_assets.monitoring.alerts.settings import DRIFT_ASSETS
 from rai_assets.provenance import run_page
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.recording import BACKFILL
 
 if TYPE_CHECKING:
     from rai_assets.monitoring.alerts.events import Event
@@ -143,7 +144,8 @@ def _ended_runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRe
             order_by="update_timestamp",
             ascending=True,
         )
-        yield from found
+        # What a backfill found is printed by it: a year of old batches is no news.
+        yield from (item for item in found if not BACKFILL.items() <= item.dagster_run.tags.items())
         if len(found) < _AT_ONCE:
             return
         after = found[-1].update_timestamp

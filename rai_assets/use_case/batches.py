@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from rai_assets.use_case.publishing import person
 
 if TYPE_CHECKING:
     from rai_assets.store.assets import ResultAsset
+    from rai_assets.use_case.recording import Told
 
 
 def production_of(declared: Declared) -> Production:
@@ -91,12 +92,18 @@ def backfill(
     prepare()
     import dagster as dg
 
+    from rai_assets.monitoring.batches.assets import rule_checks
     from rai_assets.use_case.graph import questions
+    from rai_assets.use_case.recording import recording
 
-    assets = questions(declared)
+    assets, checks = questions(declared), list(rule_checks(production.dataset))
     repository = open_repository(home(), production.keys.repository)
     done = Backfilled()
-    with dg.DagsterInstance.get() as instance, production.arrivals(repository) as arrivals:
+    with (
+        dg.DagsterInstance.get() as instance,
+        production.arrivals(repository) as arrivals,
+        recording(instance, production.keys, home()) as run,
+    ):
         done.problems += take_everything(production, arrivals, progress)
         asked = in_range(production, arrivals, start, end)
         for group in audit_together(production, repository, arrivals, asked, progress):
@@ -110,12 +117,57 @@ def backfill(
             known: dict[str, dict[str, results.Result]] = {item.record.key: {} for item in published}
             answers = [batch_result(production.keys, item) for item in published]
             _store(repository, production.keys, answers, published, known)
-            made = {"batch": [item.record.key for item in published]}
-            for asset in assets:
-                made[asset.thing] = _ask(asset, repository, production.keys, published, progress, done, known)
-            _show(instance, production.keys, repository, made)
+            made = {
+                asset.thing: _ask(asset, repository, production.keys, published, progress, done, known)
+                for asset in assets
+            }
+            run.tell(
+                [
+                    *_audited([item for item in found if item.changed or again], checks, known, repository),
+                    *_answered(assets, made, known, repository),
+                ]
+            )
         production.tidy(arrivals)
     return done
+
+
+def _audited(
+    found: Sequence[Accepted],
+    checks: Sequence[str],
+    known: dict[str, dict[str, results.Result]],
+    repository: VersionedRepository,
+) -> Iterator[Told]:
+    """What Dagster is told of the batches themselves; of those in quarantine what their checks found."""
+    from rai_assets.monitoring.batches.assets import check_results, present_batch
+    from rai_assets.use_case.recording import Told
+
+    commit = repository.resolve(results_branch(PRODUCTION)) if known else ""
+    for item in found:
+        key = item.record.key
+        made = _metadata(present_batch(known[key]["batch"]), commit, key) if item.published else None
+        yield Told("batch", key, list(check_results(item, checks)), made)
+
+
+def _answered(
+    assets: Sequence[ResultAsset],
+    made: Mapping[str, Sequence[str]],
+    known: dict[str, dict[str, results.Result]],
+    repository: VersionedRepository,
+) -> Iterator[Told]:
+    """What Dagster is told of the questions that were answered: {asset: batches}."""
+    from rai_assets.store.assets import answered
+    from rai_assets.use_case.recording import Told
+
+    commit = repository.resolve(results_branch(PRODUCTION)) if known else ""
+    for asset in assets:
+        for key in made[asset.thing]:
+            result = known[key][asset.thing]
+            shown = _metadata(asset.present(result), commit, key)
+            yield Told(asset.thing, key, answered(result, asset.checks), shown)
+
+
+def _metadata(present: Mapping[str, Any], commit: str, key: str) -> dict[str, Any]:
+    return {**present, "results_commit": commit, "results_folder": batch_folder(key), "backfill": True}
 
 
 def _ask(
@@ -168,16 +220,3 @@ def _store(
 def _show_keys(instance: Any, keys: UseCaseKeys, batches: Sequence[str]) -> None:
     present = set(instance.get_dynamic_partitions(keys.batch_partitions))
     instance.add_dynamic_partitions(keys.batch_partitions, [key for key in batches if key not in present])
-
-
-def _show(instance: Any, keys: UseCaseKeys, repository: VersionedRepository, made: dict[str, list[str]]) -> None:
-    """Tell Dagster of what was made without a run of its own."""
-    import dagster as dg
-
-    commit = repository.resolve(results_branch(PRODUCTION)) if any(made.values()) else ""
-    for thing, batches in made.items():
-        for batch in batches:
-            event = dg.AssetMaterialization(
-                keys.asset(thing), partition=batch, metadata={"results_commit": commit, "backfill": True}
-            )
-            instance.report_runless_asset_event(event)

@@ -2,7 +2,7 @@
 
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +42,9 @@ def batch_asset(
         settings: The declared production.
         folder: Where the declared paths start from.
     """
-    from rai_assets.monitoring.batches.contracts import for_batches
-    from rai_assets.monitoring.batches.findings import blocking, rule_descriptions
+    from rai_assets.monitoring.batches.findings import blocking
 
-    rules = rule_descriptions(for_batches(dataset, ()))
+    rules = rule_checks(dataset)
     specs = [
         dg.AssetCheckSpec(
             rule,
@@ -70,16 +69,25 @@ def batch_asset(
         with open_batch(context, lake, keys, "batch") as stage:
             production = Production(keys, dataset, settings, folder, home())
             accepted = production.audit(stage)
-            yield from _checks(accepted, list(rules))
+            yield from check_results(accepted, list(rules))
             if accepted.published:
                 production.attach_labels(stage)
                 result, commit, reused = production.summarize(stage, accepted)
-                yield materialization(stage, result, commit, reused, _present(result))
+                yield materialization(stage, result, commit, reused, present_batch(result))
 
     return batch
 
 
-def _checks(accepted: "Accepted", rules: list[str]) -> Iterator[dg.AssetCheckResult]:
+def rule_checks(dataset: DatasetSettings) -> dict[str, str]:
+    """{check: what holds when it passes} of the batches of a use case."""
+    from rai_assets.monitoring.batches.contracts import for_batches
+    from rai_assets.monitoring.batches.findings import rule_descriptions
+
+    return rule_descriptions(for_batches(dataset, ()))
+
+
+def check_results(accepted: "Accepted", rules: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
+    """What the audit of a batch found, by the declared checks."""
     found = {item.rule: item for item in accepted.findings}
     for rule in rules:
         item = found.get(rule)
@@ -100,7 +108,8 @@ def _checks(accepted: "Accepted", rules: list[str]) -> Iterator[dg.AssetCheckRes
         )
 
 
-def _present(result: "Result") -> dict[str, Any]:
+def present_batch(result: "Result") -> dict[str, Any]:
+    """What Dagster shows of a published batch."""
     facts = result.facts
     return {
         "dagster/row_count": facts["rows"],

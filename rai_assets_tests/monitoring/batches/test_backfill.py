@@ -9,8 +9,10 @@ import dagster as dg
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.alerting import _ended_runs
 from rai_assets.use_case.batches import backfill
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.retention import remove_runs
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
 
@@ -63,3 +65,47 @@ def test_only_the_batches_of_the_range_are_worked_on_and_dagster_shows_them(
         assert daemon.instance.get_materialized_partitions(dg.AssetKey(["loans", thing])) == {"d2"}
     found = results.load(store, "results-production", "batch_predictions", folder="batches/d2/")
     assert found.tables["predictions"].num_rows == 10
+
+
+def test_dagster_shows_the_checks_of_a_backfill_as_those_of_a_run_and_nobody_is_told(
+    declared: Declared, inbox: Desk, daemon: Daemon, store: VersionedRepository
+) -> None:
+    inbox.put("good.csv", loan_rows(30, seed=1))
+    inbox.put("bad.csv", loan_rows(3).replace(",F,", ",?,").replace(",M,", ",?,"))
+    backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    instance = daemon.instance
+    (run,) = instance.get_runs(dg.RunsFilter(job_name="loans_production"))
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert instance.get_materialized_partitions(dg.AssetKey(["loans", "drift"])) == {"good"}
+
+    def passed(asset: str, check: str) -> dict[str | None, bool]:
+        key = dg.AssetCheckKey(dg.AssetKey(["loans", asset]), check)
+        found = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+        return {item.partition: item.status.value == "SUCCEEDED" for item in found}
+
+    assert passed("batch", "allowed_values") == {"good": True, "bad": False}
+    assert passed("batch", "readable") == {"good": True, "bad": True}
+    assert passed("drift", "columns_unchanged") == {"good": True}
+    # Once more, with all questions again, is a run of its own and no news.
+    backfill(declared, None, None, quiet, again=True)  # type: ignore[arg-type]
+    assert len(instance.get_runs(dg.RunsFilter(job_name="loans_production"))) == 2
+    assert (
+        list(_ended_runs(instance, 0.0))
+        == [item for item in instance.get_run_records() if item.dagster_run.job_name != "loans_production"][::-1]
+    )
+
+
+def test_records_of_a_backfill_are_deleted_as_those_of_runs(
+    declared: Declared, inbox: Desk, daemon: Daemon, store: VersionedRepository
+) -> None:
+    for seed in (1, 2):
+        inbox.put("b.csv", loan_rows(10, seed=seed), age=60)
+        backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    instance, keys = daemon.instance, declared.use_case.keys()
+    newest, oldest = instance.get_runs(dg.RunsFilter(job_name="loans_production"))
+    told = list(remove_runs(instance, store, keys, datetime.now(UTC) + timedelta(seconds=60), dry_run=False))
+    assert told
+    left = {run.run_id for run in instance.get_runs()}
+    assert newest.run_id in left  # Dagster shows what it made
+    assert oldest.run_id not in left
+    assert instance.all_logs(oldest.run_id) == []
