@@ -39,7 +39,8 @@ def wanted(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param != "dask":
         yield request.param
         return
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
     ) as cluster:

@@ -132,7 +132,8 @@ def wanted(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param != "dask":
         yield request.param
         return
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, processes=False, protocol="tcp://", dashboard_address=None, host="127.0.0.1"
     ) as cluster:
