@@ -23,7 +23,9 @@ Name = TypeVar("Name")
 DRAWS = 1999
 EXCEEDANCES = 10
 CELLS = 1000
+TABLES = 10_000  # 2 x 2 tables of the same margins up to which all are looked at
 _BATCH = 50
+_ROWS_A_CELL, _SHUFFLED = 8, 1_000_000  # fewer rows than that a cell are sooner drawn one by one, from so many at most
 _EXACT_KS = 10_000  # rows of a side up to which the exact distribution is used, as in scipy
 _LEAST_EXPECTED = 5
 _CERTAIN = 60.0  # beyond, the first term of the asymptotic series is all there is: p < 2e-26
@@ -54,10 +56,11 @@ def permuted(
         draws: At most so many.
     """
     pooled, n = reference + current, int(current.sum())
+    by_row = min(n, int(reference.sum())) < _ROWS_A_CELL * len(pooled) and pooled.sum() <= _SHUFFLED
     observed = {name: float(of(reference[None], current[None])[0]) for name, of in statistics.items()}
 
     def redraw(rows: int, waiting: Collection[Name]) -> Mapping[Name, NDArray[np.float64]]:
-        drawn = rng.multivariate_hypergeometric(pooled, n, size=rows, method="marginals")
+        drawn = rng.multivariate_hypergeometric(pooled, n, size=rows, method="count" if by_row else "marginals")
         cut = {cells: cells(pooled - drawn, drawn) for cells in {statistics[name].cells for name in waiting}}
         return {name: statistics[name].of(*cut[statistics[name].cells]) for name in waiting}
 
@@ -83,8 +86,7 @@ def sequential(
     while done < draws and len(found) < len(observed):
         batch = min(_BATCH, draws - done)
         for name, values in redraw(batch, [name for name in observed if name not in found]).items():
-            least = observed[name] * (1 - 1e-9) - 1e-15
-            reached = exceeded[name] + np.cumsum(values >= least)
+            reached = exceeded[name] + np.cumsum(values >= _least(observed[name]))
             stopped = np.flatnonzero(reached >= EXCEEDANCES)
             if len(stopped):
                 length = done + int(stopped[0]) + 1
@@ -94,6 +96,11 @@ def sequential(
     for name in observed.keys() - found.keys():
         found[name] = PValue((exceeded[name] + 1) / (done + 1), f"permutation, {done:,} draws")
     return found
+
+
+def _least(observed: float) -> float:
+    """What counts as large as the observed value, but for rounding."""
+    return observed * (1 - 1e-9) - 1e-15
 
 
 def ks_p(reference: Sample, current: Sample, distance: float) -> PValue:
@@ -128,17 +135,18 @@ def chi_squared_holds(reference: NDArray[np.int64], current: NDArray[np.int64]) 
     return least_expected(reference, current) >= _LEAST_EXPECTED
 
 
-def two_cells_p(reference: NDArray[np.int64], current: NDArray[np.int64]) -> PValue:
-    """Exact permutation p-value of a 2 x 2 table, two-sided by the difference of the shares."""
-    from scipy import stats
+def two_cells_p(reference: NDArray[np.int64], current: NDArray[np.int64], of: Measure) -> PValue:
+    """Exact permutation p-value of a 2 x 2 table: of all tables with its margins, those as far by the statistic."""
+    from scipy.special import gammaln
 
-    n_reference, n_current = int(reference.sum()), int(current.sum())
-    marked = int(reference[0] + current[0])
-    k = np.arange(max(0, marked - n_reference), min(marked, n_current) + 1)
-    apart = np.abs(k / n_current - (marked - k) / n_reference)
-    observed = abs(current[0] / n_current - reference[0] / n_reference)
-    weights = stats.hypergeom.pmf(k, n_reference + n_current, marked, n_current)
-    return PValue(float(min(weights[apart >= observed * (1 - 1e-9)].sum(), 1.0)), "exact")
+    pooled, n_current = reference + current, int(current.sum())
+    first = np.arange(max(0, n_current - int(pooled[1])), min(int(pooled[0]), n_current) + 1)
+    tables = np.stack([first, n_current - first], axis=1)
+    log = -(gammaln(tables + 1) + gammaln(pooled - tables + 1)).sum(1)
+    weights = np.exp(log - log.max())
+    observed = float(of(reference[None], current[None])[0])
+    as_far = of(pooled - tables, tables) >= _least(observed)
+    return PValue(float(weights[as_far].sum() / weights.sum()), "exact")
 
 
 def table(reference: Sample, current: Sample) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rai_assets.data.profiling import named_like_identifier
 from rai_assets.errors import Undefined
-from rai_assets.monitoring.drift import calibration, statistics, words
+from rai_assets.monitoring.drift import calibration, statistics, unseen, words
 from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.columns import Kind, Sample, aligned
 from rai_assets.monitoring.drift.settings import DriftSettings, Method
@@ -217,18 +217,20 @@ def p_values(
             found[method] = calibration.ks_p(reference, current, value)
         elif method == "vocabulary":
             found[method] = words.p_value(column.texts, reference, current, rng, draws)
-        elif method in ("chi_squared", "missing"):
-            counts = aligned(reference, current)[1]
-            if textbook or counts.shape[1] < 2 or calibration.chi_squared_holds(*counts):
+        else:
+            values, counts = aligned(reference, current)
+            of_the_textbook = method in ("chi_squared", "missing")
+            if of_the_textbook and (textbook or counts.shape[1] < 2 or calibration.chi_squared_holds(*counts)):
                 found[method] = calibration.chi_squared_p(*counts)
-            elif counts.shape[1] == 2:
-                found[method] = calibration.two_cells_p(*counts)
+            elif method == "unseen":
+                found[method] = unseen.p_value(counts[0], counts[1], rng, draws)
+            elif counts.shape[1] == 2 and min(counts.sum(0).min(), counts.sum(1).min()) <= calibration.TABLES:
+                of = measures(column, [method], values, counts[0])[method]
+                found[method] = calibration.two_cells_p(counts[0], counts[1], of)
             else:
                 waiting.append(method)
-        else:
-            waiting.append(method)
     if waiting:
         values, counts = table_of(column, waiting[0], *sides[waiting[0]])
-        of = measures(column, waiting, values, counts[0])
-        found |= calibration.permuted(counts[0], counts[1], of, rng, draws)
+        redrawn = measures(column, waiting, values, counts[0])
+        found |= calibration.permuted(counts[0], counts[1], redrawn, rng, draws)
     return found
