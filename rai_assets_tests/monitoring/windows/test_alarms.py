@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from rai_assets.monitoring.batches.batch import BatchRecord
+from rai_assets.monitoring.batches.questions import MODEL_DECISION
 from rai_assets.monitoring.windows.alarms import Alarm, alarms, chance_of
 from rai_assets.monitoring.windows.window import Refused, Seen, Window
 from rai_assets.provenance import Provenance
@@ -81,3 +82,89 @@ def test_what_was_refused_what_never_came_and_what_has_no_answer_is_told() -> No
     assert told["missing"].batches == ("2026-01-03",)
     assert {item.subject for item in found(*batches) if item.kind == "unanswered"} == {"drift", "fairness_drift"}
     assert all(item.stands for item in told.values())
+
+
+def checked(key: str, asset: str, failed: dict[str, str], rows: list[dict[str, Any]] | None = None) -> Seen:
+    """A batch whose asset has these checks that do not hold, and one that does."""
+    checks = {"fine": {"passed": True, "sentence": "all is well"}}
+    checks |= {name: {"passed": False, "sentence": said} for name, said in failed.items()}
+    facts = {"rows": rows or [], "checks": checks}
+    return Seen(seen(key, []).record, {asset: Result(asset, Provenance("loans", "production", "c"), facts=facts)})
+
+
+def several(column: str) -> dict[str, Any]:
+    """The row of all columns together: it has no rank among the columns."""
+    return {**row(column, 0.001), "rank": None, "p_value": 0.001}
+
+
+def test_columns_together_are_two_tests_of_a_batch() -> None:
+    """The p-value counts twice: reconstruction and classifier are asked of each batch."""
+    calm = [checked(f"2026-01-{day:02d}", "drift", {}, [row("income")]) for day in range(1, 10)]
+    check = {"columns_together_unchanged": "a model tells them apart"}
+    hit = checked("2026-01-10", "drift", check, [several(""), row("income", 0.2)])
+    alarm = next(item for item in found(*calm, hit) if item.kind == "together")
+    assert alarm.chance == pytest.approx(2 * 10 * 2 * 0.001)
+    assert alarm.batches == ("2026-01-10",)
+    assert alarm.found == "In 2026-01-10: a model tells them apart."
+    assert alarm.causes == ("income changed in this batch",)
+    assert not [item for item in found(*calm) if item.kind == "together"]
+
+
+@pytest.mark.parametrize(
+    ("asset", "kind", "check"),
+    [
+        ("realized_performance", "performance", "as_audited"),
+        ("estimated_performance", "performance", "estimates_held"),
+        ("attribution_drift", "reasons", "same_reasons"),
+    ],
+)
+def test_failed_checks_are_counted_among_the_batches_that_were_asked(asset: str, kind: str, check: str) -> None:
+    calm = [checked(f"2026-01-{day:02d}", asset, {}) for day in range(1, 5)]
+    bad = [checked(f"2026-01-{day:02d}", asset, {check: f"said on day {day}"}) for day in (5, 6)]
+    (alarm,) = found(*calm, *bad)
+    assert (alarm.kind, alarm.subject, alarm.batches) == (kind, asset, ("2026-01-05", "2026-01-06"))
+    assert alarm.found == "In 2026-01-06: said on day 6.", "what the last one said"
+    assert alarm.chance == pytest.approx(binom.sf(1, 6, 0.05))
+    assert alarm.stands
+    assert found(*calm) == []
+    (doubtful,) = found(*calm, bad[0])
+    assert doubtful.chance == pytest.approx(1 - 0.95**5)
+    assert not doubtful.stands
+
+
+def test_an_alarm_of_exactly_the_level_stands() -> None:
+    (alarm,) = found(checked("2026-01-01", "attribution_drift", {"same_reasons": "others"}))
+    assert alarm.chance == 0.05
+    assert alarm.stands
+
+
+def test_the_causes_are_the_three_columns_of_the_best_ranks() -> None:
+    first = [{**row(name, 1e-9), "rank": rank} for rank, name in enumerate(["a", "b", "c", "d"], 1)]
+    second = [{**row(name, 1e-9), "rank": rank} for rank, name in enumerate([MODEL_DECISION, "b", "d"], 1)]
+    check = {"columns_together_unchanged": "apart"}
+    batches = [checked("2026-01-01", "drift", check, first), checked("2026-01-02", "drift", check, second)]
+    alarm = next(item for item in found(*batches) if item.kind == "together")
+    # 1 for a, 1/2 + 1/2 for b, 1/4 + 1/3 for d, 1/3 for c; the answers of the model are no cause of themselves.
+    assert alarm.causes == (
+        "a changed in 1 of these 2 batches",
+        "b changed in 2 of these 2 batches",
+        "d changed in 2 of these 2 batches",
+    )
+
+
+def test_what_happened_once_among_several_is_asked_of_one_file() -> None:
+    one, other = seen("2026-01-01", [row("income", 1e-9)]), seen("2026-01-02", [row("income")])
+    assert "in this one file" in found(one, other)[0].advice
+    assert "audit the model on recent rows" in found(one)[0].advice
+    both = seen("2026-01-02", [row("income", 1e-9, effect=0.3)])
+    (alarm,) = found(one, both)
+    assert "audit the model on recent rows" in alarm.advice
+    assert alarm.found.startswith("Most in 2026-01-02: ks 0.300, effect 0.300.")
+
+
+def test_more_than_six_names_are_counted() -> None:
+    keys = tuple(f"d{number}" for number in range(8))
+    (six,), (eight,) = (found(missing=keys[:last]) for last in (6, 8))
+    assert six.found == "Nothing arrived for d0, d1, d2, d3, d4, d5."
+    assert eight.found == "Nothing arrived for d0, d1, d2, d3, d4, d5 and 2 more."
+    assert eight.title == "8 batches never arrived"
