@@ -141,3 +141,95 @@ def test_an_outbox_of_an_older_version_is_used_on(tmp_path: Path) -> None:
         database.execute("alter table sending drop column rest")
     (sending,) = Outbox(path).claim(NOON)
     assert (sending.event, sending.rest) == (event().id, ())
+
+
+def test_a_fault_puts_off_what_waits_for_that_channel_of_that_use_case(outbox: Outbox) -> None:
+    outbox.put(event(subject="first"), {"ops": NOON, "team": NOON})
+    outbox.put(event(subject="second"), {"ops": NOON})
+    outbox.put(event(subject="later"), {"ops": NOON + 5000})
+    outbox.put(event(subject="other", use_case="pricing"), {"ops": NOON})
+    tried = next(item for item in outbox.claim(NOON) if item.channel == "ops" and item.body["subject"] == "first")
+    outbox.again(NOON)  # all are due at once again, but for the one that follows
+    outbox.failed(tried, NOON, "away")
+    due = {(item.use_case, item.body["subject"], item.channel): item.due for item in outbox.listing()}
+    put_off = due["lending", "first", "ops"]
+    assert NOON + 0.8 * FIRST_WAIT <= put_off <= NOON + 1.2 * FIRST_WAIT
+    assert due["lending", "second", "ops"] == put_off
+    assert due["lending", "first", "team"] == due["pricing", "other", "ops"] == NOON
+    tries = {item.body["subject"]: item.tries for item in outbox.listing() if item.channel == "ops"}
+    assert tries == {"first": 1, "second": 0, "later": 0, "other": 0}
+
+
+def test_what_is_due_much_later_is_not_brought_forward_by_a_fault(outbox: Outbox) -> None:
+    outbox.put(event(subject="first"), {"ops": NOON})
+    outbox.put(event(subject="quiet"), {"ops": NOON + 5000})
+    outbox.failed(outbox.claim(NOON)[0], NOON, "away")
+    assert {item.body["subject"]: item.due for item in outbox.listing()}["quiet"] == NOON + 5000
+
+
+def test_it_is_given_up_a_week_after_the_event_and_not_before(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    (item,) = outbox.claim(NOON)
+    outbox.failed(item, NOON + GIVE_UP_AFTER, "away")
+    assert outbox.listing()[0].state == "waiting"
+    outbox.failed(item, NOON + GIVE_UP_AFTER + 0.1, "x" * 600)
+    assert (outbox.listing()[0].state, outbox.listing()[0].fault) == ("given up", "x" * 500)
+    assert outbox.untaken(NOON + 9e6) == []
+
+
+def test_the_least_tried_come_first_then_the_oldest_and_at_most_so_many(outbox: Outbox) -> None:
+    for number in range(25):
+        outbox.put(event(subject=str(number)), {"ops": NOON - number})
+    first = outbox.claim(NOON, 1)[0]
+    assert first.body["subject"] == "24"
+    outbox.failed(first, NOON - 4000, "away")  # its next try is due long ago
+    outbox.again(NOON)
+    every = outbox.claim(NOON)
+    assert len(every) == 20
+    assert first.event not in {item.event for item in every}
+
+
+def test_what_was_taken_says_so_and_is_not_sent_again(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    (item,) = outbox.claim(NOON)
+    outbox.failed(item, NOON, "away")
+    outbox.sent(item)
+    (kept,) = outbox.listing()
+    assert (kept.state, kept.tries, kept.fault) == ("sent", 2, "")
+    assert outbox.again(NOON) == 0
+    assert outbox.claim(NOON + 9e5) == []
+
+
+def test_the_listing_has_the_newest_first_of_one_use_case_or_all(outbox: Outbox) -> None:
+    for number in range(3):
+        outbox.put(event(subject=str(number), at=NOON + number), {"ops": NOON})
+    outbox.put(event(use_case="pricing", subject="x", at=NOON + 9), {"ops": NOON})
+    assert [item.body["subject"] for item in outbox.listing()] == ["x", "2", "1", "0"]
+    assert [item.body["subject"] for item in outbox.listing("lending", 2)] == ["2", "1"]
+
+
+def test_what_is_found_over_at_the_instant_it_was_told_still_stands(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON})
+    outbox.over(event().thing, NOON)
+    assert not outbox.put(event(run="run-2", at=NOON + 1), {"ops": NOON})
+    outbox.over(event().thing, NOON + 0.1)
+    assert outbox.put(event(run="run-3", at=NOON + 2), {"ops": NOON})
+
+
+def test_marks_are_kept_by_name(outbox: Outbox) -> None:
+    assert outbox.mark("runs") == ""
+    assert outbox.mark("runs", "1") == "1"
+    outbox.mark("other", "2")
+    outbox.mark("runs", "3")
+    assert (outbox.mark("runs"), Outbox(outbox.path).mark("other")) == ("3", "2")
+
+
+def test_an_event_is_kept_while_one_of_its_channels_waits(outbox: Outbox) -> None:
+    outbox.put(event(), {"ops": NOON, "team": NOON + 10})
+    outbox.put(event(subject="nobody"), {})
+    outbox.sent(outbox.claim(NOON)[0])
+    outbox.forget(NOON + 91 * 86_400)
+    assert [(item.channel, item.state) for item in outbox.listing()] == [("ops", "sent"), ("team", "waiting")]
+    # What nobody is told of was forgotten, and would be kept anew.
+    outbox.over(event(subject="nobody").thing, NOON + 1)
+    assert outbox.put(event(subject="nobody"), {"ops": NOON})

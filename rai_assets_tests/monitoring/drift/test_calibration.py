@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact, permutation_test
+from scipy.stats import fisher_exact, ks_2samp, permutation_test
 
-from rai_assets.monitoring.drift.calibration import DRAWS, draws_for, holm, permuted, two_cells_p
+from rai_assets.monitoring.drift.calibration import (
+    DRAWS,
+    draws_for,
+    few_cells,
+    holm,
+    ks_p,
+    permuted,
+    table,
+    two_cells_p,
+)
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.methods import Column, p_values
 from rai_assets.monitoring.drift.order import max_t
@@ -187,3 +196,56 @@ def test_words_of_texts_alarm_as_rarely_as_promised(before: int, now: int) -> No
         told = p_values(column, {"vocabulary": (sides[0], sides[1])}, {"vocabulary": 0.0}, rng, 199)
         alarmed += told["vocabulary"].value <= LEVEL
     assert alarmed / draws <= FALSE_ALARMS + error(draws)
+
+
+@pytest.mark.parametrize(("before", "now"), [(40, 70), (12_000, 9_000)])
+def test_the_p_value_of_the_distance_is_that_of_scipy(before: int, now: int) -> None:
+    rng = np.random.default_rng(before)
+    sides = rng.normal(size=before), rng.normal(1.5 * np.sqrt(1 / before + 1 / now), size=now)
+    expected = ks_2samp(*sides)
+    samples = [Sample(np.sort(side), np.ones(len(side), np.int64)) for side in sides]
+    assert ks_p(samples[0], samples[1], float(expected.statistic)).value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.4, 0.6, 0.8])
+def test_where_the_distance_is_certain_the_first_term_is_all_there_is(shift: float) -> None:
+    """On both sides of p = 2e-26, beyond which scipy's series is not summed."""
+    n, distance = 40_000, np.sqrt(60 / 40_000) * (shift + 0.4)
+    sample = Sample(np.arange(n, dtype=float), np.ones(n, np.int64))
+    found = ks_p(sample, sample, float(distance)).value
+    assert found == pytest.approx(2 * np.exp(-2 * n / 2 * distance**2), rel=0.02)
+
+
+def test_many_numbers_are_cut_at_the_quantiles_of_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    sides = [Sample(*np.unique(rng.normal(size=n).round(4), return_counts=True)) for n in (3000, 2000)]
+    values, counts = table(*sides)
+    assert counts.sum(1).tolist() == [3000, 2000]
+    assert 900 <= len(values) <= 1000
+    assert (np.diff(values) > 0).all()
+    assert counts.sum(0).max() <= 2 * 5000 / 1000 + 1, "about five rows each"
+    assert values @ counts.sum(0) == pytest.approx(sum(side.values @ side.counts for side in sides))
+    few = [Sample(np.arange(1000.0), np.ones(1000, np.int64))] * 2
+    assert len(table(*few)[0]) == 1000
+
+
+def test_the_rarest_of_many_categories_are_one() -> None:
+    counts = np.stack([np.arange(1500), np.arange(1500)[::-1] % 7])
+    kept = few_cells(counts)
+    assert kept.shape == (2, 1000)
+    assert kept.sum(1).tolist() == counts.sum(1).tolist()
+    pooled = np.sort(counts.sum(0))[::-1]
+    assert kept.sum(0)[:999].tolist() == pooled[:999].tolist()
+    assert few_cells(counts[:, :1000]) is not None and few_cells(counts[:, :1000]).shape == (2, 1000)
+
+
+def test_rows_drawn_one_by_one_and_cell_by_cell_are_of_one_distribution() -> None:
+    """100 of 1,100 rows in 50 cells are drawn one by one; the same table counted tenfold in fewer cells is not."""
+    rng = np.random.default_rng(0)
+    for cells in (50, 10):
+        before, now = (rng.multinomial(n, simulation.zipf(cells)) for n in (1000, 100))
+        statistic = Measure(jensen_shannon)
+        drawn = rng.multivariate_hypergeometric(before + now, 100, size=20_000)
+        expected = (statistic(before + now - drawn, drawn) >= statistic(before, now) - 1e-12).mean()
+        found = [permuted(before, now, {"x": statistic}, np.random.default_rng(seed))["x"].value for seed in range(40)]
+        assert np.mean(found) == pytest.approx(expected, rel=0.25)

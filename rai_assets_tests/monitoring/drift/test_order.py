@@ -1,0 +1,45 @@
+"""P-values from blocks of the reference, against their definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rai_assets.monitoring.drift.order import block_p, max_t
+
+
+def by_definition(observed: np.ndarray, blocks: np.ndarray) -> list[float]:
+    """Step down from the test with the largest standardized statistic: each against the largest of those left."""
+    every = np.vstack([observed, blocks])
+    standard = (every - every.mean(0)) / every.std(0)
+    adjusted, largest = [0.0] * len(observed), 0.0
+    left = list(range(len(observed)))
+    while left:
+        test = max(left, key=lambda at: standard[0, at])
+        reached = sum(max(row[at] for at in left) >= standard[0, test] - 1e-9 for row in standard)
+        largest = max(largest, reached / len(every))
+        adjusted[test] = largest
+        left.remove(test)
+    return adjusted
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_maxima_step_down_as_westfall_and_young_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    blocks, observed = rng.exponential(size=(25, 4)), rng.exponential(1.5, size=4)
+    if seed % 2:
+        blocks, observed = blocks.round(), observed.round()  # equal values count as reached
+    assert max_t(observed, blocks) == pytest.approx(by_definition(observed, blocks))
+
+
+def test_a_statistic_that_never_varies_says_nothing() -> None:
+    blocks = np.column_stack([np.zeros(19), np.arange(19.0)])
+    adjusted = max_t(np.array([0.0, 100.0]), blocks)
+    assert adjusted.tolist() == [1.0, 1 / 20]
+
+
+def test_blocks_as_far_as_the_chunk_are_counted_with_the_chunk_itself() -> None:
+    blocks = np.array([1.0, 2.0, 3.0, 3.0])
+    assert [block_p(value, blocks).value for value in (0.5, 2.5, 3.0, 3.1)] == [1.0, 3 / 5, 3 / 5, 1 / 5]
+    assert block_p(3.0 + 1e-12, blocks).value == 3 / 5, "equal but for rounding"
+    assert block_p(1.0, blocks).null == "4 blocks of the reference"
