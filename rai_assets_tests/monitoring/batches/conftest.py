@@ -23,10 +23,16 @@ PRODUCTION = "  production: {inbox: {path: inbox, settle: 0}}\n"
 
 
 class Daemon:
-    """Does what Dagster's daemon does with the answers of the sensor, on the instance of the state folder."""
+    """Does what Dagster's daemon does with the answers of the sensor, on the instance of the state folder.
 
-    def __init__(self, declared: Declared, instance: dg.DagsterInstance) -> None:
-        self.declared, self.instance = declared, instance
+    Args:
+        declared: The use case.
+        instance: Of the state folder.
+        asked: The assets that its runs make; all if there are none.
+    """
+
+    def __init__(self, declared: Declared, instance: dg.DagsterInstance, *asked: str) -> None:
+        self.declared, self.instance, self.asked = declared, instance, asked
         self.definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
         self.runs: dict[str, dg.ExecuteInProcessResult] = {}
 
@@ -53,6 +59,7 @@ class Daemon:
             instance=self.instance,
             partition_key=request.partition_key,
             tags={"dagster/run_key": str(request.run_key)},
+            asset_selection=[dg.AssetKey(["loans", asset]) for asset in self.asked] or None,
             raise_on_error=False,
         )
         self.runs[str(request.partition_key)] = done
@@ -148,3 +155,11 @@ def daemon(declared: Declared) -> Iterator[Daemon]:
     prepare()
     with dg.DagsterInstance.get() as instance:
         yield Daemon(declared, instance)
+
+
+@pytest.fixture
+def receiving(declared: Declared) -> Iterator[Daemon]:
+    """A daemon whose runs take a batch and score it: what else is asked of batches is not the matter of every test."""
+    prepare()
+    with dg.DagsterInstance.get() as instance:
+        yield Daemon(declared, instance, "batch", "batch_predictions")

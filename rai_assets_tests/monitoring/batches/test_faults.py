@@ -55,10 +55,10 @@ def accepted(store: VersionedRepository) -> dict[str, int]:
     return {record.key: record.revision for record in records(store, store.resolve("production"))}
 
 
-def test_a_tick_that_breaks_off_is_repeated_by_the_next(daemon: Daemon, inbox: Desk) -> None:
+def test_a_tick_that_breaks_off_is_repeated_by_the_next(receiving: Daemon, inbox: Desk) -> None:
     inbox.put("a.csv", loan_rows(5))
-    lost = daemon.ask()
-    again = daemon.ask()
+    lost = receiving.ask()
+    again = receiving.ask()
     assert isinstance(lost, dg.SensorResult)
     assert isinstance(again, dg.SensorResult)
     keys = [[item.run_key for item in answer.run_requests or []] for answer in (lost, again)]
@@ -67,72 +67,72 @@ def test_a_tick_that_breaks_off_is_repeated_by_the_next(daemon: Daemon, inbox: D
 
 
 def test_a_run_that_ended_without_a_verdict_is_asked_for_again(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch
+    receiving: Daemon, inbox: Desk, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store is away while the run is at work."""
     inbox.put("a.csv", loan_rows(5))
     folder = inbox.folder.parents[2] / ".rai" / "store" / "rai-loans"
-    answer = daemon.ask()
+    answer = receiving.ask()
     assert isinstance(answer, dg.SensorResult)
     (request,) = answer.run_requests or []
-    daemon.instance.add_dynamic_partitions("loans_batch", ["a"])
+    receiving.instance.add_dynamic_partitions("loans_batch", ["a"])
     objects = folder / "objects"
     mode = objects.stat().st_mode
     shutil.move(folder, folder.with_name("away"))
     folder.write_text("not a folder")
-    assert not daemon.execute(request)
+    assert not receiving.execute(request)
     folder.unlink()
     shutil.move(folder.with_name("away"), folder)
     assert objects.stat().st_mode == mode
-    assert daemon.ask().skip_message.startswith("nothing new"), "a pause first"  # type: ignore[union-attr]
-    assert daemon.states() == {"a": "pending"}
+    assert receiving.ask().skip_message.startswith("nothing new"), "a pause first"  # type: ignore[union-attr]
+    assert receiving.states() == {"a": "pending"}
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 60)
-    again = daemon.ask()
+    again = receiving.ask()
     assert isinstance(again, dg.SensorResult)
     (once_more,) = again.run_requests or []
     assert once_more.run_key != request.run_key
-    assert daemon.execute(once_more)
+    assert receiving.execute(once_more)
     assert accepted(store) == {"a": 1}
 
 
 def test_a_run_that_broke_off_after_its_verdict_is_made_again_a_few_times(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch
+    receiving: Daemon, inbox: Desk, store: VersionedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no champion while the batch is to be scored."""
     inbox.put("a.csv", loan_rows(5))
     champion = store.resolve("champion")
     store.delete_branch("champion")
-    assert daemon.tick() == {"a": False}
-    assert daemon.states() == {"a": "accepted"}
+    assert receiving.tick() == {"a": False}
+    assert receiving.states() == {"a": "accepted"}
     now = time.time()
-    assert daemon.tick() == {}, "a pause first"
+    assert receiving.tick() == {}, "a pause first"
     store.create_branch("champion", champion)
     monkeypatch.setattr(time, "time", lambda: now + 60)
-    assert daemon.tick() == {"a": True}
-    assert daemon.tick() == {}
+    assert receiving.tick() == {"a": True}
+    assert receiving.tick() == {}
     monkeypatch.setattr(time, "time", lambda: now + 6000)
-    assert daemon.tick() == {}
+    assert receiving.tick() == {}
     assert accepted(store) == {"a": 1}
 
 
 def test_bytes_that_left_the_inbox_before_their_audit_are_kept(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository
+    receiving: Daemon, inbox: Desk, store: VersionedRepository
 ) -> None:
     path = inbox.put("a.csv", loan_rows(5))
-    daemon.ask()
+    receiving.ask()
     path.unlink()
-    assert daemon.tick() == {"a": True}
+    assert receiving.tick() == {"a": True}
     assert accepted(store) == {"a": 1}
 
 
-def test_an_inbox_that_is_away_fails_its_tick_only(daemon: Daemon, inbox: Desk) -> None:
+def test_an_inbox_that_is_away_fails_its_tick_only(receiving: Daemon, inbox: Desk) -> None:
     inbox.folder.rename(inbox.folder.with_name("away"))
     with pytest.raises(RaiError, match="no such file"):
-        daemon.ask()
+        receiving.ask()
     inbox.folder.with_name("away").rename(inbox.folder)
     inbox.put("a.csv", loan_rows(5))
-    assert daemon.tick() == {"a": True}
+    assert receiving.tick() == {"a": True}
 
 
 @pytest.mark.nightly  # a minute: processes are started and killed over and over

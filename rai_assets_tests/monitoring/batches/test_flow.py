@@ -42,108 +42,108 @@ def test_a_file_becomes_a_batch_that_is_scored_by_the_champion(
     assert found.provenance.branch == "production"
 
 
-def test_the_same_bytes_ask_for_nothing(daemon: Daemon, inbox: Desk) -> None:
+def test_the_same_bytes_ask_for_nothing(receiving: Daemon, inbox: Desk) -> None:
     inbox.put("a.csv", WITHOUT_TARGET)
-    assert daemon.tick() == {"a": True}
-    assert daemon.tick() == {}
+    assert receiving.tick() == {"a": True}
+    assert receiving.tick() == {}
     inbox.put("a.csv", WITHOUT_TARGET, age=60)
     inbox.put("copy of a.csv", WITHOUT_TARGET)
-    assert daemon.tick() == {}
-    assert daemon.partitions() == {"a"}
+    assert receiving.tick() == {}
+    assert receiving.partitions() == {"a"}
 
 
 def test_corrected_bytes_make_the_batch_again_as_a_new_revision(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository
+    receiving: Daemon, inbox: Desk, store: VersionedRepository
 ) -> None:
     inbox.put("a.csv", WITHOUT_TARGET)
     inbox.put("b.csv", loan_rows(20))
-    assert daemon.tick() == {"a": True, "b": True}
+    assert receiving.tick() == {"a": True, "b": True}
     first = store.resolve("production")
     inbox.put("a.csv", WITHOUT_TARGET + "mon,10,M\n", age=60)
-    assert daemon.tick() == {"a": True}
+    assert receiving.tick() == {"a": True}
     assert Batch(store, first, "a").record.rows == 3
     corrected = Batch(store, store.resolve("production"), "a")
     assert (corrected.record.rows, corrected.record.revision) == (4, 2)
     predicted = results.load(store, "results-production", "batch_predictions", folder="batches/a/")
     assert predicted.tables["predictions"].num_rows == 4
     inbox.put("a.csv", WITHOUT_TARGET, age=30)  # and back again
-    assert daemon.tick() == {"a": True}
+    assert receiving.tick() == {"a": True}
     assert Batch(store, store.resolve("production"), "a").record.revision == 3
 
 
 def test_a_bad_batch_is_quarantined_and_holds_up_no_other(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository
+    receiving: Daemon, inbox: Desk, store: VersionedRepository
 ) -> None:
     inbox.put("bad.csv", WITHOUT_TARGET.replace("tue,20,M", "tue,-1,X"))
     inbox.put("good.csv", WITHOUT_TARGET)
-    assert daemon.tick() == {"bad": False, "good": True}
-    assert daemon.states() == {"bad": "quarantined", "good": "accepted"}
-    said = daemon.failed("bad")
+    assert receiving.tick() == {"bad": False, "good": True}
+    assert receiving.states() == {"bad": "quarantined", "good": "accepted"}
+    said = receiving.failed("bad")
     assert set(said) == {"ranges", "allowed_values"}
     assert "bad.csv, row 2 (line 3), column 'income': '-1' is below 0" in said["ranges"]
     (run_branch,) = store.branches("run-")
     refused = Batch(store, store.resolve(run_branch), "bad")
     assert refused.table().num_rows == 3, "kept to be looked at"
     assert not list(store.list_objects("production", "batches/bad/"))
-    assert daemon.tick() == {}, "a refused batch is not asked for again"
+    assert receiving.tick() == {}, "a refused batch is not asked for again"
     inbox.put("bad.csv", WITHOUT_TARGET + "mon,1,F\n", age=60)
-    assert daemon.tick() == {"bad": True}
+    assert receiving.tick() == {"bad": True}
 
 
-def test_a_file_that_cannot_be_read_says_why(daemon: Daemon, inbox: Desk) -> None:
+def test_a_file_that_cannot_be_read_says_why(receiving: Daemon, inbox: Desk) -> None:
     inbox.put("empty.csv", "weekday,income,sex\n")
     inbox.put("latin.csv", "weekday,income,sex\nmontag für alle,1,F\n".encode("latin-1"))
-    assert daemon.tick() == {"empty": False, "latin": False}
-    assert "no rows" in daemon.failed("empty")["readable"]
-    assert "UTF-8" in daemon.failed("latin")["readable"]
+    assert receiving.tick() == {"empty": False, "latin": False}
+    assert "no rows" in receiving.failed("empty")["readable"]
+    assert "UTF-8" in receiving.failed("latin")["readable"]
 
 
 def test_labels_that_are_known_are_kept_and_a_class_never_seen_is_refused(
-    daemon: Daemon, inbox: Desk, store: VersionedRepository
+    receiving: Daemon, inbox: Desk, store: VersionedRepository
 ) -> None:
     rows = loan_rows(4, seed=3)
     inbox.put("known.csv", rows)
     inbox.put("strange.csv", rows.replace("yes", "maybe").replace(",no", ",maybe"))
-    assert daemon.tick() == {"known": True, "strange": False}
+    assert receiving.tick() == {"known": True, "strange": False}
     assert Batch(store, store.resolve("production"), "known").table(["repaid"]).column(0).null_count == 0
-    assert "'maybe' is not among the allowed values" in daemon.failed("strange")["allowed_values"]
+    assert "'maybe' is not among the allowed values" in receiving.failed("strange")["allowed_values"]
 
 
-def test_two_names_with_one_slug_are_two_batches(daemon: Daemon, inbox: Desk) -> None:
+def test_two_names_with_one_slug_are_two_batches(receiving: Daemon, inbox: Desk) -> None:
     inbox.put("north/May.csv", WITHOUT_TARGET)
     inbox.put("south/may.csv", WITHOUT_TARGET + "mon,10,M\n")
-    (plain, other) = sorted(daemon.tick())
+    (plain, other) = sorted(receiving.tick())
     assert plain == "may"
     assert other.startswith("may-")
     assert len(other) == len("may-") + 8
 
 
-def test_a_lost_ledger_is_made_again_from_the_store(daemon: Daemon, inbox: Desk, store: VersionedRepository) -> None:
+def test_a_lost_ledger_is_made_again_from_the_store(receiving: Daemon, inbox: Desk, store: VersionedRepository) -> None:
     inbox.put("a.csv", WITHOUT_TARGET)
-    assert daemon.tick() == {"a": True}
+    assert receiving.tick() == {"a": True}
     head = store.resolve("production")
     for path in inbox.folder.parents[2].glob(".rai/production/loans/*"):
         if path.is_file():
             path.unlink()
-    assert daemon.tick() == {}
-    assert daemon.states() == {"a": "accepted"}
+    assert receiving.tick() == {}
+    assert receiving.states() == {"a": "accepted"}
     assert store.resolve("production") == head
 
 
-def test_at_most_fifty_batches_are_asked_for_at_once(daemon: Daemon, inbox: Desk) -> None:
+def test_at_most_fifty_batches_are_asked_for_at_once(receiving: Daemon, inbox: Desk) -> None:
     import dagster as dg
 
     for number in range(60):
         inbox.put(f"{number}.csv", f"weekday,income,sex\nmon,{number},F\n")
-    answer = daemon.ask()
+    answer = receiving.ask()
     assert isinstance(answer, dg.SensorResult)
     assert len(answer.run_requests or []) == 50
     assert len({item.run_key for item in answer.run_requests or []}) == 50
 
 
-def test_the_table_has_the_types_of_the_contract(daemon: Daemon, inbox: Desk, store: VersionedRepository) -> None:
+def test_the_table_has_the_types_of_the_contract(receiving: Daemon, inbox: Desk, store: VersionedRepository) -> None:
     inbox.put("a.csv", WITHOUT_TARGET)
-    daemon.tick()
+    receiving.tick()
     schema = Batch(store, store.resolve("production"), "a").table().schema
     assert schema.field("income").type == pa.float64()
     assert schema.field("sex").type == pa.dictionary(pa.int32(), pa.string())
