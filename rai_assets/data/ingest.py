@@ -150,17 +150,8 @@ def publish_staged(
 ) -> Ingested:
     """Publish rows that were read and checked on a data branch, if every rule of their contract holds.
 
-    Args:
-        staged: The rows, and what the rules said of them.
-        repository: The use case's repository.
-        branch: The data branch.
-        start: The commit that the run branch starts at.
-        run_id: Names the branch `run-<run_id>`.
-        metadata: Kept with every commit.
-        parts: The branch on which files that the rows name were gathered, if they name any.
-
-    Returns:
-        Where the data are; not accepted where a rule does not hold.
+    The run branch starts at `start`; files that the rows name were gathered on the branch `parts`. The other arguments,
+    what is returned and what is raised are those of `ingest`.
     """
     words = {**metadata, DESTINATION: branch, **staged.words}
     published = publish(

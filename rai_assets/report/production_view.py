@@ -22,7 +22,19 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """One alarm as it is shown."""
+    """One alarm as it is shown.
+
+    Attributes:
+        shape: `fail` or `cannot tell`, for the style.
+        word: What kind it is, for people.
+        title: What it is about.
+        found: What was seen.
+        causes: What is suspected.
+        advice: What to do about it.
+        count: How many batches raised it.
+        batches: The first of them by name, and the last.
+        chance: How often chance alone would raise as many; empty where that is not the question.
+    """
 
     shape: str
     word: str

@@ -23,7 +23,16 @@ _LONG_WORD = 400
 
 @dataclass(frozen=True)
 class Line:
-    """The value, its interval and the threshold on one line, in units of a 200 x 24 drawing."""
+    """The value, its interval and the threshold on one line, in units of a 200 x 24 drawing.
+
+    Attributes:
+        point: Where the value is.
+        low: Where its interval begins.
+        high: Where it ends.
+        threshold: Where the limit is.
+        allowed_from: Where the allowed side begins.
+        allowed_to: Where it ends.
+    """
 
     point: float
     low: float
@@ -35,7 +44,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Ruling:
-    """One requirement as it is shown."""
+    """One requirement as it is shown.
+
+    Attributes:
+        id: Its id.
+        text: What was agreed.
+        verdict: `pass`, `fail` or `cannot tell`, for the style.
+        word: The same for people.
+        blocking: Whether it is part of the gate.
+        sentence: The verdict with its reason.
+        measure: Name of what was measured.
+        definition: Id of the formula; empty without a number.
+        place: Groups and coordinates of the number.
+        value: The value; a dash without one.
+        interval: Its interval; empty without one.
+        threshold: The limit as it was declared.
+        line: The drawing; None where there is nothing to draw.
+    """
 
     id: str
     text: str
@@ -54,7 +79,18 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Part:
-    """One section as it is shown."""
+    """One section as it is shown.
+
+    Attributes:
+        anchor: Its name within the page.
+        title: Its heading.
+        summary: What it says, in a paragraph.
+        figures: Its charts.
+        grids: Numbers by group, side by side.
+        tables: Further tables.
+        notes: Sentences at its end.
+        left_out: What is not shown, a sentence each.
+    """
 
     anchor: str
     title: str
