@@ -114,14 +114,6 @@ def difference_interval(
     return a - b - np.hypot(a - low_a, high_b - b), a - b + np.hypot(high_a - a, b - low_b)
 
 
-def newcombe_difference(
-    successes: ArrayLike, trials: ArrayLike, other_successes: ArrayLike, other_trials: ArrayLike, level: float = 0.95
-) -> Bounds:
-    """Newcombe's interval of the difference of two proportions, from `proportion_interval`'s limits."""
-    x, n, y, m = (np.asarray(item, float) for item in (successes, trials, other_successes, other_trials))
-    return difference_interval(x / n, proportion_interval(x, n, level), y / m, proportion_interval(y, m, level))
-
-
 def ratio_interval(value: ArrayLike, bounds: Bounds, other: ArrayLike, other_bounds: Bounds) -> Bounds:
     """Interval of `value / other` of two independent estimates from their single intervals, valid at zero cells.
 

@@ -19,7 +19,7 @@ from rai_assets.metrics.gaps import (
     pair_ratio,
     ratio_gap,
 )
-from rai_assets.metrics.intervals import newcombe_difference, proportion_interval, ratio_interval
+from rai_assets.metrics.intervals import difference_interval, proportion_interval, ratio_interval
 from rai_assets.metrics.named import named_gaps
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Grouping, Rows
@@ -106,7 +106,8 @@ def test_a_gap_to_a_reference_is_signed_and_has_its_own_interval() -> None:
     }
     difference = to_reference["selection_rate_difference_to_reference@1", "1"]
     assert difference.value == pytest.approx(0.7 - 0.4)
-    assert (difference.low, difference.high) == pytest.approx(newcombe_difference(70, 100, 40, 100))
+    newcombes = difference_interval(0.7, proportion_interval(70, 100), 0.4, proportion_interval(40, 100))
+    assert (difference.low, difference.high) == pytest.approx(newcombes)
     assert difference.reference == {"sex": "0"}
     assert difference.coordinates == {"sensitive": "sex"}
     assert difference.n == 200
@@ -133,8 +134,8 @@ def test_two_sided_gaps_have_aif360s_signs_and_pool_everyone_else() -> None:
     assert got["average_odds_difference"].value == pytest.approx((tpr + fpr) / 2)
     assert got["average_absolute_odds_difference"].value == pytest.approx((abs(tpr) + abs(fpr)) / 2)
     assert got["equalized_odds_sum"].value == pytest.approx(abs(tpr) + abs(fpr))
-    low, high = newcombe_difference(70, 200, 70, 100)
-    assert (got["statistical_parity_difference"].low, got["statistical_parity_difference"].high) == (low, high)
+    newcombes = difference_interval(70 / 200, proportion_interval(70, 200), 70 / 100, proportion_interval(70, 100))
+    assert (got["statistical_parity_difference"].low, got["statistical_parity_difference"].high) == newcombes
     assert got["disparate_impact"].reference == {"sex": "1"}
 
 

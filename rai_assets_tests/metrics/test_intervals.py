@@ -19,7 +19,6 @@ from rai_assets.metrics.intervals import (
     effective_size,
     max_min_difference,
     max_min_ratio,
-    newcombe_difference,
     proportion_interval,
     ratio_interval,
     t_interval,
@@ -90,7 +89,8 @@ def test_a_t_interval_is_students() -> None:
 
 def test_newcombes_difference_equals_the_published_example() -> None:
     """56/70 - 48/80: 0.0524 to 0.3339 by method 10 (Newcombe 1998, table II)."""
-    assert_allclose(newcombe_difference(56, 70, 48, 80), (0.0524, 0.3339), atol=5e-5)
+    found = difference_interval(56 / 70, proportion_interval(56, 70), 48 / 80, proportion_interval(48, 80))
+    assert_allclose(found, (0.0524, 0.3339), atol=5e-5)
 
 
 def two_samples(n: int, m: int, level: float) -> tuple[np.ndarray, Bounds, np.ndarray, Bounds]:
@@ -201,7 +201,9 @@ def test_many_groups_are_bounded_one_by_one_and_hardly_wider() -> None:
 def test_the_gap_of_two_groups_is_the_absolute_difference() -> None:
     value, n = np.array([0.9, 0.2]), np.array([50, 50])
     low, high = max_min_difference(value, lambda level: proportion_interval(value * n, n, level))
-    assert_allclose((low, high), newcombe_difference(45, 50, 10, 50))
+    assert_allclose(
+        (low, high), difference_interval(0.9, proportion_interval(45, 50), 0.2, proportion_interval(10, 50))
+    )
 
 
 def by_pairs(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[Bounds, Bounds]:
