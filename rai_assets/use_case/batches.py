@@ -15,6 +15,7 @@ from rai_assets.monitoring.batches.acceptance import let_pass as let_batch_pass
 from rai_assets.monitoring.batches.arrivals import Entry, State
 from rai_assets.monitoring.batches.audit import Production, batch_result
 from rai_assets.monitoring.batches.backfill import Backfilled, audit_together, in_range, take_everything
+from rai_assets.monitoring.batches.rules import rule_descriptions
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.changes import ChangeSet
@@ -92,11 +93,10 @@ def backfill(
     prepare()
     import dagster as dg
 
-    from rai_assets.monitoring.batches.assets import rule_checks
     from rai_assets.use_case.graph import questions
     from rai_assets.use_case.recording import recording
 
-    assets, checks = questions(declared), list(rule_checks(production.dataset))
+    assets, checks = questions(declared), list(rule_descriptions(production.dataset))
     repository = open_repository(home(), production.keys.repository)
     done = Backfilled()
     with (

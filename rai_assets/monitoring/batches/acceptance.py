@@ -14,8 +14,8 @@ from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.change import Change, changed, changes
 from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, version_for, versions
-from rai_assets.monitoring.batches.findings import READABLE
 from rai_assets.monitoring.batches.overrides import Word
+from rai_assets.monitoring.batches.rules import READABLE
 from rai_assets.store.errors import StaleHead
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository

@@ -10,6 +10,7 @@ import dagster as dg
 
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import CHAMPION, UseCaseKeys
+from rai_assets.monitoring.batches.rules import blocking, rule_descriptions
 from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.store.assets import ResultAsset, common_attributes, materialization, open_batch, partitions_of
@@ -42,9 +43,7 @@ def batch_asset(
         settings: The declared production.
         folder: Where the declared paths start from.
     """
-    from rai_assets.monitoring.batches.findings import blocking
-
-    rules = rule_checks(dataset)
+    rules = rule_descriptions(dataset)
     specs = [
         dg.AssetCheckSpec(
             rule,
@@ -76,14 +75,6 @@ def batch_asset(
                 yield materialization(stage, result, commit, reused, present_batch(result))
 
     return batch
-
-
-def rule_checks(dataset: DatasetSettings) -> dict[str, str]:
-    """{check: what holds when it passes} of the batches of a use case."""
-    from rai_assets.monitoring.batches.contracts import for_batches
-    from rai_assets.monitoring.batches.findings import rule_descriptions
-
-    return rule_descriptions(for_batches(dataset, ()))
 
 
 def check_results(accepted: "Accepted", rules: Sequence[str]) -> Iterator[dg.AssetCheckResult]:

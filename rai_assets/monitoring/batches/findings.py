@@ -11,22 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rai_assets.data.rules import RuleResult, rules_of
-from rai_assets.data.settings import DatasetSettings
+from rai_assets.data.rules import RuleResult
 from rai_assets.errors import InputRefused
+from rai_assets.monitoring.batches.rules import ALWAYS, LATENESS, READABLE, SIZE, TIME, VALUES
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import in_utc, slot_of
 
-READABLE, VALUES, TIME = "readable", "has_values", "event_time"
-LATENESS, SIZE = "lateness", "usual_size"
-_ALWAYS = {
-    READABLE: "The files can be read as the contract says, and have rows.",
-    VALUES: "Every column has values; what is not known yet, like labels, may be missing.",
-    TIME: "Every time is a known instant, and none is later than the file that tells of it.",
-    LATENESS: "No rows of a further file come too late for a batch that was accepted already.",
-    SIZE: "The batch is not ten times bigger or smaller than usual.",
-}
-_ADVICE = frozenset({SIZE})  # a batch is not refused for these
 _TIMES = 10
 _SKEW = timedelta(minutes=5)  # between the clocks of those who write rows and files
 _FEWEST_BATCHES = 5  # before anything is usual
@@ -57,16 +47,6 @@ class Finding:
         return asdict(self)
 
 
-def rule_descriptions(settings: DatasetSettings) -> dict[str, str]:
-    """{rule: what holds when it passes} of a batch under this contract."""
-    return {**_ALWAYS, **{rule.name: rule.description for rule in rules_of(settings)}}
-
-
-def blocking(rule: str) -> bool:
-    """Whether a batch is refused when this rule does not hold."""
-    return rule not in _ADVICE
-
-
 def of_rules(results: Sequence[RuleResult]) -> list[Finding]:
     """The rules of the contract."""
     return [Finding(item.rule, item.passed, True, item.sentence, item.count, item.columns) for item in results]
@@ -74,7 +54,7 @@ def of_rules(results: Sequence[RuleResult]) -> list[Finding]:
 
 def readable() -> Finding:
     """The files could be read."""
-    return Finding(READABLE, True, True, _ALWAYS[READABLE])
+    return Finding(READABLE, True, True, ALWAYS[READABLE])
 
 
 def unreadable(refusal: InputRefused, rules: Sequence[str]) -> list[Finding]:
@@ -108,7 +88,7 @@ def has_values(missing: Mapping[str, int], rows: int, optional: Collection[str])
     asked = [name for name in missing if name not in optional]
     empty = [name for name in asked if missing[name] == rows]
     if not empty:
-        return Finding(VALUES, True, True, _ALWAYS[VALUES])
+        return Finding(VALUES, True, True, ALWAYS[VALUES])
     if len(empty) == len(asked):
         return Finding(VALUES, False, True, f"Every value of the {rows:,} rows is missing.", len(empty), tuple(empty))
     names = ", ".join(map(repr, empty[:20]))
@@ -150,7 +130,7 @@ def event_time(column: str, times: pa.ChunkedArray, rule: BatchSettings, arrived
         said = f"{pc.max(late).as_py():%Y-%m-%d %H:%M} UTC is later than its file, of {arrived:%Y-%m-%d %H:%M} UTC"
         problems.append((said, len(late)))
     if not problems:
-        return Finding(TIME, True, True, _ALWAYS[TIME], columns=(column,))
+        return Finding(TIME, True, True, ALWAYS[TIME], columns=(column,))
     sentence = "\n".join(f"column {column!r}: {said} ({count:,} rows)" for said, count in problems)
     return Finding(TIME, False, True, sentence, sum(count for _, count in problems), (column,))
 
@@ -173,4 +153,4 @@ def lateness(key: str, rule: BatchSettings, further: Sequence[datetime]) -> Find
                 f"{end:%Y-%m-%d %H:%M} UTC; a longer `lateness` lets them in."
             )
             return Finding(LATENESS, False, True, sentence, len(late))
-    return Finding(LATENESS, True, True, _ALWAYS[LATENESS])
+    return Finding(LATENESS, True, True, ALWAYS[LATENESS])
