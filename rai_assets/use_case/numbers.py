@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from rai_assets.errors import UsageError, near_names
-from rai_assets.keys import MAIN
+from rai_assets.keys import BATCHES, MAIN
 from rai_assets.metrics.number import Number
 from rai_assets.progress import printable
 from rai_assets.provenance import Address, Provenance
@@ -175,7 +175,6 @@ def explain(text: str) -> str:
     Raises:
         UsageError: The address is malformed, or no number has it.
     """
-    from rai_assets.data.dataset import read_sources
     from rai_assets.metrics.definitions import definition as definition_of
 
     address = Address.parse(text)
@@ -202,7 +201,6 @@ def explain(text: str) -> str:
     here = result.provenance
     if not folder:
         here = results.load(repository, commit, "dataset", whole=False).provenance
-    sources = read_sources(repository, here.commit).files
     same = [f"            the same data as {_commit_in_words(repository, here)}"]
     if result.provenance.commit == here.commit:
         same = []
@@ -215,9 +213,28 @@ def explain(text: str) -> str:
         f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
         f"data        {_commit_in_words(repository, result.provenance)}",
         *same,
-        *[f"file        {item.path}  sha256 {item.sha256}  {item.rows:,} rows" for item in sources],
+        *_files(repository, here.commit, folder),
     ]
     return "\n".join(lines)
+
+
+def _files(repository: VersionedRepository, commit: str, folder: str) -> list[str]:
+    """The files that the rows of a data commit, or of the batch with that folder in it, came from."""
+    from rai_assets.data.dataset import read_sources
+    from rai_assets.monitoring.batches.batch import BatchRecord
+
+    if not folder.startswith(BATCHES):
+        files = read_sources(repository, commit).files
+        return [_file(item.path, item.sha256, f"{item.rows:,} rows") for item in files]
+    record = BatchRecord.read(repository, commit, folder.removeprefix(BATCHES))
+    if record is None:
+        return []
+    rows = [f"{count:,} rows" for count in record.source_rows] or [""] * len(record.sources)
+    return [_file(item.path, item.sha256, count) for item, count in zip(record.sources, rows, strict=True)]
+
+
+def _file(path: str, sha256: str, rows: str) -> str:
+    return f"file        {printable(path)}  sha256 {sha256}  {rows}".rstrip()
 
 
 def _rows_of(number: Number) -> str:

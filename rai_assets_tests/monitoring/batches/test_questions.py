@@ -6,12 +6,13 @@ import random
 
 import pytest
 
-from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.batch import Batch, records
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.batches import accept, backfill
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.numbers import explain
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
 
@@ -74,6 +75,9 @@ def test_every_question_leaves_a_result_with_pinned_numbers_and_the_same_inputs_
         for number in results.load(store, "results-production", name, folder="batches/a/").numbers:
             assert (number.commit, number.branch) == (store.resolve("production"), "production")
             assert number.value is not None or number.reason
+    (number, *_) = results.addressed_numbers(store, "results-production", "batches/a/drift")
+    (record,) = records(store, store.resolve("production"))
+    assert explain(str(number.address)).endswith(f"file        a.csv  sha256 {record.sources[0].sha256}  120 rows")
     before = store.resolve("results-production")
     job = daemon.definitions.resolve_job_def("loans_production")
     assert job.execute_in_process(instance=daemon.instance, partition_key="a").success
