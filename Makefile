@@ -13,7 +13,7 @@ export UV_NO_PROGRESS := 1
 help: ## Show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-demo: .venv/.ready ## Audit the lending demo on made data and show what was planted and found
+demo: .venv/.ready ## Audit the lending demo on made data, play a year of its production, show what was planted and found
 	@$(BIN)/rai demo
 
 dev: .venv/.ready ## Dagster's web server and daemon on the same state
