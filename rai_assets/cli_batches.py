@@ -34,10 +34,11 @@ def batches(
     form: Form = Format.table,
 ) -> None:
     """The batches of production: what became of each, and why."""
-    from rai_assets.use_case.batches import listed
+    from rai_assets.use_case.batches import labels_without_rows, listed
     from rai_assets.use_case.declaration import find
 
-    found = listed(find(name), None if state is None else state.value)
+    declared = find(name)
+    found = listed(declared, None if state is None else state.value)
     if form is Format.json:
         print(json.dumps([vars(entry) for entry in found], indent=1, ensure_ascii=False))
         return
@@ -48,6 +49,8 @@ def batches(
             print(f"  {line}")
     if not found:
         print("No batches.")
+    for path, rows in labels_without_rows(declared).items() if state is None else ():
+        print(f"{path}: {rows:,} {'label waits' if rows == 1 else 'labels wait'} for rows that have not arrived")
 
 
 @commands.command()

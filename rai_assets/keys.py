@@ -14,6 +14,7 @@ PRODUCTION = "production"
 DATA_PREFIX = "dataset/"
 """Where the data lie on `main` and every data branch."""
 BATCHES = "batches/"
+WAITING_LABELS = "labels/"  # labels that came before the rows that they belong to
 """Where the batches lie on `production`, and what was found of them on `results-production`."""
 
 

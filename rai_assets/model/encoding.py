@@ -39,6 +39,10 @@ UNSEEN = -1
 _CELLS_PER_BATCH = 8_000_000
 
 
+KINDS: Mapping[str, Kind] = {"number": "number", "integer": "number", "boolean": "boolean", "category": "category"}
+"""What a column of each dtype is to a model; of other dtypes none can be read."""
+
+
 @dataclass(frozen=True)
 class Feature:
     """A source column that a model reads: its name and what it holds."""

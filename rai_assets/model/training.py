@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
 from rai_assets.metrics.rows import Task
 from rai_assets.model.core import Core
-from rai_assets.model.encoding import Encoding, Feature, Kind, Style
+from rai_assets.model.encoding import KINDS, Encoding, Feature, Style
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
 from rai_assets.model.export import fit_and_export
 from rai_assets.model.fitting import Recipe
@@ -26,8 +26,6 @@ from rai_assets.model.settings import ModelSettings
 from rai_assets.model.steadiness import check_steady
 from rai_assets.model.tell import Tell, silent
 from rai_assets.model.version import ModelVersion, library_versions
-
-_KINDS: Mapping[str, Kind] = {"number": "number", "integer": "number", "boolean": "boolean", "category": "category"}
 
 # Models answer in float32, whose largest number is 3.4e38; sums on the way there need room.
 _LARGEST_TARGET = 1e37
@@ -119,12 +117,12 @@ def features_of(contract: Contract) -> tuple[Feature, ...]:
         )
     for name in contract.features:
         dtype = contract[name].dtype
-        if dtype not in _KINDS:
+        if dtype not in KINDS:
             raise DeclarationError(
                 f"the column {name!r} holds {dtype}, which no model here can read",
                 fix="give it dtype category or number, or another role",
             )
-    return tuple(Feature(name, _KINDS[contract[name].dtype]) for name in contract.features)
+    return tuple(Feature(name, KINDS[contract[name].dtype]) for name in contract.features)
 
 
 def _recipe(task: Task, classes: tuple[str, ...], settings: ModelSettings, folder: Path) -> Recipe:

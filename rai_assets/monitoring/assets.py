@@ -2,14 +2,16 @@
 
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import BaseModel
 
+from rai_assets.analysis.assets import measured_by
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.keys import CHAMPION
+from rai_assets.metrics.requirements import Requirement
 from rai_assets.monitoring.batches.assets import batch_predictions
 from rai_assets.monitoring.profiles.assets import data_profile
 from rai_assets.monitoring.settings import ProductionSettings
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rai_assets.store.stage import Stage
 
 SEED = 0
+_OF_LABELS = ("fairness_drift", "realized_performance")  # what new labels change
 _SHOWN = 15  # columns whose effect Dagster plots over the batches
 
 DRIFT = """\
@@ -41,23 +44,40 @@ How often the serving model is right in the batch, estimated from its scores bef
 It follows a change in who is scored. It cannot see a change in what becomes of them."""
 
 REALIZED_PERFORMANCE = """\
-How well the serving model did in the batch, measured on the labels that have arrived: the same metrics as in its audit,
-in all and by group, the share of rows that have a label, and whether the estimates made without labels held."""
+How well the batch was decided, measured on the labels that have arrived: the same metrics as in the audit, in all and
+by group, the requirements judged on them, the share of rows that have a label, and whether estimates made without
+labels held."""
 
 
 def batch_assets(
-    settings: ProductionSettings, explanation: ExplanationSettings, *, has_model: bool
+    settings: ProductionSettings,
+    explanation: ExplanationSettings,
+    *,
+    requirements: Sequence[Requirement] = (),
+    reference_groups: Mapping[str, str] | None = None,
+    has_model: bool,
 ) -> list[ResultAsset]:
     """The assets that follow `batch`. A new question about batches is one more entry here.
 
     Args:
         settings: The declared production.
         explanation: How the model is explained.
+        requirements: What must hold of the audit; it is judged again on the labels of every batch.
+        reference_groups: The group that others are compared with in the audit, {column: value}.
         has_model: Whether the use case makes a model; else its batches carry logged decisions.
     """
 
-    def asset(thing: str, description: str, ask: Any, part: BaseModel, checks: Mapping[str, str]) -> ResultAsset:
-        return _asset(thing, description, ask, part, checks, has_model=has_model)
+    def asset(
+        thing: str,
+        description: str,
+        ask: Any,
+        part: BaseModel,
+        checks: Mapping[str, str],
+        judged: Sequence[Requirement] = (),
+    ) -> ResultAsset:
+        return _asset(thing, description, ask, part, checks, judged, has_model=has_model)
+
+    labelled = [item for item in requirements if measured_by(item) in ("evaluation", "fairness_audit")]
 
     def drift(stage: "Stage", reference: "Reference") -> "Answer":
         from rai_assets.monitoring.batches.questions import ask_drift
@@ -75,14 +95,14 @@ def batch_assets(
         return ask_fairness(stage, reference, settings.performance)
 
     def estimate(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.questions import ask_estimate
+        from rai_assets.monitoring.batches.performing import ask_estimate
 
         return ask_estimate(stage, reference, settings.performance, SEED)
 
     def realized(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.questions import ask_realized
+        from rai_assets.monitoring.batches.performing import Judged, ask_realized
 
-        return ask_realized(stage, reference, settings.performance, SEED)
+        return ask_realized(stage, reference, settings.performance, Judged(labelled, reference_groups), SEED)
 
     together = "The columns together have not changed beyond chance."
     alone = "No column has changed beyond chance."
@@ -112,7 +132,11 @@ def batch_assets(
             REALIZED_PERFORMANCE,
             realized,
             settings.performance,
-            {"estimates_held": "What the labels show lies within the intervals of the estimates."},
+            {
+                "not_below_audit": "The performance that the labels show is not below that in the audit beyond chance.",
+                "estimates_held": "What the labels show lies within the intervals of the estimates.",
+            },
+            labelled,
         ),
         *(
             [
@@ -136,6 +160,7 @@ def _asset(
     ask: Any,
     part: BaseModel,
     checks: Mapping[str, str],
+    judged: Sequence[Requirement],
     *,
     has_model: bool,
 ) -> ResultAsset:
@@ -147,6 +172,7 @@ def _asset(
         ask: The question: the step and the reference in, an answer out.
         part: Its part of the declaration; a change of it makes a new result.
         checks: {name: what holds when it passes}.
+        judged: Requirements on its numbers.
         has_model: False where decisions are logged.
     """
 
@@ -161,7 +187,7 @@ def _asset(
         from rai_assets.monitoring.batches.labels import labels_digest
         from rai_assets.monitoring.batches.reference import reference_digest
 
-        labels = labels_digest(stage.repository, stage.batch) if thing == "realized_performance" else None
+        labels = labels_digest(stage.repository, stage.batch) if thing in _OF_LABELS else None
         return [reference_digest(stage, has_model=has_model), labels]
 
     reads = ("batch", "batch_predictions") if has_model else ("batch",)
@@ -172,8 +198,9 @@ def _asset(
         kinds=frozenset({"numpy"}),
         reads=reads,
         follows=(*reads[-1:], *([CHAMPION] if has_model else [])),
-        settings=part.model_dump(mode="json"),
+        settings=[part.model_dump(mode="json"), *(repr(item) for item in judged)],
         compute=compute,
+        requirements=judged,
         present=_present,
         checks=checks,
         outside=outside,
@@ -191,7 +218,7 @@ def _present(result: "Result") -> Mapping[str, Any]:
     values = {
         number.definition.partition("@")[0]: float(number.value)
         for number in result.numbers
-        if number.value is not None and not number.group and not set(number.coordinates) - {"chunk"}
+        if number.value is not None and not number.group and not number.coordinates
     }
     said = "\n".join(f"* {check['sentence']}" for check in result.facts["checks"].values())
     return {"outcome": dg.MetadataValue.md(said[:990]), "alarms": alarms, **values, **effects}

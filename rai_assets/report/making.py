@@ -11,6 +11,7 @@ from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, WINDOWS, results_branch
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.reference import Reference, reference_of
+from rai_assets.monitoring.windows.alarms import ANSWERS
 from rai_assets.monitoring.windows.window import Seen, read_window
 from rai_assets.provenance import Provenance, digest_of
 from rai_assets.report.html import render_production
@@ -74,6 +75,7 @@ def make_report(
         window,
         importance,
         settings.drift.level,
+        answers=(*ANSWERS, *production.dataset.with_role("prediction"), *production.dataset.with_role("score")),
         use_case=keys.name,
         title=title,
         purpose=purpose,
@@ -81,7 +83,7 @@ def make_report(
         reference=_in_words(reference),
     )
     found = repository.tree_digest(window.commit, BATCHES) if window.commit else ""
-    away = [[item.key, item.reason] for item in window.quarantined], window.waiting, window.missing
+    away = [[item.key, item.reason] for item in window.quarantined], window.waiting, window.missing, window.early_labels
     commit = repository.branches(PRODUCTION).get(PRODUCTION, "")
     result = Result(
         asset="monitoring_report",

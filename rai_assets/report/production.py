@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rai_assets import __version__
 from rai_assets.charts.text import count, cut
-from rai_assets.monitoring.windows.alarms import Alarm, alarms
+from rai_assets.monitoring.windows.alarms import ANSWERS, Alarm, alarms
 from rai_assets.monitoring.windows.trends import (
     arrivals_chart,
+    charted,
     drift_charts,
     gap_charts,
     performance_charts,
@@ -41,6 +42,7 @@ class ProductionReport:
         alarms: What was found, those first that chance does not explain.
         sections: Every measure over the batches.
         reference: What the batches are compared with, in words.
+        definitions: Of the numbers that are shown.
         results_commit: Commit of the results that were read; empty where there is none.
         notes: Limits.
         code_version: Version of the code that made it.
@@ -58,6 +60,7 @@ class ProductionReport:
     alarms: tuple[Alarm, ...]
     sections: tuple[Section, ...]
     reference: str
+    definitions: tuple[str, ...] = ()
     results_commit: str = ""
     notes: tuple[str, ...] = ()
     code_version: str = __version__
@@ -73,6 +76,7 @@ def production_report_of(
     importance: Mapping[str, float],
     false_alarms: float,
     *,
+    answers: Collection[str] = ANSWERS,
     use_case: str,
     title: str,
     purpose: str,
@@ -85,13 +89,14 @@ def production_report_of(
         window: What was read.
         importance: Weight of each column in the model.
         false_alarms: Share of unchanged batches in which one comparison raises an alarm.
+        answers: Columns of drift that hold what was decided.
         use_case: Name of the use case.
         title: Its name for people.
         purpose: Its description.
         owners: Its owners.
         reference: What the batches are compared with, in words.
     """
-    found = tuple(alarms(window, importance, false_alarms))
+    found = tuple(alarms(window, importance, false_alarms, answers))
     return ProductionReport(
         use_case=use_case,
         title=title,
@@ -105,6 +110,7 @@ def production_report_of(
         alarms=found,
         sections=tuple(item for item in _sections(window, found) if item.charts or item.tables),
         reference=reference,
+        definitions=tuple(charted(window)),
         results_commit=window.commit,
         notes=tuple(_notes(window)),
     )
@@ -113,6 +119,7 @@ def production_report_of(
 def _sections(window: Window, found: Sequence[Alarm]) -> list[Section]:
     return [
         Section("arrivals", "Batches", _arrived(window), (), {"rows": arrivals_chart(window)}, [_table(window, found)]),
+        Section("requirements", "Requirements", tables=_judged(window)),
         Section("drift", "What changed", charts=drift_charts(window, found)),
         Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
         Section("performance", "Performance", charts=performance_charts(window)),
@@ -150,9 +157,43 @@ def _table(window: Window, found: Sequence[Alarm]) -> Table:
     return Table("All batches", ("Batch", "Rows", "State", "Found"), ordered[:_BATCHES], len(ordered))
 
 
+def _judged(window: Window) -> list[Table]:
+    """What became of every requirement on the labels of the batches."""
+    verdicts: dict[str, list[Mapping[str, Any]]] = {}
+    for batch in window.batches:
+        for item in batch.verdicts:
+            verdicts.setdefault(item["id"], []).append(item)
+    rows = []
+    for name, items in verdicts.items():
+        said = [sum(item["verdict"] == verdict for item in items) for verdict in ("pass", "fail", "cannot tell")]
+        told = [item for item in items if item["verdict"] != "cannot tell"] or items
+        rows.append((name, *said, told[-1]["sentence"]))
+    header = ("Requirement", "Holds", "Fails", "Cannot tell", "The newest batch that can tell")
+    return [Table("On the labels that have arrived, in batches", header, tuple(rows), len(rows))] if rows else []
+
+
 def _line(found: Sequence[str]) -> str:
     shown = "; ".join(found[:4])
     return shown + (f"; {len(found) - 4} more" if len(found) > 4 else "")
+
+
+def _epochs(window: Window) -> list[str]:
+    """The references, where batches were compared with several: a promotion begins another."""
+    epochs: dict[str, list[str]] = {}
+    for item in window.batches:
+        if item.reference:
+            epochs.setdefault(item.reference, []).append(item.key)
+    if len(epochs) < 2:
+        return []
+    said = [
+        f"{cut(keys[0], 60)}" + (f" to {cut(keys[-1], 60)}" if len(keys) > 1 else "") + f" with {reference}"
+        for reference, keys in epochs.items()
+    ]
+    return [
+        f"What serves, or its reference, was replaced in this time: {'; '.join(said)}. Each batch is compared with the "
+        'reference of its time, so a step in a chart between them may be that of the reference. Lines "in the audit" '
+        "are those of the newest."
+    ]
 
 
 def _notes(window: Window) -> list[str]:
@@ -171,6 +212,12 @@ def _notes(window: Window) -> list[str]:
             "No labels have arrived. A change in what becomes of people whose records look the same cannot be seen "
             "without them: estimated performance stays as it is while the model goes wrong.",
         )
+    if window.early_labels:
+        notes.append(
+            f"{count(window.early_labels)} labels have come for rows that have not, or whose identifier is wrong: they "
+            "wait, and count for nothing yet. rai batches names their files."
+        )
+    notes.extend(_epochs(window))
     missing = [name for name in QUESTIONS if not any(name in item.results for item in window.batches)]
     if missing:
         notes.append(f"Not asked of any batch: {', '.join(name.replace('_', ' ') for name in missing)}.")

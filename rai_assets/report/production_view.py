@@ -14,10 +14,6 @@ from rai_assets.report.words import definitions_used
 
 _ALARMS, _CHANCE, _NAMED = 30, 20, 3
 _WORDS = {"quarantine": "Refused", "missing": "Missing", "unanswered": "Not known"}
-_DEFINITIONS = {
-    "attribution_drift": ("attribution_ndcg@1", "mean_absolute_shap_value@1"),
-    "performance": ("estimated_accuracy@1", "estimated_roc_auc@1"),
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
         "chance": [(item.title, ", ".join(item.batches), item.found) for item in doubtful[:_CHANCE]],
         "level": f"{LEVEL:.0%}",
         "parts": [part_of(section, report.use_case) for section in report.sections],
-        "definitions": definitions_used(_definitions(report)),
+        "definitions": definitions_used(set(report.definitions)),
     }
 
 
@@ -111,8 +107,3 @@ def _shown(item: Alarm) -> Shown:
 
 def _by_chance(chance: float) -> str:
     return "by chance: less than 1 in 10,000" if chance < 1e-4 else f"by chance: {decimal(100 * chance)} %"
-
-
-def _definitions(report: ProductionReport) -> set[str]:
-    found = {name for section in report.sections for name in _DEFINITIONS.get(section.asset, ())}
-    return found | {item.subject.partition(" by ")[0] for item in report.alarms if item.kind == "gap"}

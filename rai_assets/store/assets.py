@@ -89,7 +89,8 @@ class ResultAsset:
                 stage = replace(here, pool=compute_pool.pool)
                 given = [self.settings, self.outside(stage)]
                 result, commit, reused = stage.produce(self.thing, given, self.reads, self.compute)
-                checks = [*requirement_results(result, self.requirements), *answered(result, self.checks)]
+                judged = requirement_results(result, self.requirements, unknown_passes=self.per == "batch")
+                checks = [*judged, *answered(result, self.checks)]
                 return materialization(stage, result, commit, reused, self.present(result), checks)
 
         return produce
@@ -252,9 +253,20 @@ def requirement_spec(
     )
 
 
-def requirement_results(result: "Result", requirements: Sequence[Requirement]) -> list[dg.AssetCheckResult]:
-    """One check result per requirement: pass, fail (error) or cannot tell (warning)."""
-    return [verdict_check(requirement, judge(requirement, result.numbers)) for requirement in requirements]
+def requirement_results(
+    result: "Result", requirements: Sequence[Requirement], *, unknown_passes: bool = False
+) -> list[dg.AssetCheckResult]:
+    """One check result per requirement: pass, fail (error) or cannot tell (warning).
+
+    Args:
+        result: The numbers.
+        requirements: What they must be.
+        unknown_passes: What cannot be told is no warning: labels of a batch that have not arrived, or too few of them.
+    """
+    return [
+        verdict_check(requirement, judge(requirement, result.numbers), unknown_passes=unknown_passes)
+        for requirement in requirements
+    ]
 
 
 def answered(result: "Result", checks: Iterable[str]) -> list[dg.AssetCheckResult]:
@@ -271,7 +283,7 @@ def answered(result: "Result", checks: Iterable[str]) -> list[dg.AssetCheckResul
     ]
 
 
-def verdict_check(requirement: Requirement, verdict: Verdict) -> dg.AssetCheckResult:
+def verdict_check(requirement: Requirement, verdict: Verdict, *, unknown_passes: bool = False) -> dg.AssetCheckResult:
     """A verdict as a Dagster check result with its number as plottable floats."""
     number = verdict.number
     values = {} if number is None else {"value": number.value, "low": number.low, "high": number.high, "n": number.n}
@@ -279,7 +291,7 @@ def verdict_check(requirement: Requirement, verdict: Verdict) -> dg.AssetCheckRe
     failed = dg.AssetCheckSeverity.ERROR if verdict.verdict == "fail" else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=check_name(requirement.id),
-        passed=verdict.verdict == "pass",
+        passed=verdict.verdict == "pass" or (unknown_passes and verdict.verdict == "cannot tell"),
         severity=failed,
         description=verdict.sentence,
         metadata={

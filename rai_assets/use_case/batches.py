@@ -14,7 +14,14 @@ from rai_assets.monitoring.batches.acceptance import Acceptance, accept_contract
 from rai_assets.monitoring.batches.acceptance import let_pass as let_batch_pass
 from rai_assets.monitoring.batches.arrivals import Entry, State
 from rai_assets.monitoring.batches.audit import Production, batch_result
-from rai_assets.monitoring.batches.backfill import Backfilled, audit_together, in_range, take_everything
+from rai_assets.monitoring.batches.backfill import (
+    Backfilled,
+    audit_together,
+    in_range,
+    take_everything,
+    take_labels,
+)
+from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.rules import rule_descriptions
 from rai_assets.progress import Progress
 from rai_assets.store import results
@@ -58,6 +65,11 @@ def listed(declared: Declared, state: State | None = None) -> list[Entry]:
         return arrivals.entries(state)
 
 
+def labels_without_rows(declared: Declared) -> dict[str, int]:
+    """{file: how many of its labels are of rows that have not arrived}."""
+    return waiting_labels(open_repository(home(), production_of(declared).keys.repository))
+
+
 def accept(declared: Declared, reason: str, batch: str | None, effective: datetime | None) -> Acceptance:
     """Make a changed schema the next version of the contract; arguments and refusals as `accept_contract`."""
     production = production_of(declared)
@@ -99,12 +111,22 @@ def backfill(
     assets, checks = questions(declared), list(rule_descriptions(production.dataset))
     repository = open_repository(home(), production.keys.repository)
     done = Backfilled()
+    faults: dict[str, list[str]] = {}
+    branch, things = results_branch(PRODUCTION), {asset.thing for asset in assets}
+    answered_at = repository.branches(branch).get(branch)
+
+    def unanswered(key: str) -> bool:
+        return answered_at is None or not things <= set(results.assets(repository, answered_at, batch_folder(key)))
+
     with (
         dg.DagsterInstance.get() as instance,
         production.arrivals(repository) as arrivals,
         recording(instance, production.keys, home()) as run,
     ):
         done.problems += take_everything(production, arrivals, progress)
+        done.problems += take_labels(production, repository, progress)
+        with production.label_arrivals() as labels:
+            labelled = {entry.key for entry in labels.entries("pending")}
         asked = in_range(production, arrivals, start, end)
         for group in audit_together(production, repository, arrivals, asked, progress):
             done.problems += [item for item in group if isinstance(item, str)]
@@ -112,13 +134,19 @@ def backfill(
             done.accepted += sum(item.published and item.changed for item in found)
             done.present += sum(item.published and not item.changed for item in found)
             done.quarantined += sum(not item.published for item in found)
-            published = [item for item in found if item.published and (item.changed or again)]
+            published = [
+                item
+                for item in found
+                if item.published
+                and (item.changed or again or item.record.key in labelled or unanswered(item.record.key))
+            ]
+            production.join_labels(repository, [item.record.key for item in published], {"run_id": "backfill"})
             _show_keys(instance, production.keys, [item.record.key for item in found])
             known: dict[str, dict[str, results.Result]] = {item.record.key: {} for item in published}
             answers = [batch_result(production.keys, item) for item in published]
             _store(repository, production.keys, answers, published, known)
             made = {
-                asset.thing: _ask(asset, repository, production.keys, published, progress, done, known)
+                asset.thing: _ask(asset, repository, production.keys, published, progress, faults, known)
                 for asset in assets
             }
             run.tell(
@@ -128,6 +156,10 @@ def backfill(
                 ]
             )
         production.tidy(arrivals)
+    done.problems += [
+        f"{asked[0]}{f' and {len(asked) - 1:,} more' if len(asked) > 1 else ''}: {fault}"
+        for fault, asked in faults.items()
+    ]
     return done
 
 
@@ -155,7 +187,7 @@ def _answered(
     repository: VersionedRepository,
 ) -> Iterator[Told]:
     """What Dagster is told of the questions that were answered: {asset: batches}."""
-    from rai_assets.store.assets import answered
+    from rai_assets.store.assets import answered, requirement_results
     from rai_assets.use_case.recording import Told
 
     commit = repository.resolve(results_branch(PRODUCTION)) if known else ""
@@ -163,7 +195,8 @@ def _answered(
         for key in made[asset.thing]:
             result = known[key][asset.thing]
             shown = _metadata(asset.present(result), commit, key)
-            yield Told(asset.thing, key, answered(result, asset.checks), shown)
+            judged = requirement_results(result, asset.requirements, unknown_passes=True)
+            yield Told(asset.thing, key, [*judged, *answered(result, asset.checks)], shown)
 
 
 def _metadata(present: Mapping[str, Any], commit: str, key: str) -> dict[str, Any]:
@@ -176,10 +209,13 @@ def _ask(
     keys: UseCaseKeys,
     published: Sequence[Accepted],
     progress: Progress,
-    done: Backfilled,
+    faults: dict[str, list[str]],
     known: dict[str, dict[str, results.Result]],
 ) -> list[str]:
-    """One question of every batch of a group; the batches that it was answered for, whose results are known then."""
+    """One question of every batch of a group; the batches that it was answered for, whose results are known then.
+
+    What cannot be answered is added to `faults`: {why: [which question of which batch]}.
+    """
     answers, answered = [], []
     for item in published:
         stage = Stage.of_batch(keys, item.record.key, repository, "backfill", progress, known[item.record.key])
@@ -189,7 +225,7 @@ def _ask(
                 answers.append((stage.made(asset.reads, asset.compute), digest))
                 answered.append(item)
         except RaiError as fault:
-            done.problems.append(f"{asset.thing} of {item.record.key}: {fault}")
+            faults.setdefault(str(fault), []).append(f"{asset.thing} of {item.record.key}")
     _store(repository, keys, answers, answered, known)
     return [item.record.key for item in answered]
 

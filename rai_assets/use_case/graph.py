@@ -98,7 +98,13 @@ def questions(declared: Declared) -> list[ResultAsset]:
     """What is asked of every accepted batch of a use case that declares its production."""
     use_case = declared.use_case
     assert use_case.production is not None  # noqa: S101
-    return batch_assets(use_case.production, use_case.analyses.explanation, has_model=use_case.model is not None)
+    return batch_assets(
+        use_case.production,
+        use_case.analyses.explanation,
+        requirements=declared.requirements,
+        reference_groups=use_case.analyses.fairness.reference,
+        has_model=use_case.model is not None,
+    )
 
 
 def result_assets(declared: Declared, requirements: Sequence[Requirement]) -> list[ResultAsset]:

@@ -187,11 +187,9 @@ class Arrivals:
         """
         file = (found.size, found.stamp, found.modified, now)
         with self._writing():
-            before = self._all("SELECT sha256 FROM files WHERE path = ?", (found.path,))
-            former = before[0][0] if before else None
-            twin = self._all("SELECT path FROM files WHERE sha256 = ? AND path != ?", (sha256, found.path))
-            if former == sha256 or (twin and former is None):
-                same_as = None if former == sha256 else twin[0][0]
+            former, twin = self._former(found.path), self._twin(found.path, sha256)
+            if self.has_bytes(found.path, sha256):
+                same_as = None if former == sha256 else twin
                 self._run(
                     "INSERT INTO files VALUES (?, ?, ?, ?, ?, 'same bytes', ?, ?) ON CONFLICT (path) DO UPDATE SET "
                     "size = excluded.size, stamp = excluded.stamp, modified = excluded.modified, "
@@ -211,6 +209,27 @@ class Arrivals:
             for key in sorted(wanted | had):
                 self._ask(key, now)
         return "new" if former is None else "corrected"
+
+    def has_bytes(self, path: str, sha256: str) -> bool:
+        """Whether the same bytes were taken, from this file or, if it is new, from another."""
+        former = self._former(path)
+        return former == sha256 or (former is None and self._twin(path, sha256) is not None)
+
+    def _former(self, path: str) -> str | None:
+        """Digest of the bytes that were taken from a file."""
+        rows = self._all("SELECT sha256 FROM files WHERE path = ?", (path,))
+        return rows[0][0] if rows else None
+
+    def _twin(self, path: str, sha256: str) -> str | None:
+        """Another file of which the same bytes were taken."""
+        rows = self._all("SELECT path FROM files WHERE sha256 = ? AND path != ? LIMIT 1", (sha256, path))
+        return rows[0][0] if rows else None
+
+    def add(self, path: str, keys: Iterable[str]) -> None:
+        """A file that was taken belongs to further batches, which are made of it already."""
+        with self._writing():
+            for key in keys:
+                self._run("INSERT OR IGNORE INTO slices VALUES (?, ?)", (path, key))
 
     def owner(self, key: str) -> str | None:
         """A file that has rows of a batch."""

@@ -70,7 +70,7 @@ def batch_asset(
             accepted = production.audit(stage)
             yield from check_results(accepted, list(rules))
             if accepted.published:
-                production.attach_labels(stage)
+                production.join_labels(stage.repository, [stage.batch], stage.run_words)
                 result, commit, reused = production.summarize(stage, accepted)
                 yield materialization(stage, result, commit, reused, present_batch(result))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from rai_assets.monitoring.batches.accept import Accepted, Asked, accept, refere
 from rai_assets.monitoring.batches.arrivals import Arrivals, Taken, sources_digest
 from rai_assets.monitoring.batches.batch import records
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
-from rai_assets.monitoring.batches.labels import attach, batches_of_labels, read_labels
+from rai_assets.monitoring.batches.label_store import join_waiting, keep_labels
+from rai_assets.monitoring.batches.labels import read_labels
 from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
 from rai_assets.monitoring.batches.settings import InboxSettings
 from rai_assets.monitoring.batches.slicing import cut, slice_file, slot_key
@@ -121,7 +122,7 @@ class Production:
             yield arrivals
 
     def look_for_labels(self, repository: VersionedRepository, arrivals: Arrivals, *, limit: int) -> Looked:
-        """Look into the inbox of labels, and take what is ready.
+        """Look into the inbox of labels, and take what is ready: the labels are written beside their rows.
 
         Raises:
             RaiError: The inbox, the ledger or the store cannot be reached.
@@ -132,9 +133,11 @@ class Production:
         def assign(found: Found, sha256: str) -> list[str]:
             kept = self.spool.find(sha256)
             assert kept is not None  # noqa: S101
+            if arrivals.has_bytes(found.path, sha256):
+                return []
             labels = self._labels_in(repository, kept, found.path)
-            identifiers = self.declared.with_role("identifier")
-            return [key for key, _ in batches_of_labels(repository, labels, identifiers)]
+            former, words = arrivals.keys_of(found.path), {"use_case": self.keys.name}
+            return keep_labels(repository, found.path, labels, self._identifiers, former, words)
 
         return look(self._label_inbox, arrivals, self.spool, assign, settle=_settle(self.settings.labels), limit=limit)
 
@@ -149,25 +152,24 @@ class Production:
             (folder / "made").mkdir()
             return read_labels(self.declared, reference_labels(repository), folder, name, folder / "made")
 
-    def attach_labels(self, stage: Stage) -> None:
-        """Write the labels that came for an accepted batch beside its rows; the ledger is told.
+    def join_labels(self, repository: VersionedRepository, keys: Sequence[str], words: Mapping[str, str]) -> None:
+        """Give accepted batches the labels that came before them; the ledger is told that all of theirs are there.
 
         Raises:
-            RaiError: Their files, the store or the ledger cannot be reached.
+            RaiError: The store or the ledger cannot be reached.
         """
-        if self._label_inbox is None:
+        if self.settings.labels is None:
             return
+        joined = join_waiting(repository, keys, self._identifiers, {**words, "use_case": self.keys.name})
         with self.label_arrivals() as arrivals:
-            sources = arrivals.sources(stage.batch)
-            if not sources:
-                return
-            tables = [
-                self._labels_in(stage.repository, bring(self._label_inbox, self.spool, source), source.path)
-                for source in sources
-            ]
-            identifiers = self.declared.with_role("identifier")
-            attach(stage.repository, stage.batch, tables, identifiers, {**stage.run_words, "use_case": self.keys.name})
-            arrivals.decided(stage.batch, sources_digest(sources), "accepted")
+            for key in keys:
+                for path in joined.get(key, ()):
+                    arrivals.add(path, [key])
+                arrivals.decided(key, sources_digest(arrivals.sources(key)), "accepted")
+
+    @property
+    def _identifiers(self) -> list[str]:
+        return self.declared.with_role("identifier")
 
     def audit(self, stage: Stage) -> Accepted:
         """Publish the batch of a step, or put it into quarantine; the ledger is told.

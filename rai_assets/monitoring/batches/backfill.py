@@ -16,6 +16,7 @@ from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.monitoring.batches.intake import Looked
 from rai_assets.monitoring.batches.overrides import words_on
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
@@ -43,13 +44,30 @@ class Backfilled:
 
 def take_everything(production: Production, arrivals: Arrivals, tell: Callable[[str, int, int], None]) -> list[str]:
     """Take all that is ready in the inbox; returns the files that could not be read, and why."""
+    return _take(lambda: production.look(arrivals, limit=_AT_ONCE), "files taken", tell)
+
+
+def take_labels(
+    production: Production, repository: VersionedRepository, tell: Callable[[str, int, int], None]
+) -> list[str]:
+    """Take all labels that are ready, and write them beside their rows; returns the files that could not be read."""
+    if production.settings.labels is None:
+        return []
+    with production.label_arrivals() as arrivals:
+        return _take(
+            lambda: production.look_for_labels(repository, arrivals, limit=_AT_ONCE), "files with labels taken", tell
+        )
+
+
+def _take(look: Callable[[], Looked], what: str, tell: Callable[[str, int, int], None]) -> list[str]:
+    """Look until nothing more is taken; returns the files that could not be read, and why."""
     problems: list[str] = []
     taken = 0
     while True:
-        looked = production.look(arrivals, limit=_AT_ONCE)
+        looked = look()
         problems += [problem for problem in looked.problems if problem not in problems]
         taken += len(looked.taken)
-        tell("files taken", taken, taken + looked.waiting)
+        tell(what, taken, taken + looked.waiting)
         if not looked.taken:
             return problems
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ from pyarrow import parquet
 
 from rai_assets.data.contract import Contract
 from rai_assets.data.settings import DatasetSettings, FileSettings
-from rai_assets.data.staging import PARQUET, stage_files
+from rai_assets.data.staging import stage_files
 from rai_assets.errors import InputRefused
 from rai_assets.keys import PRODUCTION, batch_folder
-from rai_assets.monitoring.batches.batch import Batch, records
+from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.contracts import for_batches
 from rai_assets.monitoring.performance.labels import Arrived, join_labels
-from rai_assets.store.protocol import ChangeSet, NoChanges, NotFound, VersionedRepository
+from rai_assets.store.protocol import NotFound, VersionedRepository
 
 LABELS = "labels.parquet"
 
@@ -47,49 +48,8 @@ def read_labels(declared: DatasetSettings, classes: Sequence[str], base: Path, n
     return parquet.read_table(staged.table, use_threads=False)
 
 
-def batches_of_labels(
-    repository: VersionedRepository, labels: pa.Table, identifiers: Sequence[str]
-) -> Iterator[tuple[str, int]]:
-    """The accepted batches that have rows with these identifiers, and how many; the newest first."""
-    heads = repository.branches(PRODUCTION)
-    if PRODUCTION not in heads:
-        return
-    wanted = {tuple(row.values()) for row in labels.select(list(identifiers)).to_pylist()}
-    for record in sorted(records(repository, heads[PRODUCTION]), key=lambda item: item.time, reverse=True):
-        if not wanted:
-            return
-        rows = Batch(repository, heads[PRODUCTION], record.key).table(list(identifiers)).to_pylist()
-        found = wanted & {tuple(row.values()) for row in rows}
-        if found:
-            wanted -= found
-            yield record.key, len(found)
-
-
-def attach(
-    repository: VersionedRepository,
-    key: str,
-    labels: Sequence[pa.Table],
-    identifiers: Sequence[str],
-    words: dict[str, str],
-) -> bool:
-    """Write the labels of a batch beside its rows, in the place of those before; False if they were there already."""
-    batch = Batch(repository, repository.resolve(PRODUCTION), key)
-    together = pa.concat_tables([table.cast(labels[0].schema) for table in labels]).unify_dictionaries()
-    rows = {tuple(row.values()) for row in batch.table(list(identifiers)).to_pylist()}
-    mine = [tuple(row.values()) in rows for row in together.select(list(identifiers)).to_pylist()]
-    with repository.scratch() as folder:
-        path = folder / LABELS
-        parquet.write_table(together.filter(pa.array(mine, pa.bool_())).combine_chunks(), path, compression="zstd")
-        changes = ChangeSet().adopt(batch_folder(key) + LABELS, path, PARQUET)
-        try:
-            repository.commit(PRODUCTION, changes, f"Labels of batch {key}: {sum(mine):,}", words)
-        except NoChanges:
-            return False
-    return True
-
-
 def labels_of(repository: VersionedRepository, batch: Batch, contract: Contract) -> tuple[pa.Table, Arrived]:
-    """The labels that have arrived for a batch, and which is whose: those that came in files, else its own column.
+    """The labels that have arrived for a batch, and which is whose: that of a file, else that of its own column.
 
     Args:
         repository: Where the batch is stored; its labels are read at the head of `production`.
@@ -97,15 +57,19 @@ def labels_of(repository: VersionedRepository, batch: Batch, contract: Contract)
         contract: Of the use case; it names the identifiers and the target.
     """
     target = str(contract.target)
+    own = batch.table([target]) if target in batch.contract else pa.table({target: pa.nulls(batch.record.rows)})
+    known = own.column(0).is_valid().to_numpy()
+    place = np.where(known, np.arange(len(known)), -1)
     try:
         with repository.open(PRODUCTION, batch_folder(batch.key) + LABELS) as stream:
             labels = parquet.read_table(stream, use_threads=False)
     except NotFound:
-        own = batch.table([target]) if target in batch.contract else pa.table({target: pa.nulls(batch.record.rows)})
-        known = own.column(0).is_valid().to_numpy()
-        return own, Arrived(np.where(known, np.arange(len(known)), -1))
+        return own, Arrived(place)
     identifiers = list(contract.identifiers)
-    return labels, join_labels(batch.table(identifiers), labels, identifiers, target)
+    arrived = join_labels(batch.table(identifiers), labels, identifiers, target)
+    both = pa.concat_tables([labels.select([target]), own.cast(labels.select([target]).schema)])
+    later = np.where(known, place + labels.num_rows, -1)
+    return both.unify_dictionaries(), replace(arrived, label=np.where(arrived.known, arrived.label, later))
 
 
 def labels_digest(repository: VersionedRepository, key: str) -> str | None:

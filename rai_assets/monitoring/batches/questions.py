@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -14,21 +14,19 @@ from rai_assets.compute.kept import Kept
 from rai_assets.data.columns import Role
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
+from rai_assets.metrics.requirements import Verdict
 from rai_assets.model.inputs import AuditInputs
 from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
-from rai_assets.monitoring.batches.labels import labels_of
-from rai_assets.monitoring.batches.reference import Reference, scored_batch
+from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
 from rai_assets.monitoring.drift.compute import drift
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
-from rai_assets.monitoring.performance.estimate_errors import estimate_errors
-from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.fairness import fairness_drift
-from rai_assets.monitoring.performance.realized import realized_performance
+from rai_assets.monitoring.performance.realized import labelled_rows
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
@@ -37,8 +35,6 @@ _COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "pre
 MODEL_DECISION, MODEL_SCORE = "decision of the model", "score of the model"
 COLUMNS_ALONE, COLUMNS_TOGETHER = "columns_unchanged", "columns_together_unchanged"
 SAME_REASONS, GAPS_NOT_WIDER = "same_reasons", "gaps_not_wider"
-NOT_LOWER, ESTIMATES_HELD = "performance_not_lower", "estimates_held"
-_MAIN_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,13 @@ class Answer:
         findings: Numbers, charts, tables and notes.
         checks: {check: (it holds, the outcome in words)}; what cannot be told holds, and says so.
         rows: Comparisons, flat.
+        verdicts: On the requirements that were judged.
     """
 
     findings: Findings
     checks: Mapping[str, tuple[bool, str]]
     rows: Sequence[Mapping[str, Any]] = field(default=())
+    verdicts: Sequence[Verdict] = field(default=())
 
 
 def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *, seed: int | None) -> Result:
@@ -71,6 +69,15 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
         facts={
             "checks": {name: {"passed": passed, "sentence": said} for name, (passed, said) in answer.checks.items()},
             "rows": list(answer.rows),
+            "verdicts": [
+                {
+                    "id": item.requirement,
+                    "verdict": item.verdict,
+                    "sentence": item.sentence,
+                    "level": None if item.number is None else item.number.level,
+                }
+                for item in answer.verdicts
+            ],
             "reference": {"commit": reference.dataset.commit, "split": reference.split, "digest": reference.digest},
             "single_rows": list(found.single_rows),
         },
@@ -89,9 +96,8 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
     kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
     timestamp = ordered if ordered in kept else None
     before = _before(reference, tuple(kept), timestamp)
-    features: Sequence[Any] = ()
+    features = [item for item in reference.features if item.name in shared]
     if reference.champion is not None:
-        features = [item for item in reference.champion.version.features if item.name in shared]
         now = _with_answers(now.select(kept), scored_batch(stage, reference, now))
     else:
         now = now.select(kept)
@@ -128,7 +134,7 @@ def ask_attributions(
     """Whether the champion goes by the same columns in the batch as in its audit."""
     champion, kept = reference.champion, reference.explanations()
     if champion is None or kept is None:
-        return _unknown(SAME_REASONS, "the champion's audit kept no explanations to compare with")
+        return unknown(SAME_REASONS, "the champion's audit kept no explanations to compare with")
     table = batch_of(stage).table()
     scored = scored_batch(stage, reference, table)
     with ScoringSession(champion.version) as session:
@@ -171,9 +177,12 @@ def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettin
     table = batch_of(stage).table()
     contract = reference.contract_with(table)
     if reference.contract.sensitive and not contract.sensitive:
-        return _unknown(GAPS_NOT_WIDER, f"the batch has no column {', '.join(reference.contract.sensitive)}")
+        return unknown(GAPS_NOT_WIDER, f"the batch has no column {', '.join(reference.contract.sensitive)}")
     scored = scored_batch(stage, reference, table)
-    compared = fairness_drift(reference.scored(reference.split), scored, contract, settings)
+    labelled = None
+    if reference.contract.target is not None:
+        labelled = labelled_rows(scored, *labels_of_scored(stage, reference, scored), reference.contract)
+    compared = fairness_drift(reference.scored(reference.split), scored, contract, settings, labelled=labelled)
     gone = [name for name in reference.contract.sensitive if name not in contract.sensitive]
     compared.findings.notes.extend(
         f"Cannot tell of the groups of {name}: the batch has no such column." for name in gone
@@ -187,59 +196,8 @@ def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettin
     return Answer(compared.findings, checks, [asdict(change) for change in compared.changes])
 
 
-def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
-    """How well the champion does, as far as its scores tell before labels arrive."""
-    features = () if reference.champion is None else reference.champion.version.features
-    table = batch_of(stage).table()
-    scored = scored_batch(stage, reference, table)
-    if scored.rows.score is None or scored.rows.task == "regression":
-        return _unknown(NOT_LOWER, "performance without labels is estimated from the scores of classes only")
-    known = reference.scored(reference.calibration_split(settings.calibration))
-    found = estimated_performance(known, scored, reference.contract_with(table), features, settings, seed=seed)
-    name = f"estimated_{_MAIN_METRIC[scored.rows.task]}@1"
-    estimate = next((item for item in found.numbers if item.definition == name and not item.group), None)
-    return Answer(found, {NOT_LOWER: _lower(estimate, known)})
-
-
-def ask_realized(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
-    """How well the champion did, on the labels that have arrived, and whether the estimates held."""
-    contract = reference.contract
-    if contract.target is None:
-        return _unknown(ESTIMATES_HELD, "no column has the role `target`")
-    batch = batch_of(stage)
-    table = batch.table()
-    if gone := [name for name in contract.sensitive if name not in table.column_names]:
-        return _unknown(ESTIMATES_HELD, f"the batch has no column {', '.join(gone)}")
-    labels, arrived = labels_of(stage.repository, batch, contract)
-    scored = scored_batch(stage, reference, table)
-    if not scored.keep.all():
-        arrived = replace(arrived, label=arrived.label[scored.keep])
-    shown = realized_performance(scored, labels, arrived, contract, settings, seed=seed)
-    held, said = True, "no label has arrived yet" if shown.labelled is None else "the estimates are not asked about"
-    found = shown.findings
-    if shown.labelled is not None and scored.rows.score is not None:
-        known = reference.scored(reference.calibration_split(settings.calibration))
-        features = () if reference.champion is None else reference.champion.version.features
-        errors = estimate_errors(known, shown.labelled, found.numbers, contract, features, settings, seed=seed)
-        found.numbers.extend(errors.findings.numbers)
-        found.notes.extend(errors.findings.notes)
-        held, said = not errors.failed, errors.findings.notes[-1]
-    return Answer(found, {ESTIMATES_HELD: (held, said)})
-
-
-def _lower(estimate: Number | None, known: ScoredRows) -> tuple[bool, str]:
-    """Whether the whole interval of an estimate is under the share of right decisions among the calibration rows."""
-    rows = known.rows
-    if estimate is None or estimate.value is None or rows.target is None or rows.decision is None:
-        why = "" if estimate is None or not estimate.reason else f": {estimate.reason}"
-        return True, f"cannot tell whether the performance is lower{why}"
-    before = float((rows.target == rows.decision).mean())
-    lower = estimate.high is not None and estimate.high < before
-    said = f"estimated accuracy {estimate.value:.3f}, {before:.3f} on the calibration rows"
-    return not lower, said
-
-
-def _unknown(check: str, why: str) -> Answer:
+def unknown(check: str, why: str) -> Answer:
+    """The answer where nothing can be told: no alarm, and the reason."""
     return Answer(Findings(notes=[f"Cannot tell: {why}."]), {check: (True, f"cannot tell: {why}")})
 
 

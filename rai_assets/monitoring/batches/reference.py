@@ -14,10 +14,13 @@ from rai_assets.data.dataset import Dataset
 from rai_assets.data.splits import NAMES
 from rai_assets.errors import InputRefused
 from rai_assets.keys import MAIN, results_branch
+from rai_assets.model.encoding import KINDS, Feature
 from rai_assets.model.predictions import scores_of
 from rai_assets.model.rows import ScoredRows, scored_rows
 from rai_assets.model.scoring import ScoringSession
-from rai_assets.monitoring.batches.scoring import Champion, champion_digest, champion_of
+from rai_assets.monitoring.batches.labels import labels_of
+from rai_assets.monitoring.batches.scoring import Champion, batch_of, champion_digest, champion_of
+from rai_assets.monitoring.performance.labels import Arrived
 from rai_assets.provenance import digest_of
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
@@ -57,6 +60,14 @@ class Reference:
     def split(self) -> str:
         """The rows that are compared with: held out from training, or all where nothing was trained."""
         return "all" if self.champion is None else "test"
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The columns that place a row among others: those of the champion, or of the contract where there is none."""
+        if self.champion is not None:
+            return self.champion.version.features
+        columns = [self.contract[name] for name in self.contract.features]
+        return tuple(Feature(item.name, KINDS[item.dtype]) for item in columns if item.dtype in KINDS)
 
     @property
     def digest(self) -> str:
@@ -168,3 +179,15 @@ def scored_batch(stage: Stage, reference: Reference, table: pa.Table) -> ScoredR
         return scored_rows(reference.contract, unlabeled, "all")
     scores = scores_of(stage.result("batch_predictions").tables["predictions"])
     return scored_rows(reference.contract, unlabeled, "all", scores, reference.champion.version.threshold)
+
+
+def labels_of_scored(stage: Stage, reference: Reference, scored: ScoredRows) -> tuple[pa.Table, Arrived]:
+    """The labels that have arrived for the rows of a batch, and which is whose.
+
+    Args:
+        stage: The step on the batch.
+        reference: Roles of the columns; there is a target.
+        scored: Its rows, by `scored_batch`.
+    """
+    labels, arrived = labels_of(stage.repository, batch_of(stage), reference.contract)
+    return labels, replace(arrived, label=arrived.label[scored.keep])

@@ -14,6 +14,7 @@ from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 
+_NAMED = 3  # estimates in a sentence
 Key = tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 
@@ -79,11 +80,16 @@ def estimate_errors(
     note = "What the labels show lies within the intervals of the estimates."
     if failed:
         note = (
-            f"The estimates did not hold: {'; '.join(failed)}. A score no longer means what it meant on the "
+            f"The estimates did not hold: {_some(failed)}. A score no longer means what it meant on the "
             "calibration rows, and estimates of batches without labels are not to be relied on until the model or its "
             "calibration is renewed."
         )
     return EstimateErrors(Findings(numbers, notes=[note]), failed)
+
+
+def _some(failed: Sequence[str]) -> str:
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return "; ".join(failed[:_NAMED]) + more
 
 
 def _error(estimate: Number, truth: Number) -> Number:

@@ -74,6 +74,7 @@ def fairness_drift(
     contract: Contract,
     settings: PerformanceSettings,
     *,
+    labelled: ScoredRows | None = None,
     chunk: str = "",
 ) -> FairnessDrift:
     """Compare the largest gap between groups of a batch with that of the baseline, metric by metric.
@@ -84,7 +85,8 @@ def fairness_drift(
 
     Args:
         baseline: The reference's rows, scored.
-        current: The batch's rows, scored; without labels what is decided is compared, not whether it is right.
+        current: The batch's rows, scored; what is decided of them is compared.
+        labelled: Those of them whose labels have arrived, with these; whether they were decided rightly is compared.
         contract: Says which groups there are.
         settings: Level, sizes and the share of false alarms.
         chunk: Name of the batch.
@@ -94,22 +96,23 @@ def fairness_drift(
         found.notes.append("No column has the role `sensitive`: there are no groups to compare.")
         return FairnessDrift((), found)
     every = _pairs(baseline, current, contract, settings)
-    pairs = [pair for pair in every if len(pair.now[1].groups) > 1]
-    asked = []
-    for pair in pairs:
-        before, now = pair.measured
-        asked += [
-            _Question(name, before[name], now[name], pair.comparison)
-            for name in WATCHED[current.rows.task]
-            if name in before and name in now
-        ]
+    of_labels = [] if labelled is None else _pairs(baseline, labelled, contract, settings)
+    asked: dict[tuple[str, str], _Question] = {}
+    for pair in [*every, *of_labels]:
+        if len(pair.now[1].groups) > 1:
+            before, now = pair.measured
+            for name in WATCHED[current.rows.task]:
+                if name in before and name in now:
+                    asked.setdefault(
+                        (pair.now[1].name, name), _Question(name, before[name], now[name], pair.comparison)
+                    )
     together = 1 - settings.false_alarms / max(len(asked), 1)
     changes = []
-    for question in asked:
+    for question in asked.values():
         change, numbers = question.answer(settings.level, together, chunk)
         changes.append(change)
         found.numbers.extend(numbers)
-    found.notes.extend(_notes(every, changes, current.rows, together))
+    found.notes.extend(_notes(every, changes, current.rows, labelled, together))
     if changes:
         found.tables["gap_changes"] = pa.Table.from_pylist([vars(change) for change in changes], _SCHEMA)
         found.charts["gaps_before_and_now"] = _chart(found.numbers)
@@ -241,13 +244,19 @@ def _reason(gap: Gap, left_out: str | None) -> str | None:
     return left_out if np.isfinite([gap.low, gap.high]).all() else join("no interval: a group has none", left_out or "")
 
 
-def _notes(pairs: Sequence[_Pair], changes: Sequence[GapChange], rows: Rows, together: float) -> list[str]:
+def _notes(
+    pairs: Sequence[_Pair], changes: Sequence[GapChange], rows: Rows, labelled: ScoredRows | None, together: float
+) -> list[str]:
     notes = [
         f"A change is called one at {together:.2%} confidence, so that all {len(changes)} hold at once. "
         "A gap that is not seen to change may have changed by as much as its interval allows."
     ]
-    if rows.target is None:
-        notes.append("The batch has no labels: what was decided is compared, not whether it was right.")
+    if labelled is not None and labelled.rows.n < rows.n:
+        notes.append(
+            f"Whether decisions were right is compared on the {labelled.rows.n:,} of {rows.n:,} rows with a label."
+        )
+    elif labelled is None and rows.target is None:
+        notes.append("No label has arrived: what was decided is compared, not whether it was right.")
     notes += [
         f"{pair.now[1].name}: not on both sides, and left out: {', '.join(pair.missing[:5])}"
         + (f" and {len(pair.missing) - 5} more." if len(pair.missing) > 5 else ".")

@@ -10,11 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.data.contract import Contract
-from rai_assets.data.groups import groupings
+from rai_assets.data.groups import grouping, groupings
+from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.intervals import proportion_interval
 from rai_assets.metrics.number import Number, measured
+from rai_assets.metrics.requirements import Requirement
 from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.table import measure
 from rai_assets.model.rows import ScoredRows, values_of
@@ -22,6 +24,8 @@ from rai_assets.monitoring.drift.calibration import holm
 from rai_assets.monitoring.drift.permutation import sequential_p_value
 from rai_assets.monitoring.performance.labels import Arrived
 from rai_assets.monitoring.performance.settings import PerformanceSettings
+
+References = Mapping[tuple[str, ...], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,16 @@ class Realized:
     biased: tuple[str, ...] = ()
 
 
+def labelled_rows(current: ScoredRows, labels: pa.Table, arrived: Arrived, contract: Contract) -> ScoredRows | None:
+    """The rows of a batch whose labels have arrived, with them; None where none has."""
+    known = np.flatnonzero(arrived.known)
+    if not len(known):
+        return None
+    target, _ = values_of(contract, labels.take(pa.array(arrived.label[known])), str(contract.target))
+    rows = replace(current.rows.take(known), target=target)
+    return ScoredRows(rows, current.table.take(pa.array(known)), np.ones(len(known), bool))
+
+
 def realized_performance(
     current: ScoredRows,
     labels: pa.Table,
@@ -48,6 +62,8 @@ def realized_performance(
     *,
     seed: int,
     chunk: str = "",
+    requirements: Sequence[Requirement] = (),
+    references: References | None = None,
 ) -> Realized:
     """Measure a batch on the labels that have arrived.
 
@@ -59,24 +75,51 @@ def realized_performance(
         settings: Level and sizes.
         seed: Of the permutations by which arrival is tested where counts are small.
         chunk: Name of the batch.
+        requirements: What they are about is measured, too; on all rows if it needs no label.
+        references: The group that others are compared with, by the columns of a grouping.
     """
     places = {"chunk": chunk} if chunk else {}
     found = Findings(notes=arrived.sentences())
     grouped = groupings(current.table, contract, settings.intersections)
     found.numbers.extend(_shares(arrived.known, grouped, settings, places, current.rows.split))
-    known = np.flatnonzero(arrived.known)
-    if not len(known):
+    labelled = labelled_rows(current, labels, arrived, contract)
+    if labelled is None:
         found.notes.append("No label has arrived: there is no performance to measure yet.")
-        return Realized(None, found)
-    target, _ = values_of(contract, labels.take(pa.array(arrived.label[known])), str(contract.target))
-    rows = replace(current.rows.take(known), target=target)
-    labelled = ScoredRows(rows, current.table.take(pa.array(known)), np.ones(len(known), bool))
-    for grouping in (None, *groupings(labelled.table, contract, settings.intersections)):
-        numbers = measure(rows, grouping, level=settings.level, minimum_size=settings.minimum_size)
-        found.numbers.extend(replace(item, coordinates={**item.coordinates, **places}) for item in numbers)
+    every = ScoredRows(replace(current.rows, target=None), current.table, current.keep)
+    wanted = {definition(item.definition).id for item in requirements}
+    numbers = [
+        item for item in _measured(every, contract, settings, requirements, references) if item.definition in wanted
+    ]
+    if labelled is not None:
+        there = {item.definition for item in numbers}
+        of_labelled = _measured(labelled, contract, settings, requirements, references)
+        numbers += [item for item in of_labelled if item.definition not in there]
+    found.numbers.extend(replace(item, coordinates={**item.coordinates, **places}) for item in numbers)
     biased = tuple(biased_arrival(arrived.known, current.rows, grouped, settings, seed=seed))
     found.notes.extend(biased)
     return Realized(labelled, found, biased)
+
+
+def _measured(
+    side: ScoredRows,
+    contract: Contract,
+    settings: PerformanceSettings,
+    requirements: Sequence[Requirement],
+    references: References | None,
+) -> list[Number]:
+    """Every metric of some rows, of their groups, and of the intersections of groups that requirements are about."""
+    grouped = groupings(side.table, contract, settings.intersections)
+    there = {frozenset(item.columns) for item in grouped}
+    wanted = {frozenset(item.sensitive or item.group) for item in requirements}
+    for columns in sorted(wanted - there - {frozenset()}, key=sorted):
+        if columns <= set(contract.sensitive):
+            grouped.append(grouping(side.table, contract, [name for name in contract.sensitive if name in columns]))
+    numbers = measure(side.rows, level=settings.level, minimum_size=settings.minimum_size)
+    for item in grouped:
+        base = (references or {}).get(item.columns)
+        known = base if base in [dict(group) for group in item.groups] else None
+        numbers += measure(side.rows, item, known, level=settings.level, minimum_size=settings.minimum_size)
+    return numbers
 
 
 def _shares(
@@ -127,9 +170,9 @@ def biased_arrival(
     tests: list[tuple[float, str]] = []
     if rows.decision is not None:
         tests.append(_by_codes(known, rows.decision.astype(int), rows.classes, "decision", rng))
-    for grouping in grouped:
-        names = [", ".join(group.values()) for group in grouping.groups]
-        tests.append(_by_codes(known, grouping.codes, names, grouping.name, rng))
+    for item in grouped:
+        names = [", ".join(group.values()) for group in item.groups]
+        tests.append(_by_codes(known, item.codes, names, item.name, rng))
     if rows.score is not None and rows.score.ndim == 1:
         from scipy.stats import mannwhitneyu
 

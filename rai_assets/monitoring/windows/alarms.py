@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.monitoring.batches.questions import MODEL_DECISION, MODEL_SCORE
 from rai_assets.monitoring.windows.window import Seen, Window
 
+ANSWERS = (MODEL_DECISION, MODEL_SCORE)
 LEVEL = 0.05
 """Share of windows without a change in which an alarm is said to stand."""
 _NAMED = 6  # batches or columns named in a sentence
@@ -23,8 +24,9 @@ class Alarm:
     """One thing that was found in some batches of a window.
 
     Attributes:
-        kind: `column`, `together`, `gap`, `reasons`, `performance`, `quarantine`, `missing` or `unanswered`.
-        subject: What it is about: a column, a gap, an asset.
+        kind: `requirement`, `column`, `together`, `gap`, `reasons`, `performance`, `quarantine`, `missing` or
+            `unanswered`.
+        subject: What it is about: a requirement, a column, a gap, an asset.
         title: It in a few words.
         batches: The batches that it was found in, by time.
         found: What was found, in a sentence.
@@ -53,21 +55,25 @@ class Alarm:
         return {**vars(self), "stands": self.stands}
 
 
-def alarms(window: Window, importance: Mapping[str, float], false_alarms: float) -> list[Alarm]:
+def alarms(
+    window: Window, importance: Mapping[str, float], false_alarms: float, answers: Collection[str] = ANSWERS
+) -> list[Alarm]:
     """Every alarm of a window: first those that stand, each kind in the order of its weight.
 
     Args:
         window: The window.
         importance: Weight of each column in the model.
         false_alarms: Share of the batches without a change in which one comparison raises an alarm.
+        answers: Columns of drift that hold what was decided, so that they are no cause of anything.
     """
     found = [
         *_arrivals(window),
-        *_performance(window, false_alarms),
-        *_gaps(window, false_alarms),
-        *_columns(window, importance, false_alarms),
-        *_together(window, false_alarms),
-        *_reasons(window, false_alarms),
+        *_requirements(window, answers),
+        *_performance(window, false_alarms, answers),
+        *_gaps(window, false_alarms, answers),
+        *_columns(window, importance, false_alarms, answers),
+        *_together(window, false_alarms, answers),
+        *_reasons(window, false_alarms, answers),
     ]
     return sorted(found, key=lambda item: not item.stands)
 
@@ -92,7 +98,7 @@ def chance_of(alarmed: int, batches: int, rate: float, p_values: Sequence[float]
     return min(1.0, 2 * min(tail, least)) if p_values else min(1.0, tail)
 
 
-def _columns(window: Window, importance: Mapping[str, float], rate: float) -> Iterator[Alarm]:
+def _columns(window: Window, importance: Mapping[str, float], rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     """One alarm per column that has changed, the largest effect times importance first."""
     asked = [item for item in window.batches if item.rows_of("drift")]
     by_column: dict[str, list[tuple[Seen, Mapping[str, Any]]]] = {}
@@ -115,29 +121,36 @@ def _columns(window: Window, importance: Mapping[str, float], rate: float) -> It
             f" Shares of rows then -> now: {most[1]['drivers']}." if most[1].get("drivers") else ""
         )
         found += f" Its weight in the model is {decimal(importance[column])}." if column in importance else ""
-        answer = column in (MODEL_DECISION, MODEL_SCORE)
-        causes = _moved([batch for batch in asked if batch.key in keys])
+        answer = column in answers
+        causes = _moved([batch for batch in asked if batch.key in keys], answers)
         once = len(keys) == 1 and len(asked) > 1
         yield Alarm(
             "column", column, f"{name} has changed", keys, found, causes if answer else (),
-            _advice(name, once=once, answer=answer),
+            _of_answers(causes) if answer else _advice(name, once=once),
             chance_of(len(keys), len(asked), rate, p_values),
         )  # fmt: skip
 
 
-def _advice(column: str, *, once: bool, answer: bool) -> str:
-    if answer:
+def _of_answers(causes: Sequence[str]) -> str:
+    if causes:
         return (
-            "What the model answers changed because what it is asked changed: see the columns above. Tell those who "
-            "work with its decisions."
+            "What is decided changed along with what it is decided from: see the columns above. Tell those who work "
+            "with the decisions."
         )
+    return (
+        "No column that it is decided from changed in the same batches: ask whether the model, its threshold or the "
+        "rule that decides was changed, and tell those who work with the decisions."
+    )
+
+
+def _advice(column: str, *, once: bool) -> str:
     asked = f"Ask who writes {column} whether its unit, its source, or the people whom it is about changed"
     if once:
         return f"{asked} in this one file; if something broke, have a corrected file sent."
     return f"{asked}. If the change is real and lasts, audit the model on recent rows before it is relied on further."
 
 
-def _together(window: Window, rate: float) -> Iterator[Alarm]:
+def _together(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     asked = [item for item in window.batches if item.rows_of("drift")]
     hit = [item for item in asked if "columns_together_unchanged" in item.failed("drift")]
     if hit:
@@ -148,14 +161,14 @@ def _together(window: Window, rate: float) -> Iterator[Alarm]:
         ]  # fmt: skip
         yield Alarm(
             "together", "drift", "The columns together have changed", _keys(hit),
-            _said(hit, "drift", "columns_together_unchanged"), _moved(hit),
+            _said(hit, "drift", "columns_together_unchanged"), _moved(hit, answers),
             "Look at the columns named first. If none of them changed by itself, it is how they go together that "
             "changed: compare their pairs.",
             chance_of(len(hit), len(asked), rate, p_values),
         )  # fmt: skip
 
 
-def _gaps(window: Window, rate: float) -> Iterator[Alarm]:
+def _gaps(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     """One alarm per gap between groups that has grown."""
     asked = [item for item in window.batches if item.rows_of("fairness_drift")]
     grown: dict[tuple[str, str], list[tuple[Seen, Mapping[str, Any]]]] = {}
@@ -168,46 +181,79 @@ def _gaps(window: Window, rate: float) -> Iterator[Alarm]:
         hit = [batch for batch, _ in rows]
         row = most[1]
         groups = cut(sensitive, _NAME)
-        found = f"In {most[0].key} {decimal(row['current'])}, {decimal(row['baseline'])} when the model was audited."
+        found = f"In {most[0].key} {decimal(row['current'])}, {decimal(row['baseline'])} in the audit."
         yield Alarm(
             "gap", f"{identifier} by {sensitive}",
             f"Groups of {groups} are farther apart: {definition(identifier).name}",
-            _keys(hit), found, _moved(hit),
+            _keys(hit), found, _moved(hit, answers),
             f"Have a person look at recent decisions about the groups of {groups} before more are made, and audit the "
             "model on these rows.",
             chance_of(len(hit), len(asked), rate),
         )  # fmt: skip
 
 
-def _performance(window: Window, rate: float) -> Iterator[Alarm]:
-    for asset, title, advice in (
-        (
-            "realized_performance",
-            "The model is right less often than when it was audited",
-            "Do not wait: train and audit the model again on rows with the new labels, and decide with its owners "
-            "whether it may go on meanwhile.",
-        ),
-        (
-            "estimated_performance",
-            "The model is likely to be right less often",
-            "Have some of these rows labelled and measure. An estimate follows who is scored, not their outcomes.",
-        ),
-    ):
-        asked = [item for item in window.batches if asset in item.results]
-        hit = [item for item in asked if item.failed(asset)]
+def _requirements(window: Window, answers: Collection[str]) -> Iterator[Alarm]:
+    """One alarm per requirement that does not hold on the labels of some batches."""
+    judged: dict[str, list[tuple[Seen, Mapping[str, Any]]]] = {}
+    for batch in window.batches:
+        for item in batch.verdicts:
+            if item["verdict"] != "cannot tell":
+                judged.setdefault(item["id"], []).append((batch, item))
+    for name, items in judged.items():
+        hit = [batch for batch, item in items if item["verdict"] == "fail"]
         if hit:
-            check = next(iter(hit[0].failed(asset)))
+            last = next(item for batch, item in reversed(items) if batch is hit[-1])
+            rate = (1 - (last["level"] or 1.0)) / 2
+            yield Alarm(
+                "requirement", name, f"Requirement {name} does not hold", _keys(hit),
+                f"In {hit[-1].key}: {cut(last['sentence'], _REASON)}", _moved(hit, answers),
+                "It was required of what serves: decide with its owners whether it may go on, and audit it again on "
+                "rows with the new labels.",
+                chance_of(len(hit), len(items), rate),
+            )  # fmt: skip
+
+
+_PERFORMANCE = (
+    (
+        "realized_performance",
+        "not_below_audit",
+        "Performance is below that in the audit",
+        "Do not wait: audit on rows with the new labels, train again if there is a model, and decide with the owners "
+        "whether it may go on meanwhile.",
+    ),
+    (
+        "realized_performance",
+        "estimates_held",
+        "Estimates made without labels did not hold",
+        "A score does not mean any more what it meant in the audit: do not rely on estimates of batches without labels "
+        "until the model or its calibration is renewed.",
+    ),
+    (
+        "estimated_performance",
+        "performance_not_lower",
+        "Performance is likely to be lower",
+        "Have some of these rows labelled and measure. An estimate follows who is scored, not their outcomes.",
+    ),
+)
+
+
+def _performance(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alarm]:
+    for asset, check, title, advice in _PERFORMANCE:
+        asked = [item for item in window.batches if item.told(asset, check)]
+        hit = [item for item in asked if check in item.failed(asset)]
+        if hit:
             chance = chance_of(len(hit), len(asked), rate)
-            yield Alarm("performance", asset, title, _keys(hit), _said(hit, asset, check), _moved(hit), advice, chance)
+            found, moved = _said(hit, asset, check), _moved(hit, answers)
+            yield Alarm("performance", asset, title, _keys(hit), found, moved, advice, chance)
 
 
-def _reasons(window: Window, rate: float) -> Iterator[Alarm]:
+def _reasons(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     asked = [item for item in window.batches if "attribution_drift" in item.results]
     hit = [item for item in asked if item.failed("attribution_drift")]
     if hit:
         yield Alarm(
             "reasons", "attribution_drift", "The model goes by other columns than in its audit", _keys(hit),
-            _said(hit, "attribution_drift", "same_reasons"), _moved(hit),
+            _said(hit, "attribution_drift", "same_reasons"), _moved(hit, answers),
             "Read which columns it goes by now. If one of them stands in for a sensitive column, stop and audit.",
             chance_of(len(hit), len(asked), rate),
         )  # fmt: skip
@@ -249,15 +295,15 @@ def _keys(batches: Iterable[Seen]) -> tuple[str, ...]:
 def _said(hit: Sequence[Seen], asset: str, check: str) -> str:
     """What the check said of the last batch that failed it."""
     last = hit[-1]
-    return f"In {last.key}: {cut(last.failed(asset).get(check, 'the check does not hold'), _REASON)}."
+    return f"In {last.key}: {cut(last.failed(asset)[check], _REASON).rstrip('.')}."
 
 
-def _moved(batches: Sequence[Seen]) -> tuple[str, ...]:
-    """The columns that changed in these batches, the largest effect times importance first; not the model's answers."""
+def _moved(batches: Sequence[Seen], answers: Collection[str]) -> tuple[str, ...]:
+    """The columns that changed in these batches, the largest effect times importance first; not what was decided."""
     ranks: dict[str, list[float]] = {}
     for batch in batches:
         for row in batch.rows_of("drift"):
-            if row.get("drifted") and row.get("rank") and row["column"] not in ("", MODEL_DECISION, MODEL_SCORE):
+            if row.get("drifted") and row.get("rank") and row["column"] not in ("", *answers):
                 ranks.setdefault(row["column"], []).append(1 / row["rank"])
     order: Callable[[str], float] = lambda column: -sum(ranks[column])  # noqa: E731
     return tuple(

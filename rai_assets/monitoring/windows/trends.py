@@ -103,7 +103,9 @@ def performance_charts(window: Window) -> dict[str, Chart]:
         if rows:
             title = f"{_words(measured)} of every batch"
             kinds = dict.fromkeys(row["group"] for row in rows)
-            charts[measured.partition("@")[0]] = trend(rows, title=title, y_title=" and ".join(kinds))
+            charts[measured.partition("@")[0]] = trend(
+                rows, title=title, y_title=" and ".join(kinds), reference=_audited(window.batches, measured)
+            )
     return charts
 
 
@@ -181,13 +183,48 @@ def _effect(batch: Seen, column: str) -> tuple[float | None, bool, str]:
 
 
 def _baseline(batches: Sequence[Seen], name: str, sensitive: str) -> tuple[str, float] | None:
-    """The gap when the model was audited, as the newest batch has it."""
+    """The gap in the audit, as the newest batch has it."""
     for item in reversed(batches):
         for number in item.results["fairness_drift"].numbers:
             here = number.definition == name and number.coordinates.get("sensitive") == sensitive
             if here and number.coordinates.get("chunk") == BASELINE and number.value is not None:
-                return "when the model was audited", number.value
+                return "in the audit", number.value
     return None
+
+
+def _audited(batches: Sequence[Seen], name: str) -> tuple[str, float] | None:
+    """The metric in the audit, as the newest batch with labels has it."""
+    for item in reversed(batches):
+        found = item.results.get("realized_performance")
+        for number in () if found is None else found.numbers:
+            if number.definition == name and number.coordinates == {"chunk": BASELINE} and number.value is not None:
+                return "in the audit", number.value
+    return None
+
+
+def charted(window: Window) -> list[str]:
+    """Definitions of the numbers in the charts, as far as they have values."""
+    named = {
+        "estimated_performance": _LEADING,
+        "realized_performance": _MEASURED,
+        "attribution_drift": ("attribution_ndcg@1", "mean_absolute_shap_value@1"),
+        "drift": ("domain_classifier_auc@1",),
+    }
+    found = [
+        name
+        for asset, names in named.items()
+        for name in names
+        if any(
+            number.definition == name and number.value is not None
+            for item in window.batches
+            if asset in item.results
+            for number in item.results[asset].numbers
+        )
+    ]
+    return [
+        *found,
+        *dict.fromkeys(row["definition"] for item in window.batches for row in item.rows_of("fairness_drift")),
+    ]
 
 
 def _words(identifier: str) -> str:

@@ -13,6 +13,7 @@ from rai_assets.keys import PRODUCTION, batch_folder, results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import BatchRecord, records
+from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import slot_key, slot_of
 from rai_assets.store import results
@@ -52,6 +53,27 @@ class Seen:
         checks = {} if found is None else found.facts.get("checks", {})
         return {name: item["sentence"] for name, item in checks.items() if not item["passed"]}
 
+    def told(self, asset: str, check: str) -> bool:
+        """Whether a check of an asset could be answered."""
+        found = self.results.get(asset)
+        said = {} if found is None else found.facts.get("checks", {}).get(check, {})
+        return bool(said) and not (said["passed"] and said["sentence"].startswith("cannot tell"))
+
+    @property
+    def verdicts(self) -> Sequence[Mapping[str, Any]]:
+        """What became of every requirement on its labels."""
+        found = self.results.get("realized_performance")
+        return () if found is None else found.facts.get("verdicts", ())
+
+    @property
+    def reference(self) -> str:
+        """What it was compared with: commit and split, in words; empty where nothing was asked."""
+        references = [item.facts["reference"] for item in self.results.values() if item.facts.get("reference")]
+        if not references:
+            return ""
+        which = references[0]
+        return f"{which['split']} rows of commit {which['commit'][:12]}, reference {which['digest'][:8]}"
+
     def number(self, asset: str, definition: str, **coordinates: str) -> Number | None:
         """The number of all its rows with these coordinates, other than the batch's own name."""
         found = self.results.get(asset)
@@ -85,6 +107,7 @@ class Window:
         missing: Hours or days of which nothing arrived between the first and the last that did; None where batches are
             files, which are not expected at any time.
         commit: The commit of the results that were read; empty where there is none.
+        early_labels: Labels that have come for rows that have not.
     """
 
     start: datetime
@@ -94,6 +117,7 @@ class Window:
     waiting: tuple[str, ...] = ()
     missing: tuple[str, ...] | None = None
     commit: str = ""
+    early_labels: int = 0
 
     @property
     def name(self) -> str:
@@ -150,8 +174,9 @@ def read_window(
     commit = heads.get(results_branch(PRODUCTION), "")
     seen = tuple(Seen(item, dict(_results(repository, commit, item.key))) for item in inside)
     waiting = tuple(entry.key for entry in arrivals.entries("pending"))
+    early = sum(waiting_labels(repository).values())
     there = [*(item.key for item in inside), *(item.key for item in quarantined), *waiting]
-    return Window(start, end, seen, quarantined, waiting, _missing(rule, there), commit)
+    return Window(start, end, seen, quarantined, waiting, _missing(rule, there), commit, early)
 
 
 def _results(repository: VersionedRepository, commit: str, key: str) -> Iterator[tuple[str, Result]]:

@@ -11,7 +11,9 @@ from rai_assets.data.contract import Contract
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.labels import labels_digest, labels_of
+from rai_assets.store.changes import ChangeSet
 from rai_assets.store.open import open_repository
 from rai_assets.store.stage import Stage
 from rai_assets.use_case.config import UseCase
@@ -62,7 +64,7 @@ class Plant:
         self._runs += 1
         stage = Stage.of_batch(KEYS, key, self.repository, f"{self._runs:08d}", lambda *_: None)  # type: ignore[arg-type]
         assert self.production.audit(stage).published
-        self.production.attach_labels(stage)
+        self.production.join_labels(self.repository, [key], stage.run_words)
 
     def labels(self, key: str) -> list[str | None]:
         """The label of every row of a batch."""
@@ -125,3 +127,51 @@ def test_without_files_the_labels_are_those_of_the_column(plant: Plant) -> None:
     plant.put("inbox/c.csv", "id,load,broke\n7,0.5,yes\n8,0.5,\n")
     plant.work()
     assert plant.labels("c") == ["yes", None]
+
+
+def test_labels_that_come_before_their_rows_wait_for_them(plant: Plant) -> None:
+    plant.put("outcomes/early.csv", "id,broke\n1,no\n7,yes\n8,no\n99,yes\n")
+    assert plant.work() == {"a"}
+    assert waiting_labels(plant.repository) == {"early.csv": 3}
+    (plant.folder / "outcomes/early.csv").unlink()  # once it was taken it may leave
+    plant.put("inbox/c.csv", "id,load\n7,0.5\n8,0.25\n9,1\n")
+    assert plant.work() == {"c"}
+    assert (plant.labels("a"), plant.labels("c")) == (["no", None, None], ["yes", "no", None])
+    assert waiting_labels(plant.repository) == {"early.csv": 1}, "99 is of no row that is known"
+    assert plant.work() == set()
+
+
+def test_a_corrected_file_replaces_its_labels_where_they_wait_and_where_they_went(plant: Plant) -> None:
+    plant.put("outcomes/early.csv", "id,broke\n7,yes\n8,no\n99,yes\n")
+    plant.work()
+    plant.put("inbox/c.csv", "id,load\n7,0.5\n9,1\n")
+    plant.work()
+    assert plant.labels("c") == ["yes", None]
+    plant.put("outcomes/early.csv", "id,broke\n9,no\n4,yes\n")
+    assert plant.work() == {"b", "c"}
+    assert (plant.labels("b"), plant.labels("c")) == (["yes"], [None, "no"])
+    assert waiting_labels(plant.repository) == {}
+
+
+def test_the_same_bytes_under_another_name_bring_no_labels_again(plant: Plant) -> None:
+    text = "id,broke\n3,yes\n55,no\n"
+    plant.put("outcomes/monday.csv", text)
+    plant.work()
+    plant.put("outcomes/copy.csv", text)
+    assert plant.work() == set()
+    assert waiting_labels(plant.repository) == {"monday.csv": 1}
+
+
+def test_labels_of_files_and_of_the_own_column_stand_together(plant: Plant) -> None:
+    plant.put("inbox/c.csv", "id,load,broke\n7,0.5,yes\n8,0.5,\n9,0.5,no\n")
+    plant.work()
+    plant.put("outcomes/late.csv", "id,broke\n8,yes\n9,yes\n")
+    plant.work()
+    assert plant.labels("c") == ["yes", "yes", "yes"]
+
+
+def test_rows_that_are_kept_no_longer_hold_up_no_labels(plant: Plant) -> None:
+    plant.repository.commit("production", ChangeSet().delete("batches/b/table.parquet"), "too old")
+    plant.put("outcomes/monday.csv", "id,broke\n1,no\n4,yes\n")
+    assert plant.work() == {"a"}
+    assert waiting_labels(plant.repository) == {"monday.csv": 1}

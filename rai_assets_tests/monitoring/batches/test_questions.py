@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from rai_assets.keys import check_name
 from rai_assets.monitoring.batches.batch import Batch, records
 from rai_assets.progress import Progress
 from rai_assets.store import results
@@ -117,9 +118,10 @@ def test_labels_that_have_arrived_are_measured(daemon: Daemon, inbox: Desk, stor
     inbox.put("turned.csv", calm.replace("yes\n", "?\n").replace("no\n", "yes\n").replace("?\n", "no\n"))
     inbox.put("open.csv", without_target(calm))
     assert set(daemon.tick().values()) == {True}
-    assert "estimates_held" not in daemon.failed("calm")
+    cannot_be_met = check_name("R3")
+    assert set(daemon.failed("calm")) == {cannot_be_met}
     found = results.load(store, "results-production", "realized_performance", folder="batches/calm/")
-    values = {item.definition: item for item in found.numbers if not item.group}
+    values = {item.definition: item for item in found.numbers if not item.group and not item.coordinates}
     table = Batch(store, store.resolve("production"), "calm").table()
     predictions = results.load(store, "results-production", "batch_predictions", folder="batches/calm/")
     decided = predictions.tables["predictions"].column("decision").to_numpy()
@@ -129,6 +131,21 @@ def test_labels_that_have_arrived_are_measured(daemon: Daemon, inbox: Desk, stor
 
     # The same rows and scores, so that nothing but the labels can tell.
     turned = results.load(store, "results-production", "realized_performance", folder="batches/turned/")
-    accuracy = next(item.value for item in turned.numbers if item.definition == "accuracy@1" and not item.group)
-    assert accuracy == pytest.approx(1 - sum(right) / 300)
-    assert daemon.checks("open")["estimates_held"] == (True, "no label has arrived yet")
+    after = {item.definition: item.value for item in turned.numbers if not item.group and not item.coordinates}
+    assert after["accuracy@1"] == pytest.approx(1 - sum(right) / 300)
+    audited = results.load(store, "results-main", "evaluation")
+    before = next(item for item in audited.numbers if item.definition == "accuracy@1" and item.split == "test")
+    assert before.value is not None
+    change = next(item for item in turned.numbers if item.definition == "change_from_baseline@1")
+    assert change.value == pytest.approx(1 - sum(right) / 300 - before.value)
+    failed = daemon.failed("turned")
+    assert f"in the audit {before.value:.3f}" in failed["not_below_audit"]
+
+    # What was required of the audit is judged on the labels of every batch; nothing is alarming before they arrive.
+    assert failed[check_name("R1")].endswith("below the limit 0.60: fails.")
+    assert failed.keys() >= {check_name("R1"), cannot_be_met} and check_name("R2") not in failed
+    assert [item["verdict"] for item in turned.facts["verdicts"]] == ["fail", "pass", "fail"]
+    assert daemon.failed("open").keys() <= {"columns_unchanged"}
+    waiting = daemon.checks("open")
+    assert waiting["estimates_held"] == waiting["not_below_audit"] == (True, "cannot tell: no label has arrived yet")
+    assert waiting[check_name("R1")] == (True, "No accuracy was measured here: cannot tell.")

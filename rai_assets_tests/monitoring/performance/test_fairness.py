@@ -84,7 +84,7 @@ def test_without_labels_only_decisions_are_compared() -> None:
     before, now = decided(rng, 900, {"a": 0.1, "b": 0.2}), decided(rng, 900, {"a": 0.1, "b": 0.2})
     found = fairness_drift(before, scored(now.table, replace(now.rows, target=None)), CONTRACT, SETTINGS)
     assert [change.definition for change in found.changes] == ["selection_rate_difference@1"]
-    assert "no labels" in found.findings.notes[1]
+    assert "No label has arrived" in found.findings.notes[1]
 
 
 def test_groups_of_one_side_only_do_not_enter() -> None:

@@ -15,6 +15,7 @@ from rai_assets.monitoring.windows.window import Refused, Seen, Window
 from rai_assets.provenance import Provenance
 from rai_assets.store.results import Result
 
+PRODUCTION = Provenance("loans", "production", "c")
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -71,7 +72,7 @@ def test_a_gap_that_grew_names_the_columns_that_changed_with_it() -> None:
     gaps = [item for item in found(batch) if item.kind == "gap"]
     assert gaps[0].title == "Groups of sex are farther apart: selection rate difference"
     assert gaps[0].causes == ("income changed in this batch",)
-    assert "0.200" in gaps[0].found and "0.0200 when the model was audited" in gaps[0].found
+    assert "0.200" in gaps[0].found and "0.0200 in the audit" in gaps[0].found
 
 
 def test_what_was_refused_what_never_came_and_what_has_no_answer_is_told() -> None:
@@ -84,9 +85,11 @@ def test_what_was_refused_what_never_came_and_what_has_no_answer_is_told() -> No
     assert all(item.stands for item in told.values())
 
 
-def checked(key: str, asset: str, failed: dict[str, str], rows: list[dict[str, Any]] | None = None) -> Seen:
+def checked(
+    key: str, asset: str, failed: dict[str, str], rows: list[dict[str, Any]] | None = None, held: str = "fine"
+) -> Seen:
     """A batch whose asset has these checks that do not hold, and one that does."""
-    checks = {"fine": {"passed": True, "sentence": "all is well"}}
+    checks = {held: {"passed": True, "sentence": "all is well"}}
     checks |= {name: {"passed": False, "sentence": said} for name, said in failed.items()}
     facts = {"rows": rows or [], "checks": checks}
     return Seen(seen(key, []).record, {asset: Result(asset, Provenance("loans", "production", "c"), facts=facts)})
@@ -113,13 +116,14 @@ def test_columns_together_are_two_tests_of_a_batch() -> None:
 @pytest.mark.parametrize(
     ("asset", "kind", "check"),
     [
-        ("realized_performance", "performance", "as_audited"),
-        ("estimated_performance", "performance", "estimates_held"),
+        ("realized_performance", "performance", "not_below_audit"),
+        ("realized_performance", "performance", "estimates_held"),
+        ("estimated_performance", "performance", "performance_not_lower"),
         ("attribution_drift", "reasons", "same_reasons"),
     ],
 )
 def test_failed_checks_are_counted_among_the_batches_that_were_asked(asset: str, kind: str, check: str) -> None:
-    calm = [checked(f"2026-01-{day:02d}", asset, {}) for day in range(1, 5)]
+    calm = [checked(f"2026-01-{day:02d}", asset, {}, held=check) for day in range(1, 5)]
     bad = [checked(f"2026-01-{day:02d}", asset, {check: f"said on day {day}"}) for day in (5, 6)]
     (alarm,) = found(*calm, *bad)
     assert (alarm.kind, alarm.subject, alarm.batches) == (kind, asset, ("2026-01-05", "2026-01-06"))
@@ -168,3 +172,23 @@ def test_more_than_six_names_are_counted() -> None:
     assert six.found == "Nothing arrived for d0, d1, d2, d3, d4, d5."
     assert eight.found == "Nothing arrived for d0, d1, d2, d3, d4, d5 and 2 more."
     assert eight.title == "8 batches never arrived"
+
+
+def judged(key: str, *verdicts: str) -> Seen:
+    """A batch with a verdict on R1, R2, ..."""
+    said = {"sentence": f"The accuracy of {key} is what it is.", "level": 0.95}
+    items = [{"id": f"R{number}", "verdict": verdict, **said} for number, verdict in enumerate(verdicts, 1)]
+    facts = {"rows": [], "verdicts": items}
+    return Seen(seen(key, []).record, {"realized_performance": Result("realized_performance", PRODUCTION, facts=facts)})
+
+
+def test_a_requirement_that_labels_break_is_an_alarm_unless_chance_breaks_as_many() -> None:
+    (alarm,) = found(judged("2026-01-01", "pass", "fail"), judged("2026-01-02", "pass", "cannot tell"))
+    assert (alarm.kind, alarm.subject, alarm.batches) == ("requirement", "R2", ("2026-01-01",))
+    assert alarm.found == "In 2026-01-01: The accuracy of 2026-01-01 is what it is."
+    # At the limit itself a 95 % interval lies beyond it in 2.5 % of batches; what cannot be told is not among them.
+    assert alarm.chance == pytest.approx(0.025)
+    days = [judged(f"2026-01-{day:02d}", "fail" if day == 1 else "pass") for day in range(1, 21)]
+    (doubtful,) = found(*days)
+    assert doubtful.chance == pytest.approx(binom.sf(0, 20, 0.025))
+    assert not doubtful.stands
