@@ -63,7 +63,8 @@ ESTIMATED: list[Row] = [
     (
         "estimated_roc_auc",
         "sum over pairs of rows of p_i (1 - p_j) [S_i > S_j] + p_i (1 - p_j) [S_i = S_j] / 2, over "
-        "sum of p * sum of (1 - p), p the score calibrated on rows weighted by their likeness to the batch",
+        "sum of p * sum of (1 - p), p the score calibrated on rows weighted by their likeness to the batch; where that "
+        "is an isotonic map, less what this is above the ROC AUC of the calibration rows",
         "",
         True,
         _CBPE,

@@ -91,8 +91,12 @@ class Calibration:
 
         That the map does not lower the calibration error does not prove the score right; both readings bound the truth.
         """
-        mapped = np.interp(score, self.scores, self.heights)
+        mapped = self.mapped(score)
         return [np.asarray(score, float), mapped] if self.as_is else [mapped]
+
+    def mapped(self, score: Floats) -> Floats:
+        """The probability by the isotonic map, (n,)."""
+        return np.interp(score, self.scores, self.heights)
 
     def cells(self, score: Floats, decision: NDArray) -> NDArray[np.intp]:
         """The cell of bin and decision of every row, (n,): an index into `rows`."""

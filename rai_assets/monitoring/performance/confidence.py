@@ -17,6 +17,7 @@ from rai_assets.monitoring.performance.expected import (
     ESTIMATED_RATES,
     Expected,
     Unlabelled,
+    excess_auc,
     expected_auc,
     expected_mean,
     expected_rates,
@@ -68,6 +69,10 @@ class _Said:
         """These rows with a reading of their score."""
         return Unlabelled.of(calibration, probability, self.score, self.decision, self.weight)
 
+    def excess(self, calibration: Calibration) -> float:
+        """How much too high the map that these rows made lets their ranking look."""
+        return excess_auc(self.read(calibration, calibration.mapped(self.score)), self.target)
+
 
 def estimates_of(labelled: Rows, rows: Rows, level: float, seed: int) -> tuple[list[Placed], str]:
     """Every estimate, and a sentence on the calibration.
@@ -85,7 +90,8 @@ def estimates_of(labelled: Rows, rows: Rows, level: float, seed: int) -> tuple[l
     if rows.task == "binary":
         calibration = known.calibration(seed)
         readings = [asked.read(calibration, probability) for probability in calibration.readings(asked.score)]
-        return [(item, {}) for item in _both_kinds(readings, level)], f"{_about(calibration)}."
+        excess = [*([0.0] if calibration.as_is else []), known.excess(calibration)]
+        return [(item, {}) for item in _both_kinds(readings, excess, level)], f"{_about(calibration)}."
     return _several(known, asked, rows.classes, level, seed)
 
 
@@ -108,8 +114,9 @@ def _several(known: _Said, asked: _Said, classes: Sequence[str], level: float, s
     found: list[Placed] = [(_accuracy(known.rightness(), asked.rightness(), level, seed), {})]
     estimates = []
     for k, (label, calibration) in enumerate(zip(classes, calibrations, strict=True)):
-        rows = asked.against_rest(k)
-        of_class = _both_kinds([rows.read(calibration, share[:, k]) for share in shares], level)
+        rows, of_map = asked.against_rest(k), known.against_rest(k).excess(calibration)
+        excess = [0.0 if calibration.as_is and not number else of_map for number in range(len(shares))]
+        of_class = _both_kinds([rows.read(calibration, share[:, k]) for share in shares], excess, level)
         estimates.append({item.name: item for item in of_class})
         found += [(item, {"class": label}) for item in of_class if item.name != "accuracy"]
     found += [(_mean(name, [of_class[name] for of_class in estimates]), {}) for name in MACRO]
@@ -126,9 +133,14 @@ def _accuracy(known: _Said, asked: _Said, level: float, seed: int) -> Expected:
     return _spanning([[expected_mean("accuracy", reading, level)] for reading in readings])[0]
 
 
-def _both_kinds(readings: Sequence[Unlabelled], level: float) -> list[Expected]:
-    """Rates and ROC AUC of a decision under every reading of the score."""
-    return _spanning([[*expected_rates(reading, level), expected_auc(reading, level)] for reading in readings])
+def _both_kinds(readings: Sequence[Unlabelled], excess: Sequence[float], level: float) -> list[Expected]:
+    """Rates and ROC AUC of a decision under every reading of the score, which makes the AUC too high by its excess."""
+    return _spanning(
+        [
+            [*expected_rates(reading, level), expected_auc(reading, level, too_high)]
+            for reading, too_high in zip(readings, excess, strict=True)
+        ]
+    )
 
 
 def _spanning(per_reading: Sequence[Sequence[Expected]]) -> list[Expected]:
