@@ -83,7 +83,7 @@ def attribution_drift(
         rows = tuple(replace(frame, method=name, definition=f"{name}@1", reason=why) for name in AGREEMENTS)
         return AttributionDrift(rows, Findings(numbers, notes=[f"Attributions cannot be compared: {why}."]))
     importance = before.mean(axis=0), now.mean(axis=0)
-    agreed = [ndcg(*importance), rank_agreement(*importance)]
+    agreed = [float(ndcg(*importance)), float(rank_agreement(*importance))]
     drawn = _redrawn(before, now, rng)
     fixed = float((drawn[:, 0] < settings.least_ndcg).mean())
     agreements = [
@@ -123,26 +123,26 @@ def attribution_drift(
     )  # fmt: skip
 
 
-def ndcg(before: Floats, now: Floats) -> float:
+def ndcg(before: Floats, now: Floats) -> Floats:
     """Normalised discounted cumulative gain of the features' order now, the gains being the importances before.
 
     Args:
-        before: Importance of every feature in the reference, >= 0, not all 0, (p,).
-        now: Importance in the batch, (p,); of equal ones the first comes first.
+        before: Importance of every feature in the reference, >= 0, not all 0, (..., p).
+        now: Importance in the batch, (..., p); of equal ones the first comes first.
 
     Returns:
-        In (0, 1]; 1 where the order is the same.
+        In (0, 1], (...); 1 where the order is the same.
     """
-    discount = 1 / np.log2(np.arange(len(before)) + 2)
-    gained = before[np.argsort(-now, kind="stable")] @ discount
-    return float(gained / (np.sort(before)[::-1] @ discount))
+    discount = 1 / np.log2(np.arange(before.shape[-1]) + 2)
+    gained = np.take_along_axis(before, np.argsort(-now, axis=-1, kind="stable"), axis=-1) @ discount
+    return np.asarray(gained / (np.sort(before, axis=-1)[..., ::-1] @ discount))
 
 
-def rank_agreement(before: Floats, now: Floats) -> float:
-    """Kendall's tau-b of the importances: 1 for the same order, -1 for the reverse."""
-    first, second = np.triu_indices(len(before), 1)
-    one, two = np.sign(before[first] - before[second]), np.sign(now[first] - now[second])
-    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
+def rank_agreement(before: Floats, now: Floats) -> Floats:
+    """Kendall's tau-b of the importances, (..., p): 1 for the same order, -1 for the reverse; (...)."""
+    first, second = np.triu_indices(before.shape[-1], 1)
+    one, two = (np.sign(side[..., first] - side[..., second]) for side in (before, now))
+    return np.asarray((one * two).sum(axis=-1) / np.sqrt((one**2).sum(axis=-1) * (two**2).sum(axis=-1)))
 
 
 def _cannot_tell(before: Floats, now: Floats) -> str:
@@ -169,12 +169,11 @@ def _redrawn(before: Floats, now: Floats, rng: np.random.Generator) -> Floats:
     """
     sides = [side[rng.permutation(len(side))[:MOST_ROWS]] for side in (before, now)]
     pooled, n = np.concatenate(sides), len(sides[1])
-    total, found = pooled.sum(axis=0), np.empty((DRAWS, 2))
-    for draw in range(DRAWS):
-        chosen = pooled[rng.choice(len(pooled), n, replace=False, shuffle=False)].sum(axis=0)
-        pair = (total - chosen) / (len(pooled) - n), chosen / n
-        found[draw] = ndcg(*pair), rank_agreement(*pair)
-    return found
+    chosen = np.array(
+        [pooled[rng.choice(len(pooled), n, replace=False, shuffle=False)].sum(axis=0) for _ in range(DRAWS)]
+    )
+    pair = (pooled.sum(axis=0) - chosen) / (len(pooled) - n), chosen / n
+    return np.stack([ndcg(*pair), rank_agreement(*pair)], axis=1)
 
 
 def _moved(
