@@ -192,3 +192,53 @@ def test_a_requirement_that_labels_break_is_an_alarm_unless_chance_breaks_as_man
     (doubtful,) = found(*days)
     assert doubtful.chance == pytest.approx(binom.sf(0, 20, 0.025))
     assert not doubtful.stands
+
+
+def test_alarms_that_chance_explains_come_last() -> None:
+    calm = [seen(f"2026-01-{day:02d}", [row("age")]) for day in range(1, 12)]
+    rows = [row("income", 0.04, effect=0.9), row("age", 1e-9, effect=0.1)]
+    several = found(*calm, seen("2026-01-12", rows))
+    assert [(item.subject, item.stands) for item in several] == [("age", True), ("income", False)]
+
+
+def test_a_column_without_a_weight_comes_after_those_with_one() -> None:
+    """Its batches with an effect tell which of them was the worst, whatever the others lack."""
+    rows = [row("town", 1e-9, effect=900.0), {**row("age", 1e-9), "effect": None}, row("income", 1e-9, effect=0.01)]
+    several = found(seen("2026-01-01", rows), seen("2026-01-02", [row("age", 1e-9, effect=0.05)]))
+    assert [item.subject for item in several if item.kind == "column"] == ["income", "age", "town"]
+    assert next(item for item in several if item.subject == "age").found.startswith("Most in 2026-01-02")
+    assert "weight" not in next(item for item in several if item.subject == "town").found
+
+
+def test_what_the_model_answers_changed_because_of_columns_of_the_same_batches() -> None:
+    first = seen("2026-01-01", [{**row("town", 1e-9), "rank": 2}])
+    second = seen("2026-01-02", [row(MODEL_DECISION, 1e-9), {**row("age", 1e-9), "rank": 2}])
+    told = {item.subject: item for item in found(first, second)}
+    assert told[MODEL_DECISION].causes == ("age changed in this batch",)
+    assert told[MODEL_DECISION].advice.startswith("What the model answers changed")
+    assert told["age"].causes == ()
+
+
+def test_the_widest_of_several_gaps_is_told_and_all_its_batches() -> None:
+    def batch(key: str, current: float, verdict: str = "grew") -> Seen:
+        gap = {"sensitive": "sex", "definition": "selection_rate_difference@1", "baseline": 0.02, "current": current,
+               "change": current - 0.02, "verdict": verdict}  # fmt: skip
+        return seen(key, [gap], "fairness_drift")
+
+    (gap,) = found(batch("d1", 0.2), batch("d2", 0.4), batch("d3", 0.3), batch("d4", 0.9, "held"))
+    assert gap.found.startswith("In d2 0.400")
+    assert gap.batches == ("d1", "d2", "d3")
+    assert gap.chance == pytest.approx(binom.sf(2, 4, 0.05))
+
+
+def test_a_reason_of_one_line_is_told_whole() -> None:
+    one, none = Refused("d1", START, "torn"), Refused("d2", START, " \n")
+    assert [item.found for item in found(quarantined=(one, none))] == ["torn", "It breaks its contract."]
+
+
+def test_an_alarm_of_six_in_a_hundred_is_explained_by_chance() -> None:
+    assert not Alarm("column", "x", "", (), "", (), "", 0.051).stands
+    assert Alarm("column", "x", "", (), "", (), "", None).stands
+    assert chance_of(0, 5, 0.05) == pytest.approx(1.0)
+    assert chance_of(1, 5, 0.05, [0.9]) == pytest.approx(2 * (1 - 0.95**5))
+    assert chance_of(3, 3, 0.9, [0.9]) == 1.0

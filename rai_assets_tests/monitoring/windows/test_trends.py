@@ -168,3 +168,19 @@ def test_the_five_heaviest_columns_are_shown_with_what_the_model_goes_by() -> No
     assert len(weights) == 10
     assert not any(points(charts["importances"], "alarm"))
     assert reasons_charts(window(seen(1))) == {}
+
+
+def test_how_well_a_model_tells_each_batch_has_a_line_at_one_half() -> None:
+    def batch(day: int, value: float | None, failed: str = "") -> Seen:
+        checks = {"columns_together_unchanged": {"passed": not failed, "sentence": failed}}
+        numbers = [] if value is None else [Number("domain_classifier_auc@1", value)]
+        facts = {"rows": [change("age", 0.1)], "checks": checks}
+        return seen(day, drift=Result("drift", Provenance("loans", "production", "c"), numbers=numbers, facts=facts))
+
+    charts = drift_charts(window(batch(1, 0.5), batch(2, 0.9, "apart"), batch(3, None)), [])
+    assert points(charts["together"], "value", "alarm", "reason") == [
+        (0.5, False, ""), (0.9, True, ""), (None, False, "not asked"),
+    ]  # fmt: skip
+    (line,) = [part for part in charts["together"]["layer"] if "data" in part]
+    assert line["data"]["values"] == [{"value": 0.5}]
+    assert "together" not in drift_charts(window(batch(1, None)), [])
