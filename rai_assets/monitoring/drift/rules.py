@@ -15,7 +15,6 @@ from rai_assets.monitoring.drift.methods import Column, measures, table_of
 from rai_assets.monitoring.drift.settings import DriftSettings, Method
 
 _DRAWS = 200
-_EVIDENTLY_P = 0.05
 _EVIDENTLY = {"wasserstein": 0.1, "jensen_shannon": 0.1 / math.sqrt(math.log(2))}
 """Wasserstein in standard deviations of the reference; 0.1 of the distance with natural logarithms, in base 2."""
 

@@ -47,6 +47,8 @@ _SYNONYMS: dict[str, Method] = {
     **{identifier.partition("@")[0]: method for method, identifier in reversed(DEFINITIONS.items())},
 }
 
+_EVIDENTLY_LEVEL = 0.05
+
 Chunks = Literal["daily", "monthly"] | Annotated[int, Field(ge=1)]
 
 
@@ -106,8 +108,8 @@ class DriftSettings(Strict):
             raise ValueError("`rule: reference_chunks` needs `chunks`")
         if (self.rule == "fixed") != bool(self.limits):
             raise ValueError("`rule: fixed` and `limits` belong together")
-        if self.rule == "evidently" and (self.methods or self.columns):
-            raise ValueError("`rule: evidently` chooses the methods itself")
+        if self.rule == "evidently" and (self.methods or self.columns or self.level != _EVIDENTLY_LEVEL):
+            raise ValueError("`rule: evidently` chooses the methods and the level, 0.05, itself")
         return self
 
 

@@ -248,6 +248,7 @@ def test_settings_that_do_not_fit_together() -> None:
         {"rule": "fixed"},
         {"limits": {"ks": 0.1}},
         {"rule": "evidently", "methods": ["ks"]},
+        {"rule": "evidently", "level": 0.01},
         {"methods": ["guess"]},
         {"level": 1.5},
     ):

@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, fisher_exact, mannwhitneyu
 
 from rai_assets.data.contract import Column, Contract
 from rai_assets.data.groups import grouping
 from rai_assets.data.settings import ColumnSettings
 from rai_assets.metrics.findings import Findings
-from rai_assets.metrics.rows import Rows
+from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.table import measure
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.estimate_errors import EstimateErrors, estimate_errors
+from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.labels import join_labels
 from rai_assets.monitoring.performance.realized import Realized, biased_arrival, realized_performance
 from rai_assets.monitoring.performance.settings import PerformanceSettings
@@ -121,3 +122,62 @@ def test_estimates_that_held_and_estimates_that_did_not(adult: Scored) -> None:
     assert any(said.startswith("accuracy") for said in failed.failed)
     assert "no longer means what it meant" in failed.findings.notes[0]
     assert {n.group.get("sex") for n in failed.findings.numbers} >= {None, "Female", "Male"}
+
+
+def test_an_error_has_the_interval_of_the_estimate_turned_around(adult: Scored) -> None:
+    """Truth - estimate, from truth - high to truth - low, of the very rows that have labels."""
+    batch = taken(adult.batch, np.arange(1_500))
+    found, shown = errors(adult, batch.rows.target, batch)
+    labelled = realized(adult, batch, batch.rows.target, np.arange(1_500)).labelled
+    assert labelled is not None
+    made = estimated_performance(
+        adult.calibration, labelled, adult.contract, FEATURES, SETTINGS, seed=0, chunk="b1"
+    ).numbers
+    for error in found.findings.numbers:
+        truth, estimate = (
+            next(
+                number
+                for number in numbers
+                if number.definition == name and number.group == error.group and "class" not in number.coordinates
+            )
+            for numbers, name in (
+                (shown.numbers, error.coordinates["of"]),
+                (made, f"estimated_{error.coordinates['of']}"),
+            )
+        )
+        assert error.value == pytest.approx(truth.value - estimate.value)
+        assert (error.low, error.high) == pytest.approx((truth.value - estimate.high, truth.value - estimate.low))
+        assert (error.level, error.n, error.coordinates["chunk"]) == (0.95, truth.n, "b1")
+    assert len(found.findings.numbers) >= 20
+
+
+def test_groups_that_are_rare_are_tested_by_permutation() -> None:
+    """Three of three against 6 of 27 with labels: p is that of Fisher's test, since the margins say all."""
+    codes = np.array([0] * 3 + [1] * 27)
+    known = np.array([True] * 3 + [True] * 6 + [False] * 21)
+    rows = Rows("binary", ("no", "yes"), decision=codes.astype(np.int8))
+    exact = fisher_exact([[3, 0], [6, 21]]).pvalue
+    for share, warns in ((exact * 1.6, True), (exact / 1.6, False)):
+        said = biased_arrival(known, rows, [], PerformanceSettings(false_alarms=share), seed=0)
+        assert bool(said) == warns
+    (said,) = biased_arrival(known, rows, [], PerformanceSettings(false_alarms=0.2), seed=0)
+    assert "100% of the rows with decision no and for 22% of those with yes" in said
+
+
+def test_three_groups_and_a_score_are_tested_together() -> None:
+    rng = np.random.default_rng(4)
+    codes, score = rng.integers(0, 3, 900), rng.random(900)
+    known = rng.random(900) < 0.4 + 0.06 * codes + 0.1 * score
+    rows = Rows("binary", ("no", "yes"), score=score)
+    groups = Grouping(("town",), codes, tuple({"town": name} for name in "abc"))
+    table = [
+        [(known & (codes == code)).sum() for code in range(3)],
+        [(~known & (codes == code)).sum() for code in range(3)],
+    ]
+    apart = sorted([chi2_contingency(table).pvalue, mannwhitneyu(score[known], score[~known]).pvalue])
+    adjusted = [min(1.0, 2 * apart[0]), max(2 * apart[0], apart[1])]
+    for count, share in ((0, adjusted[0] * 0.999), (1, adjusted[0] * 1.001), (2, adjusted[1] * 1.001)):
+        settings = PerformanceSettings(false_alarms=share)
+        assert len(biased_arrival(known, rows, [groups], settings, seed=0)) == count
+    assert biased_arrival(np.ones(900, bool), rows, [groups], SETTINGS, seed=0) == []
+    assert biased_arrival(np.zeros(900, bool), rows, [groups], SETTINGS, seed=0) == []
