@@ -276,3 +276,45 @@ def test_values_of_every_type_are_compared() -> None:
     assert all(item.statistic is not None and not item.drifted for item in found.rows)
     nested = pa.table({"x": [1, 2], "list": [[1], [2]]})
     assert row(drift(nested, nested), "list").reason == "it holds list<item: int64>, not single values"
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(1000, 20), (1049, 20), (999, 19)])
+def test_twenty_whole_blocks_of_the_reference_are_enough_for_an_order(rows: int, blocks: int) -> None:
+    found = drift(people(rows, 1), people(100, 2), DriftSettings(methods=["ks"], only=["age"], chunks=50))
+    nulls = {item.null for item in found.rows}
+    assert nulls == ({f"{blocks} blocks of the reference"} if blocks >= 20 else {"closed form"})
+    said = "P-values are from 20 contiguous blocks" if blocks >= 20 else "the reference has fewer than 20 blocks"
+    assert any(said in note for note in found.notes)
+    asked = DriftSettings(methods=["ks"], only=["age"], chunks=50, null="blocks")
+    assert {item.null for item in drift(people(rows, 1), people(100, 2), asked).rows} == {
+        f"{blocks} blocks of the reference"
+    }
+
+
+def test_each_block_is_compared_with_the_rest_of_the_reference() -> None:
+    from scipy.stats import ks_2samp
+
+    reference, current = people(1000, 1), people(50, 2, older=2)
+    found = drift(reference, current, DriftSettings(methods=["ks"], only=["age"], chunks=50))
+    ages = reference.age.to_numpy()
+    blocks = [ks_2samp(np.delete(ages, slice(at, at + 50)), ages[at : at + 50]).statistic for at in range(0, 1000, 50)]
+    distance = ks_2samp(ages, current.age).statistic
+    assert row(found, "age").p_value == (1 + sum(block >= distance - 1e-12 for block in blocks)) / 21
+
+
+def test_a_last_chunk_of_much_fewer_rows_has_no_block_of_its_size() -> None:
+    settings = DriftSettings(methods=["ks"], only=["age"], chunks=50)
+    short, long = (drift(people(1000, 1), people(50 + rest, 2), settings).rows[1] for rest in (39, 40))
+    assert short.p_value is None
+    assert short.drifted is None
+    assert short.reason == "its 39 rows are fewer than those of a block of the reference"
+    assert (long.reason, long.p_value is None) == (None, False)
+
+
+def test_the_p_values_of_one_chunk_are_adjusted_together() -> None:
+    found = drift(people(400, 1), people(300, 2, older=1.5, women=0.56))
+    plain, adjusted = ([getattr(item, name) for item in found.rows] for name in ("p_value", "family_p_value"))
+    order = np.argsort(plain)
+    expected = np.minimum(np.maximum.accumulate(np.array(plain)[order] * (len(plain) - np.arange(len(plain)))), 1)
+    assert np.array(adjusted)[order] == pytest.approx(expected)
+    assert [item.drifted for item in found.rows] == [item.family_p_value <= 0.05 for item in found.rows]
