@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from rai_assets.cli import main
 from rai_assets.use_case.declaration import Declared, load
+from rai_assets.use_case.run import run
 
 Rai = Callable[..., str]
 
@@ -84,13 +86,35 @@ def loans(workplace: Path) -> Declared:
     return declared
 
 
+@pytest.fixture(scope="session")
+def first_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state that the first audit of `loans` leaves."""
+    folder = tmp_path_factory.mktemp("first_audit")
+    with pytest.MonkeyPatch.context() as patch:
+        declared = load(put_loans(folder / "defs") / "defs.yaml")
+        assert declared is not None
+        patch.chdir(folder)
+        patch.setenv("RAI_HOME", str(folder / ".rai"))
+        patch.setenv("RAI_DEFS", str(folder / "defs"))
+        run(declared)
+        patch.setenv("DAGSTER_HOME", "")
+    return folder / ".rai"
+
+
+@pytest.fixture
+def audited(loans: Declared, workplace: Path, first_audit: Path) -> Declared:
+    """`loans` after its first audit, of which every test has a copy."""
+    shutil.copytree(first_audit, workplace / ".rai")
+    return loans
+
+
 @pytest.fixture
 def rai(loans: Declared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
     """Calls `rai` in this process; returns what it said, if it ended with the expected code."""
 
-    def run(*words: str | Path, code: int = 0) -> str:
+    def called(*words: str | Path, code: int = 0) -> str:
         ended, out, err = call(monkeypatch, capsys, *words)
         assert ended == code, out + err
         return err if code else out
 
-    return run
+    return called

@@ -16,7 +16,6 @@ from rai_assets.use_case.branch_states import states
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import ingest_files
 from rai_assets.use_case.reading import repository_of
-from rai_assets.use_case.run import run
 from rai_assets_tests.use_case.conftest import Rai, loan_rows
 
 
@@ -147,8 +146,7 @@ def test_diff_shows_objects_columns_rows_and_distributions(
     assert "(KS)" in text and "(TV)" in text
 
 
-def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path, loans: Declared) -> None:
-    run(loans)
+def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path, audited: Declared) -> None:
     repository = repository_of("loans")
     rai("branch", "create", "loans", "trial")
     rai("ingest", "loans", other_rows(workplace), "--branch", "trial")
@@ -158,7 +156,7 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
     assert repository.resolve("main") == before
 
     rai("run", "loans", "--branch", "trial")
-    assert [(state.name, state.audited, state.requirements) for state in states(loans)] == [
+    assert [(state.name, state.audited, state.requirements) for state in states(audited)] == [
         ("main", True, "pass"),
         ("trial", True, "pass"),
     ]
@@ -168,7 +166,7 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
     merged = repository.resolve("main")
     assert rai("merge", "loans", "trial") == "", "nothing to merge, which is no fault"
     assert repository.resolve("main") == merged
-    main = next(state for state in states(loans) if state.name == "main")
+    main = next(state for state in states(audited) if state.name == "main")
     assert (main.audited, main.requirements) == (False, "pass"), "its own last audit was of other data"
 
     # Its verdicts outlive the branch, and so do its commits.
@@ -179,7 +177,7 @@ def test_only_what_was_audited_and_passed_reaches_main(rai: Rai, workplace: Path
         assert instance.get_dynamic_partitions("loans_branch") == ["main"]
     assert "results-trial" not in repository.branches()
     assert repository.get_commit(head).id == head
-    assert states(loans)[0].standing.mergeable
+    assert states(audited)[0].standing.mergeable
 
 
 def test_the_verdicts_of_a_deleted_branch_stay_with_those_that_hold_its_data(
@@ -255,12 +253,11 @@ def test_data_that_went_around_the_gate_are_shown(rai: Rai, store: VersionedRepo
 
 
 def test_a_verdict_is_shown_for_the_requirements_declared_now_and_with_a_persons_word(
-    rai: Rai, loans: Declared, monkeypatch: pytest.MonkeyPatch
+    rai: Rai, audited: Declared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(loans)
     assert "audited  requirements: pass  head: gated\n" in rai("branch", "list", "loans")
-    declared = loans.path.read_text()
-    loans.path.write_text(declared + "    - {id: R4, text: Better, definition: accuracy, at_least: 0.999}\n")
+    declared = audited.path.read_text()
+    audited.path.write_text(declared + "    - {id: R4, text: Better, definition: accuracy, at_least: 0.999}\n")
     assert "audited  requirements: not judged  head: gated\n" in rai("branch", "list", "loans")
 
     rai("run", "loans", code=1)
@@ -273,7 +270,7 @@ def test_a_verdict_is_shown_for_the_requirements_declared_now_and_with_a_persons
     shown = f"requirements: fail  head: overridden (requirements) by ada on {day}: for a\ufffdmonth\n"
     assert shown in rai("list")
 
-    loans.path.write_text(declared)
+    audited.path.write_text(declared)
     assert "requirements: not judged  head: gated\n" in rai("list"), "verdict and word were for other requirements"
-    loans.path.write_text(declared.partition("  requirements:")[0])
+    audited.path.write_text(declared.partition("  requirements:")[0])
     assert "requirements: none declared  head: gated\n" in rai("list")

@@ -43,10 +43,9 @@ def test_an_audit_makes_every_asset_judges_and_promotes(loans: Declared) -> None
     assert {commit.metadata.get("run_id") for commit in written} == {outcome.run_id}, "results and verdicts alike"
 
 
-def test_every_number_is_pinned_to_data_model_and_formula(loans: Declared) -> None:
-    run(loans)
+def test_every_number_is_pinned_to_data_model_and_formula(audited: Declared) -> None:
     repository = repository_of("loans")
-    numbers = select_numbers(loans)
+    numbers = select_numbers(audited)
     model = results.load(repository, "results-main", "model").provenance.model
     assert {number.commit for number in numbers} == {repository.resolve("main")}
     assert {number.model for number in numbers} == {None, model}
@@ -67,11 +66,10 @@ def test_the_same_inputs_are_not_computed_twice_and_new_data_are(loans: Declared
     assert all(reused("loans", asset) != before[asset] for asset in STAGES)
 
 
-def test_a_changed_requirement_changes_the_scorecard_alone(loans: Declared) -> None:
-    run(loans)
+def test_a_changed_requirement_changes_the_scorecard_alone(audited: Declared) -> None:
     before = {asset: reused("loans", asset) for asset in STAGES}
-    loans.path.write_text(loans.path.read_text().replace("at_least: 0.6", "at_least: 0.61"))
-    changed = load(loans.path)
+    audited.path.write_text(audited.path.read_text().replace("at_least: 0.6", "at_least: 0.61"))
+    changed = load(audited.path)
     assert changed is not None
     run(changed)
     moved = [asset for asset in STAGES if reused("loans", asset) != before[asset]]
@@ -91,12 +89,11 @@ def test_refused_data_are_kept_for_thirty_days(loans: Declared) -> None:
     assert [name for name in repository.branches() if name.startswith("run-")] == ["run-lately"]
 
 
-def test_data_that_break_the_contract_are_not_published(loans: Declared) -> None:
-    run(loans)
+def test_data_that_break_the_contract_are_not_published(audited: Declared) -> None:
     head = repository_of("loans").resolve("main")
-    (loans.folder / "loans.csv").write_text(loan_rows() + "mon,-5,F,yes\nmon,12,X,no\n")
+    (audited.folder / "loans.csv").write_text(loan_rows() + "mon,-5,F,yes\nmon,12,X,no\n")
     with pytest.raises(InputRefused) as refused:
-        run(loans)
+        run(audited)
     assert "row 401" in str(refused.value) and "row 402" in str(refused.value)
     repository = repository_of("loans")
     assert repository.resolve("main") == head
@@ -104,11 +101,10 @@ def test_data_that_break_the_contract_are_not_published(loans: Declared) -> None
     assert repository.tree_digest(kept, "dataset/") != repository.tree_digest("main", "dataset/")
 
 
-def test_a_gate_that_fails_leaves_the_champion(loans: Declared) -> None:
-    run(loans)
+def test_a_gate_that_fails_leaves_the_champion(audited: Declared) -> None:
     served = repository_of("loans").resolve("champion")
-    loans.path.write_text(loans.path.read_text().replace(", blocking: false", ""))
-    stricter = load(loans.path)
+    audited.path.write_text(audited.path.read_text().replace(", blocking: false", ""))
+    stricter = load(audited.path)
     assert stricter is not None
     outcome = run(stricter)
     assert outcome.gate == "fail"
@@ -116,23 +112,21 @@ def test_a_gate_that_fails_leaves_the_champion(loans: Declared) -> None:
     assert repository_of("loans").resolve("champion") == served
 
 
-def test_a_data_branch_has_results_of_its_own(loans: Declared) -> None:
-    run(loans)
+def test_a_data_branch_has_results_of_its_own(audited: Declared) -> None:
     repository = repository_of("loans")
     repository.create_branch("trial", "main")
-    outcome = run(loans, "trial")
+    outcome = run(audited, "trial")
     assert outcome.gate == "pass"
     assert outcome.champion is None, "only main moves the champion"
     assert results.load(repository, "results-trial", "scorecard").provenance.branch == "trial"
 
 
-def test_the_same_data_at_another_commit_are_not_computed_again(loans: Declared) -> None:
-    run(loans)
+def test_the_same_data_at_another_commit_are_not_computed_again(audited: Declared) -> None:
     repository = repository_of("loans")
     first = repository.resolve("main")
     repository.create_branch("trial", "main")
     second = repository.commit("trial", ChangeSet().put("notes.txt", b"beside the data"), "Notes").id
-    assert run(loans, "trial").gate == "pass"
+    assert run(audited, "trial").gate == "pass"
 
     made = {name: results.load(repository, "results-trial", name) for name in STAGES}
     for name, result in made.items():
@@ -149,7 +143,7 @@ def test_the_same_data_at_another_commit_are_not_computed_again(loans: Declared)
     page = made["scorecard"].files["report.html"].decode()
     assert f"evaluation, fairness_audit, explanations were computed at commit {first} of branch main" in page
 
-    number = select_numbers(loans, "trial", definition="accuracy")[0]
+    number = select_numbers(audited, "trial", definition="accuracy")[0]
     assert (number.branch, number.commit) == ("main", first)
     told = explain(str(number.address))
     assert f"data        commit {first} of branch main: " in told
@@ -163,9 +157,8 @@ def test_what_does_not_exist_is_named(loans: Declared) -> None:
         run(loans, only=["fairness"])
 
 
-def test_one_asset_alone_reads_what_is_stored(loans: Declared) -> None:
-    run(loans)
-    outcome = run(loans, only=["evaluation"])
+def test_one_asset_alone_reads_what_is_stored(audited: Declared) -> None:
+    outcome = run(audited, only=["evaluation"])
     assert outcome.made == ["evaluation"]
     assert outcome.gate is None
 
@@ -177,10 +170,9 @@ def changed(loans: Declared, old: str, new: str) -> Declared:
     return again
 
 
-def test_the_verdicts_of_one_model_never_promote_another(loans: Declared) -> None:
-    run(loans)
+def test_the_verdicts_of_one_model_never_promote_another(audited: Declared) -> None:
     served = repository_of("loans").resolve("champion")
-    constant = changed(loans, "logistic_regression}", "logistic_regression, parameters: {C: 1.0e-9}}")
+    constant = changed(audited, "logistic_regression}", "logistic_regression, parameters: {C: 1.0e-9}}")
     with pytest.raises(RaiError, match="made from another model"):
         run(constant, only=["model", "scorecard"])
     assert repository_of("loans").resolve("champion") == served
@@ -201,27 +193,24 @@ def test_a_changed_factory_makes_a_new_model(loans: Declared) -> None:
     assert reused("loans", "model") != before
 
 
-def test_a_supplied_onnx_file_is_audited_and_a_new_file_is_a_new_model(loans: Declared) -> None:
-    run(loans)
+def test_a_supplied_onnx_file_is_audited_and_a_new_file_is_a_new_model(audited: Declared) -> None:
     trained = results.load(repository_of("loans"), "results-main", "model").files["model.onnx"]
-    (loans.folder / "own.onnx").write_bytes(trained)
-    supplied = changed(loans, "estimator: logistic_regression", "onnx: {path: own.onnx, classes: ['no', 'yes']}")
+    (audited.folder / "own.onnx").write_bytes(trained)
+    supplied = changed(audited, "estimator: logistic_regression", "onnx: {path: own.onnx, classes: ['no', 'yes']}")
     outcome = run(supplied)
     assert outcome.gate == "pass"
     stored = results.load(repository_of("loans"), "results-main", "explanations")
     assert "sampled" in stored.notes[0]
 
 
-def test_a_removed_column_does_not_block_the_promotion(loans: Declared) -> None:
-    run(loans)
-    outcome = run(changed(loans, "weekday: {role: feature", "weekday: {role: ignored"))
+def test_a_removed_column_does_not_block_the_promotion(audited: Declared) -> None:
+    outcome = run(changed(audited, "weekday: {role: feature", "weekday: {role: ignored"))
     assert outcome.gate == "pass"
     assert outcome.champion is not None and "weekday" in outcome.champion
 
 
-def test_new_owners_reach_the_report(loans: Declared) -> None:
-    run(loans)
-    run(changed(loans, "team:risk", "team:credit"))
+def test_new_owners_reach_the_report(audited: Declared) -> None:
+    run(changed(audited, "team:risk", "team:credit"))
     page = results.load(repository_of("loans"), "results-main", "scorecard").files["report.html"]
     assert b"team:credit" in page and b"team:risk" not in page
 
