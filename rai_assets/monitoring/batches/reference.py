@@ -15,7 +15,7 @@ from rai_assets.data.splits import NAMES
 from rai_assets.errors import InputRefused
 from rai_assets.keys import MAIN, results_branch
 from rai_assets.model.encoding import KINDS, Feature
-from rai_assets.model.predictions import scores_of
+from rai_assets.model.predictions import DECISION, scores_of
 from rai_assets.model.rows import ScoredRows, scored_rows
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.monitoring.batches.labels import labels_of
@@ -177,8 +177,14 @@ def scored_batch(stage: Stage, reference: Reference, table: pa.Table) -> ScoredR
     unlabeled = table.drop_columns([target]) if target in table.column_names else table
     if reference.champion is None:
         return scored_rows(reference.contract, unlabeled, "all")
-    scores = scores_of(stage.result("batch_predictions").tables["predictions"])
-    return scored_rows(reference.contract, unlabeled, "all", scores, reference.champion.version.threshold)
+    predictions = stage.result("batch_predictions").tables["predictions"]
+    threshold = reference.champion.version.threshold
+    scored = scored_rows(reference.contract, unlabeled, "all", scores_of(predictions), threshold)
+    if scored.rows.decision is None:
+        return scored
+    # What was logged stands, also where it is not what the threshold makes of the score.
+    decided = predictions.column(DECISION).to_numpy()[scored.keep]
+    return replace(scored, rows=replace(scored.rows, decision=decided.astype(scored.rows.decision.dtype)))
 
 
 def labels_of_scored(stage: Stage, reference: Reference, scored: ScoredRows) -> tuple[pa.Table, Arrived]:

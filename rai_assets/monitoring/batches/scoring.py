@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rai_assets.compute.kept import Kept
-from rai_assets.errors import InputRefused, RaiError
+from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.keys import CHAMPION
+from rai_assets.model.decision import decide
 from rai_assets.model.predictions import DECISION, SCORE, predict
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.version import ModelVersion
@@ -121,23 +123,40 @@ def with_logged(
 
     Raises:
         InputRefused: A logged decision is no class of the champion.
+        UsageError: A score was logged of one among several classes.
     """
     differences: list[dict[str, Any]] = []
+    if logged.score in batch.column_names and SCORE not in scored.column_names:
+        raise UsageError(
+            f"{logged.score!r} cannot be the score of one among several classes",
+            where="production: logged: score",
+            fix="declare the logged `decision` alone",
+        )
+    champions = {own: scored.column(own).combine_chunks() for own in (SCORE, DECISION) if own in scored.column_names}
     for own, name in ((SCORE, logged.score), (DECISION, logged.decision)):
         if name is None or name not in batch.column_names or not (rows := len(batch.column(name).drop_null())):
             continue
         said = batch.column(name).combine_chunks()
         values = said if own == SCORE else _codes(said, version, name)
-        champions = scored.column(own).combine_chunks()
-        kept = pc.coalesce(values.cast(champions.type), champions)
-        apart = pc.abs(pc.subtract(kept.cast(pa.float64()), champions.cast(pa.float64()))).filter(said.is_valid())
+        champion = champions[own]
+        present = scored.column(own).combine_chunks()
+        kept = pc.coalesce(values.cast(champion.type), present)
+        apart = pc.abs(pc.subtract(kept.cast(pa.float64()), champion.cast(pa.float64()))).filter(said.is_valid())
         share = float(pc.mean(pc.greater(apart, _TOLERANCE if own == SCORE else 0.5)).as_py())
         largest = float(pc.max(apart).as_py())
         sentence = f"{share:.2%} of {rows:,} logged values of {name!r} differ from the champion's"
         sentence += f", by up to {largest:.4g}." if own == SCORE and share else "."
         differences.append({"column": name, "rows": rows, "share": share, "largest": largest, "sentence": sentence})
         scored = scored.set_column(scored.column_names.index(own), own, kept)
-        scored = scored.append_column(f"champion_{own}", champions)
+        if own == SCORE and DECISION in champions:
+            # A logged score is decided by the champion's threshold, unless a decision was logged beside it.
+            by_score = decide(np.column_stack([1 - kept.to_numpy(), kept.to_numpy()]), version.threshold)
+            decided = pa.array(by_score).cast(champions[DECISION].type)
+            scored = scored.set_column(scored.column_names.index(DECISION), DECISION, decided)
+    if differences:
+        for own, champion in champions.items():
+            if not scored.column(own).combine_chunks().equals(champion) or getattr(logged, own) in batch.column_names:
+                scored = scored.append_column(f"champion_{own}", champion)
     return scored, differences
 
 

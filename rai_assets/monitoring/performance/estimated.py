@@ -132,7 +132,7 @@ class _Problem:
                 self._number(Expected(name, np.nan, np.nan, np.nan, 0.0), {}, group, rows.split, why)
                 for name in {"binary": BINARY, "multiclass": SEVERAL, "regression": tuple(LOSSES)}[rows.task]
             ]
-            return [beyond, *numbers], f"nothing is estimated, because {why}."
+            return [beyond, *numbers], f"nothing is estimated, because {why.removeprefix('cannot tell: ')}."
         if rows.task == "regression":
             losses = self.losses.items()
             estimates: list[Placed] = [

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rai_assets.errors import InputRefused
+from rai_assets.errors import InputRefused, UsageError
 from rai_assets.monitoring.batches.scoring import with_logged
 from rai_assets.monitoring.batches.settings import LoggedSettings
 
 SCORED = pa.table({"score": [0.25, 0.5, 0.75], "decision": pa.array([0, 1, 1], pa.int8())})
-BINARY: Any = SimpleNamespace(task="binary", classes=("no", "yes"))
+BINARY: Any = SimpleNamespace(task="binary", classes=("no", "yes"), threshold=0.5)
 
 
 def test_logged_values_take_the_place_of_the_champions_which_stand_beside_them() -> None:
@@ -42,3 +42,22 @@ def test_a_decision_for_a_class_that_the_champion_does_not_know_is_refused() -> 
     scored = pa.table({"score_0": [0.5], "decision": pa.array([0], pa.int32())})
     with pytest.raises(InputRefused, match="'d' is no class of the champion"):
         with_logged(scored, pa.table({"said": ["d"]}), LoggedSettings(decision="said"), three)
+
+
+def test_a_logged_score_is_decided_by_the_threshold_where_no_decision_was_logged() -> None:
+    batch = pa.table({"p": [0.75, None, 0.125]})
+    found, differences = with_logged(SCORED, batch, LoggedSettings(score="p"), BINARY)
+    assert found.to_pydict() == {
+        "score": [0.75, 0.5, 0.125],
+        "decision": [1, 1, 0],
+        "champion_score": [0.25, 0.5, 0.75],
+        "champion_decision": [0, 1, 1],
+    }
+    assert [(item["column"], item["rows"], item["share"]) for item in differences] == [("p", 2, 1.0)]
+
+
+def test_of_one_among_several_classes_no_single_score_is_taken() -> None:
+    three: Any = SimpleNamespace(task="multiclass", classes=("a", "b", "c"))
+    scored = pa.table({"score_0": [0.5], "decision": pa.array([0], pa.int32())})
+    with pytest.raises(UsageError, match="one among several classes"):
+        with_logged(scored, pa.table({"p": [0.5]}), LoggedSettings(score="p"), three)
