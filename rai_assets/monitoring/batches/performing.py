@@ -78,7 +78,7 @@ def ask_realized(
     found = shown.findings
     if gone := [name for name in reference.contract.sensitive if name not in contract.sensitive]:
         found.notes.append(f"Cannot tell of the groups of {', '.join(gone)}: the batch has no such column.")
-    verdicts = [judge(item, found.numbers) for item in judged.requirements]
+    verdicts = [(judge(item, found.numbers), item.limit) for item in judged.requirements]
     none = "cannot tell: no label has arrived yet"
     checks = {AS_AUDITED: (True, none), ESTIMATES_HELD: (True, none)}
     if shown.labelled is not None:

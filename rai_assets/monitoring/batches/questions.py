@@ -45,13 +45,13 @@ class Answer:
         findings: Numbers, charts, tables and notes.
         checks: {check: (it holds, the outcome in words)}; what cannot be told holds, and says so.
         rows: Comparisons, flat.
-        verdicts: On the requirements that were judged.
+        verdicts: On the requirements that were judged, with their limits.
     """
 
     findings: Findings
     checks: Mapping[str, tuple[bool, str]]
     rows: Sequence[Mapping[str, Any]] = field(default=())
-    verdicts: Sequence[Verdict] = field(default=())
+    verdicts: Sequence[tuple[Verdict, float]] = field(default=())
 
 
 def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *, seed: int | None) -> Result:
@@ -74,9 +74,13 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
                     "id": item.requirement,
                     "verdict": item.verdict,
                     "sentence": item.sentence,
-                    "level": None if item.number is None else item.number.level,
+                    "limit": limit,
+                    **{
+                        name: None if item.number is None else getattr(item.number, name)
+                        for name in ("value", "low", "high", "level")
+                    },
                 }
-                for item in answer.verdicts
+                for item, limit in answer.verdicts
             ],
             "reference": {"commit": reference.dataset.commit, "split": reference.split, "digest": reference.digest},
             "single_rows": list(found.single_rows),

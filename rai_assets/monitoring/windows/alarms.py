@@ -9,6 +9,7 @@ from typing import Any
 
 from rai_assets.charts.text import count, cut, decimal
 from rai_assets.metrics.definitions import definition
+from rai_assets.metrics.intervals import normal_quantile
 from rai_assets.monitoring.batches.questions import MODEL_DECISION, MODEL_SCORE
 from rai_assets.monitoring.windows.window import Seen, Window
 
@@ -98,6 +99,32 @@ def chance_of(alarmed: int, batches: int, rate: float, p_values: Sequence[float]
     return min(1.0, 2 * min(tail, least)) if p_values else min(1.0, tail)
 
 
+def beyond_by_chance(number: Mapping[str, Any], limit: float) -> float | None:
+    """How often a value so far beyond a limit comes by chance, by the normal approximation of its interval.
+
+    Args:
+        number: `value`, `low`, `high` and their `level`.
+        limit: The value that is exceeded, on either side.
+
+    Returns:
+        One-sided p-value; None where there is no interval.
+    """
+    value, level = number.get("value"), number.get("level")
+    near = None if value is None else number.get("low" if value > limit else "high")
+    if value is None or level is None or near is None or near == value:
+        return None
+    deviations = abs(value - limit) / abs(value - near) * normal_quantile(level)
+    return math.erfc(deviations / math.sqrt(2)) / 2
+
+
+def _worse_by_chance(batch: Seen) -> float | None:
+    """That of the change of the main metric since the audit."""
+    for item in batch.results["realized_performance"].numbers:
+        if item.definition == "change_from_baseline@1":
+            return beyond_by_chance(vars(item), 0.0)
+    return None
+
+
 def _columns(window: Window, importance: Mapping[str, float], rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     """One alarm per column that has changed, the largest effect times importance first."""
     asked = [item for item in window.batches if item.rows_of("drift")]
@@ -179,6 +206,12 @@ def _gaps(window: Window, rate: float, answers: Collection[str]) -> Iterator[Ala
     for (sensitive, identifier), rows in grown.items():
         most = max(rows, key=lambda item: item[1]["change"])
         hit = [batch for batch, _ in rows]
+        beyond = [
+            p_value * len(batch.rows_of("fairness_drift"))
+            for batch in hit
+            if (number := batch.number("fairness_drift", "change_from_baseline@1", sensitive=sensitive, of=identifier))
+            and (p_value := beyond_by_chance(vars(number), 0.0)) is not None
+        ]
         row = most[1]
         groups = cut(sensitive, _NAME)
         found = f"In {most[0].key} {decimal(row['current'])}, {decimal(row['baseline'])} in the audit."
@@ -188,7 +221,7 @@ def _gaps(window: Window, rate: float, answers: Collection[str]) -> Iterator[Ala
             _keys(hit), found, _moved(hit, answers),
             f"Have a person look at recent decisions about the groups of {groups} before more are made, and audit the "
             "model on these rows.",
-            chance_of(len(hit), len(asked), rate),
+            chance_of(len(hit), len(asked), rate, beyond),
         )  # fmt: skip
 
 
@@ -204,12 +237,13 @@ def _requirements(window: Window, answers: Collection[str]) -> Iterator[Alarm]:
         if hit:
             last = next(item for batch, item in reversed(items) if batch is hit[-1])
             rate = (1 - (last["level"] or 1.0)) / 2
+            beyond = [beyond_by_chance(item, item.get("limit", 0.0)) for _, item in items if item["verdict"] == "fail"]
             yield Alarm(
                 "requirement", name, f"Requirement {name} does not hold", _keys(hit),
                 f"In {hit[-1].key}: {cut(last['sentence'], _REASON)}", _moved(hit, answers),
                 "It was required of what serves: decide with its owners whether it may go on, and audit it again on "
                 "rows with the new labels.",
-                chance_of(len(hit), len(items), rate),
+                chance_of(len(hit), len(items), rate, [p_value for p_value in beyond if p_value is not None]),
             )  # fmt: skip
 
 
@@ -242,7 +276,8 @@ def _performance(window: Window, rate: float, answers: Collection[str]) -> Itera
         asked = [item for item in window.batches if item.told(asset, check)]
         hit = [item for item in asked if check in item.failed(asset)]
         if hit:
-            chance = chance_of(len(hit), len(asked), rate)
+            beyond = [_worse_by_chance(item) for item in hit] if check == "not_below_audit" else []
+            chance = chance_of(len(hit), len(asked), rate, [p_value for p_value in beyond if p_value is not None])
             found, moved = _said(hit, asset, check), _moved(hit, answers)
             yield Alarm("performance", asset, title, _keys(hit), found, moved, advice, chance)
 

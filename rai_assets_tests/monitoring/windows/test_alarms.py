@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.questions import MODEL_DECISION
-from rai_assets.monitoring.windows.alarms import Alarm, alarms, chance_of
+from rai_assets.monitoring.windows.alarms import Alarm, alarms, beyond_by_chance, chance_of
 from rai_assets.monitoring.windows.window import Refused, Seen, Window
 from rai_assets.provenance import Provenance
 from rai_assets.store.results import Result
@@ -192,6 +192,18 @@ def test_a_requirement_that_labels_break_is_an_alarm_unless_chance_breaks_as_man
     (doubtful,) = found(*days)
     assert doubtful.chance == pytest.approx(binom.sf(0, 20, 0.025))
     assert not doubtful.stands
+
+
+def test_a_clear_failure_stands_however_many_batches_hold() -> None:
+    """One of twenty: at the limit a chance of 40 %, ten deviations beyond it none."""
+    days = [judged(f"2026-01-{day:02d}", "fail" if day == 1 else "pass") for day in range(1, 21)]
+    (item,) = days[0].verdicts
+    item |= {"limit": 0.7, "value": 0.6, "low": 0.58, "high": 0.62}  # 95 %: a deviation is 0.02 / 1.96
+    (clear,) = found(*days)
+    assert clear.chance == pytest.approx(2 * 20 * norm.sf(0.1 / 0.02 * norm.ppf(0.975)), rel=1e-6)
+    assert clear.stands
+    assert beyond_by_chance({"value": 0.8, "low": 0.7, "high": 0.9, "level": 0.95}, 0.7) == pytest.approx(0.025)
+    assert beyond_by_chance({"value": 0.8, "low": None, "high": None, "level": None}, 0.7) is None
 
 
 def test_alarms_that_chance_explains_come_last() -> None:
