@@ -179,6 +179,8 @@ class UseCase(_Strict):
             raise ValueError("a model needs a column with role `target`")
         if self.freshness.batch is not None and self.production is None:
             raise _refused(("freshness", "batch"), "there are no batches without `production`")
+        if self.schedules.report is not None and self.production is None:
+            raise _refused(("schedules", "report"), "there is nothing to report on without `production`")
         if self.schedules.retention is not None and not self.retention.ages:
             raise _refused(("schedules", "retention"), "there is nothing to remove without `retention`")
         for index, column in enumerate(self.analyses.fairness.stratifiers):

@@ -29,7 +29,7 @@ from rai_assets.use_case.automation import by_itself
 from rai_assets.use_case.declaration import Broken, Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS, branch_sensor
 from rai_assets.use_case.quiet import quiet
-from rai_assets.use_case.schedules import audit_schedule, retention_job, retention_schedule
+from rai_assets.use_case.schedules import audit_schedule, report_schedule, retention_job, retention_schedule
 
 LAKE = Lake()
 RESOURCES = {"lake": LAKE, "compute_pool": ComputePool()}  # one object each: so definitions can be merged
@@ -58,13 +58,15 @@ def build(declared: Declared) -> dg.Definitions:
     if use_case.model is not None:
         assets.append(champion_asset(keys))
         jobs.append(_promotion_job(keys))
-    sensors = []
+    sensors, schedules = [], []
     if use_case.production is not None:
         made = questions(declared)
         assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
         assets += [asset.build(keys) for asset in made]
         job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
         jobs += [job, _monitoring_report_job(keys)]
+        if use_case.schedules.report is not None:
+            schedules.append(report_schedule(keys, use_case.schedules.report, jobs[-1]))
         sensors.append(arrivals_sensor(declared, job))
         assets.append(
             monitoring_report_asset(
@@ -77,7 +79,6 @@ def build(declared: Declared) -> dg.Definitions:
                 [asset.thing for asset in made],
             )
         )
-    schedules = []
     if use_case.schedules.audit is not None:
         schedules.append(audit_schedule(keys, use_case.schedules.audit, _audit_job(declared)))
     if use_case.retention.ages:

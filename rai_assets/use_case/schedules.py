@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Dagster reads those of the op as it is defined.
 
+from datetime import UTC, timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,7 @@ import dagster as dg
 from rai_assets.keys import UseCaseKeys
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.timing import AuditSchedule, RetentionSchedule
+from rai_assets.use_case.timing import AuditSchedule, ReportSchedule, RetentionSchedule
 
 
 def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.ScheduleDefinition:
@@ -37,6 +38,34 @@ def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.S
         return [dg.RunRequest(run_key=branch, partition_key=branch) for branch in asked]
 
     return audits
+
+
+def report_schedule(keys: UseCaseKeys, settings: ReportSchedule, job: Any) -> dg.ScheduleDefinition:
+    """The schedule that makes the report on production; it is on once it is declared.
+
+    Args:
+        keys: Names of the use case.
+        settings: When, and on how many days before.
+        job: Makes the report.
+    """
+
+    @dg.schedule(
+        name=f"{keys.monitoring_report_job}_schedule",
+        job=job,
+        cron_schedule=settings.cron,
+        execution_timezone=settings.zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Makes the report on the production of {keys.name}, as its declaration says.",
+    )
+    def reports(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        if settings.days is None:
+            return dg.RunRequest()
+        today = context.scheduled_execution_time.astimezone(UTC).date()
+        first, last = today - timedelta(days=settings.days), today - timedelta(days=1)
+        window = {"start": first.isoformat(), "end": last.isoformat()}
+        return dg.RunRequest(run_config={"ops": {f"{keys.name}__monitoring_report": {"config": window}}})
+
+    return reports
 
 
 def retention_job(declared: Declared) -> dg.JobDefinition:

@@ -27,6 +27,21 @@ class AuditSchedule(Strict):
     branches: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([MAIN], min_length=1)
 
 
+class ReportSchedule(Strict):
+    """When the report on production is made.
+
+    Attributes:
+        cron: Minute, hour, day of the month, month and weekday, e.g. "0 7 * * mon".
+        zone: IANA time zone of these times.
+        days: It is about so many whole days (UTC) before that time; about the year that ends with the newest batch if
+            left out.
+    """
+
+    cron: Cron
+    zone: Zone = "UTC"
+    days: Annotated[int, Field(ge=1, le=3660)] | None = None
+
+
 class RetentionSchedule(Strict):
     """When what is older than it is kept is removed.
 
@@ -44,16 +59,21 @@ class ScheduleSettings(Strict):
 
     Attributes:
         audit: The audit of data branches.
+        report: The report on production, `monitoring_report`.
         retention: The removal of what is older than `retention` keeps it.
     """
 
     audit: AuditSchedule | None = None
+    report: ReportSchedule | None = None
     retention: RetentionSchedule | None = None
 
     def sentences(self) -> Iterator[str]:
         """What runs when, a line each."""
         if self.audit is not None:
             yield f"audit of {', '.join(self.audit.branches)} at {self.audit.cron} ({self.audit.zone})"
+        if self.report is not None:
+            about = "the last year" if self.report.days is None else f"the last {self.report.days} days"
+            yield f"report on {about} of production at {self.report.cron} ({self.report.zone})"
         if self.retention is not None:
             yield f"retention at {self.retention.cron} ({self.retention.zone})"
 

@@ -63,6 +63,22 @@ def test_what_is_scheduled_is_listed(workplace: Path, rai: Rai) -> None:
     assert rai("validate").endswith(said)
 
 
+def test_a_weekly_report_is_about_the_week_before_it(workplace: Path, rai: Rai) -> None:
+    weekly = '  schedules: {report: {cron: "0 1 * * mon", zone: Europe/Berlin, days: 7}}\n'
+    item = declared(workplace, weekly + "  production: {inbox: {path: inbox}}\n")
+    repository = dg.Definitions.merge(location_definitions([item]), build(item)).get_repository_def()
+    made = repository.get_schedule_def("loans_monitoring_report_schedule")
+    assert (made.cron_schedule, made.execution_timezone) == ("0 1 * * mon", "Europe/Berlin")
+    assert made.default_status == dg.DefaultScheduleStatus.RUNNING
+    at = datetime(2026, 11, 23, 1, tzinfo=ZoneInfo("Europe/Berlin"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        asked = made(dg.build_schedule_context(instance, scheduled_execution_time=at))
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.run_config["ops"]["loans__monitoring_report"]["config"] == {"start": "2026-11-16", "end": "2026-11-22"}
+    assert dg.validate_run_config(repository.get_job("loans_monitoring_report"), asked.run_config)
+    assert "  scheduled: report on the last 7 days of production at 0 1 * * mon (Europe/Berlin)\n" in rai("list")
+
+
 def test_without_a_declaration_nothing_is_scheduled(loans: Declared) -> None:
     assert list(build(loans).schedules or []) == []
 
@@ -80,6 +96,8 @@ def test_without_a_declaration_nothing_is_scheduled(loans: Declared) -> None:
         ("freshness: {scorecard: {within: 1h, zone: UTC}}", "`zone` is the zone of `by`"),
         ('freshness: {scorecard: {within: 2h, warn: 1h, by: "0 9 * * *"}}', "leave `warn` out"),
         ("freshness: {batch: {within: 1d}}", "there are no batches without `production`"),
+        ('schedules: {report: {cron: "0 7 * * mon"}}', "nothing to report on without `production`"),
+        ('schedules: {report: {cron: "0 7 * * mon", days: 0}}', "greater than or equal to 1"),
         ("freshness: {model: {within: 1d}}", "is not known here"),
     ],
 )
