@@ -149,18 +149,21 @@ def report(
         datetime | None,
         typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of production; the newest batch's when left out."),
     ] = None,
+    whylogs: Annotated[
+        Path | None, typer.Option(help="Write the profiles of production here, too, as one that whylogs reads.")
+    ] = None,
 ) -> None:
     """Write the report of the last audit, or of production. It is one HTML file that needs no network."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.reading import write_production_report, write_report
 
-    if (start or end) and not production:
-        raise UsageError("--from and --to are about production", fix="add --production")
+    if (start or end or whylogs) and not production:
+        raise UsageError("--from, --to and --whylogs are about production", fix="add --production")
     if production:
         first = start and start.replace(tzinfo=UTC)
         after = end and end.replace(tzinfo=UTC) + timedelta(days=1)
         path = output or Path(f"{name}-production.html")
-        print(write_production_report(find(name), path, first, after).result.facts["outcome"])
+        print(write_production_report(find(name), path, first, after, whylogs=whylogs).result.facts["outcome"])
     else:
         path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
     print(f"Wrote {path}")

@@ -11,6 +11,8 @@ from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, WINDOWS, results_branch
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.reference import Reference, reference_of
+from rai_assets.monitoring.profiles.profile import window_profile
+from rai_assets.monitoring.profiles.whylogs_file import FILE as WHYLOGS
 from rai_assets.monitoring.windows.alarms import ANSWERS
 from rai_assets.monitoring.windows.window import Seen, read_window
 from rai_assets.provenance import Provenance, digest_of
@@ -34,7 +36,8 @@ class Made:
     """A report on a window.
 
     Attributes:
-        result: The report as `report.html`, its alarms and counts as facts.
+        result: The report as `report.html`, its alarms and counts as facts; and what whylogs reads as `profile.bin`,
+            if every batch has a profile of whylogs.
         window: Name of the window.
         digest: Over everything that it was made from.
     """
@@ -69,6 +72,7 @@ def make_report(
     settings, keys = production.settings, production.keys
     with production.arrivals(repository) as arrivals:
         window = read_window(repository, arrivals, settings.batch, start, end)
+    profile, unprofiled = window_profile(repository, window.commit, [item.key for item in window.batches])
     reference = _reference(repository, keys.name)
     importance = settings.drift.importance or ({} if reference is None else reference.importance)
     report = production_report_of(
@@ -81,6 +85,8 @@ def make_report(
         purpose=purpose,
         owners=keys.owners,
         reference=_in_words(reference),
+        profile=profile.tally,
+        unprofiled=unprofiled,
     )
     found = repository.tree_digest(window.commit, BATCHES) if window.commit else ""
     away = [[item.key, item.reason] for item in window.quarantined], window.waiting, window.missing, window.early_labels
@@ -89,7 +95,10 @@ def make_report(
         asset="monitoring_report",
         provenance=Provenance(keys.name, PRODUCTION, commit),
         notes=list(report.notes),
-        files={"report.html": render_production(report).encode()},
+        files={
+            "report.html": render_production(report).encode(),
+            **({} if profile.whylogs is None else {WHYLOGS: profile.whylogs}),
+        },
         facts={
             "outcome": outcome_sentence(report),
             "alarms": [item.as_json() for item in report.alarms],

@@ -9,6 +9,7 @@ from typing import Any
 
 from rai_assets import __version__
 from rai_assets.charts.text import count, cut
+from rai_assets.monitoring.profiles.statistics import TableTally
 from rai_assets.monitoring.windows.alarms import ANSWERS, Alarm, alarms
 from rai_assets.monitoring.windows.trends import (
     arrivals_chart,
@@ -22,7 +23,7 @@ from rai_assets.monitoring.windows.window import QUESTIONS, Window
 from rai_assets.report.audit import Section, Table
 
 _BATCHES = 400  # rows of the table of all batches
-_SAID = 160
+_SAID, _NAME = 160, 40
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def production_report_of(
     purpose: str,
     owners: Sequence[str],
     reference: str,
+    profile: TableTally,
+    unprofiled: Sequence[str] = (),
 ) -> ProductionReport:
     """The report on a window.
 
@@ -95,6 +98,8 @@ def production_report_of(
         purpose: Its description.
         owners: Its owners.
         reference: What the batches are compared with, in words.
+        profile: What the columns of all its batches hold together.
+        unprofiled: Batches that have no profile.
     """
     found = tuple(alarms(window, importance, false_alarms, answers))
     return ProductionReport(
@@ -108,17 +113,19 @@ def production_report_of(
         rows=window.rows,
         asked=sum(bool(item.results) for item in window.batches),
         alarms=found,
-        sections=tuple(item for item in _sections(window, found) if item.charts or item.tables),
+        sections=tuple(item for item in _sections(window, found, profile) if item.charts or item.tables),
         reference=reference,
         definitions=tuple(charted(window)),
         results_commit=window.commit,
-        notes=tuple(_notes(window)),
+        notes=(*_notes(window), *_without_profile(unprofiled)),
     )
 
 
-def _sections(window: Window, found: Sequence[Alarm]) -> list[Section]:
+def _sections(window: Window, found: Sequence[Alarm], profile: TableTally) -> list[Section]:
+    held = [_held(profile)] if profile.cells else []
     return [
         Section("arrivals", "Batches", _arrived(window), (), {"rows": arrivals_chart(window)}, [_table(window, found)]),
+        Section("data_profile", "What the columns held", tables=held),
         Section("requirements", "Requirements", tables=_judged(window)),
         Section("drift", "What changed", charts=drift_charts(window, found)),
         Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
@@ -170,6 +177,26 @@ def _judged(window: Window) -> list[Table]:
         rows.append((name, *said, told[-1]["sentence"]))
     header = ("Requirement", "Holds", "Fails", "Cannot tell", "The newest batch that can tell")
     return [Table("On the labels that have arrived, in batches", header, tuple(rows), len(rows))] if rows else []
+
+
+def _held(profile: TableTally) -> Table:
+    """One row per column, over the rows of all batches together."""
+    rows: list[tuple[Any, ...]] = []
+    for cell, found in profile.statistics():
+        if not cell.by:
+            share = f"{found.missing / found.count:.1%}" if found.count else None
+            middle = found.quantiles.get("0.5"), found.mean
+            shown = (found.distinct, found.minimum, *middle, found.maximum)
+            rows.append((cut(cell.column, _NAME), cell.dtype, found.count, share, *shown))
+    heads = ("Column", "Holds", "Rows", "Missing", "Distinct", "Least", "Median", "Mean", "Greatest")
+    return Table("All rows of the window, from the batches' profiles", heads, tuple(rows[:_BATCHES]), len(rows))
+
+
+def _without_profile(keys: Sequence[str]) -> list[str]:
+    if not keys:
+        return []
+    some = ", ".join(keys[:5]) + (f" and {count(len(keys) - 5)} more" if len(keys) > 5 else "")
+    return [f"What the columns held is without the batches that have no profile: {some}."]
 
 
 def _line(found: Sequence[str]) -> str:

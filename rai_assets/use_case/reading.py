@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rai_assets.errors import RaiError
+from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
 from rai_assets.keys import MAIN, repository_name, results_branch
 from rai_assets.store import results
@@ -67,7 +67,12 @@ def write_report(declared: Declared, branch: str, output: Path) -> Path:
 
 
 def write_production_report(
-    declared: Declared, output: Path, start: datetime | None = None, end: datetime | None = None
+    declared: Declared,
+    output: Path,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    whylogs: Path | None = None,
 ) -> Made:
     """Make the report on a window of production, and write it to a file, whole or not at all.
 
@@ -76,17 +81,26 @@ def write_production_report(
         output: The file.
         start: Batches from this time on; a year before the end when None.
         end: Batches before this time; until the newest batch when None.
+        whylogs: Where the batches' profiles of whylogs are written as one, too.
 
     Raises:
-        UsageError: The use case declares no production, or no batch is in the window.
+        UsageError: The use case declares no production, no batch is in the window, or one has no profile of whylogs.
         RaiError: The file cannot be written.
     """
+    from rai_assets.monitoring.profiles.whylogs_file import FILE
     from rai_assets.report.making import make_report
     from rai_assets.use_case.batches import production_of
 
     use_case = declared.use_case
     production, repository = production_of(declared), repository_of(use_case.name)
     made = make_report(production, repository, use_case.display_title, use_case.description, start, end)
+    if whylogs is not None:
+        if FILE not in made.result.files:
+            raise UsageError(
+                "not every batch of the window has a profile of whylogs",
+                fix="name a window of batches with one, and leave `whylogs: false` out of `production: profile:`",
+            )
+        _write(made.result.files[FILE], whylogs)
     _write(made.result.files["report.html"], output)
     return made
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rai_assets.charts.text import decimal
 from rai_assets.errors import UsageError
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
@@ -21,10 +23,13 @@ from rai_assets_tests.use_case.conftest import loan_rows
 def test_a_window_with_a_changed_and_a_refused_batch(
     daemon: Daemon, inbox: Desk, store: VersionedRepository, declared: Declared, tmp_path: Path
 ) -> None:
+    from whylogs.core import DatasetProfileView
+
     with pytest.raises(UsageError, match="no batch of production"):
         write_production_report(declared, tmp_path / "none.html")
-    inbox.put("calm.csv", without_target(loan_rows(300, seed=3)), age=3 * 86_400)
-    inbox.put("poor.csv", shifted(300), age=2 * 86_400)
+    calm, poor = without_target(loan_rows(300, seed=3)), shifted(300)
+    inbox.put("calm.csv", calm, age=3 * 86_400)
+    inbox.put("poor.csv", poor, age=2 * 86_400)
     inbox.put("torn.csv", "weekday,sex\nmon,F\n", age=86_400)
     assert daemon.tick() == {"calm": True, "poor": True, "torn": False}
 
@@ -51,6 +56,20 @@ def test_a_window_with_a_changed_and_a_refused_batch(
     assert any(item.startswith("calm 300 accepted") for item in rows)
     assert any(item.startswith("torn in quarantine") for item in rows)
     assert "No labels have arrived" in page.one(id="notes").text
+
+    # What the columns held in all, though no row was read again.
+    held = {item.text.split()[0]: item.text.split() for item in page.one(id="s-data-profile").all("tr")}
+    incomes = [line.split(",")[1] for text in (calm, poor) for line in text.splitlines()[1:]]
+    every = np.array(incomes, float)
+    middle = np.quantile(every, 0.5, method="inverted_cdf"), every.mean()
+    shown = [decimal(value) for value in (every.min(), *middle, every.max())]
+    assert held["income"] == ["income", "number", "600", "0.0%", str(len(set(incomes))), *shown]
+    assert held["weekday"][2:5] == ["600", "0.0%", "3"]
+
+    # whylogs reads the window as one profile.
+    write_production_report(declared, tmp_path / "report.html", whylogs=tmp_path / "window.bin")
+    assert (tmp_path / "window.bin").read_bytes() == stored.files["profile.bin"]
+    assert set(DatasetProfileView.read(str(tmp_path / "window.bin")).to_pandas()["counts/n"]) == {600}
 
     # The same batches: the same report, and no new commit.
     before = store.resolve("results-production")
