@@ -135,6 +135,36 @@ def chi_squared_holds(reference: NDArray[np.int64], current: NDArray[np.int64]) 
     return least_expected(reference, current) >= _LEAST_EXPECTED
 
 
+def beyond_draws(found: PValue, reference: NDArray[np.int64], current: NDArray[np.int64], draws: int) -> PValue:
+    """A p-value by permutation; where no draw came near, the textbook's of the common values if that is smaller.
+
+    A p-value of draws is never below 1 / (draws + 1), too much to stand among many batches. P(p <= a) <= a holds on:
+    below that bound by the textbook's test, whose expected counts are large enough once rare values are taken together.
+
+    Args:
+        found: By permutation.
+        reference: Counts of the reference, shape (k,).
+        current: Counts of the current rows, shape (k,).
+        draws: How many there were.
+    """
+    if found.value > (1 + 1e-9) / (draws + 1):
+        return found
+    closed = chi_squared_p(*_common(np.stack([reference, current]))).value
+    return PValue(closed, f"{found.null}, none near; textbook of common values") if closed < found.value else found
+
+
+def _common(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts, shape (2, k), with the rare values of the pooled rows taken together until all expected ones are 5."""
+    pooled, sizes = counts.sum(0), counts.sum(1)
+    rare = pooled * sizes.min() / sizes.sum() < _LEAST_EXPECTED
+    order = np.argsort(pooled, kind="stable")
+    while rare.any() and not rare.all() and pooled[rare].sum() * sizes.min() / sizes.sum() < _LEAST_EXPECTED:
+        rare[order[~rare[order]][0]] = True
+    if not rare.any():
+        return counts
+    return np.concatenate([counts[:, ~rare], counts[:, rare].sum(1, keepdims=True)], axis=1)
+
+
 def two_cells_p(reference: NDArray[np.int64], current: NDArray[np.int64], of: Measure) -> PValue:
     """Exact permutation p-value of a 2 x 2 table: of all tables with its margins, those as far by the statistic."""
     from scipy.special import gammaln

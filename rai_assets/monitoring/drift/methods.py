@@ -232,5 +232,6 @@ def p_values(
     if waiting:
         values, counts = table_of(column, waiting[0], *sides[waiting[0]])
         redrawn = measures(column, waiting, values, counts[0])
-        found |= calibration.permuted(counts[0], counts[1], redrawn, rng, draws)
+        drawn = calibration.permuted(counts[0], counts[1], redrawn, rng, draws)
+        found |= {name: calibration.beyond_draws(p, counts[0], counts[1], draws) for name, p in drawn.items()}
     return found

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact, ks_2samp, permutation_test
+from scipy.stats import chi2_contingency, fisher_exact, ks_2samp, permutation_test
 
 from rai_assets.monitoring.drift.calibration import (
     DRAWS,
+    PValue,
+    beyond_draws,
     draws_for,
     few_cells,
     holm,
@@ -249,3 +251,15 @@ def test_rows_drawn_one_by_one_and_cell_by_cell_are_of_one_distribution() -> Non
         expected = (statistic(before + now - drawn, drawn) >= statistic(before, now) - 1e-12).mean()
         found = [permuted(before, now, {"x": statistic}, np.random.default_rng(seed))["x"].value for seed in range(40)]
         assert np.mean(found) == pytest.approx(expected, rel=0.25)
+
+
+def test_a_p_value_that_no_draw_reached_is_the_textbooks_of_common_values() -> None:
+    """Two rare values would void the textbook's test; taken together with the next they leave a 2 x 2 table."""
+    before, now = np.array([400, 400, 3, 2]), np.array([100, 700, 1, 4])
+    floor = PValue(1 / (DRAWS + 1), "permutation")
+    together = np.array([[400, 405], [100, 705]])
+    wanted = chi2_contingency(together, correction=False).pvalue
+    assert beyond_draws(floor, before, now, DRAWS).value == pytest.approx(wanted, rel=1e-9)
+    assert beyond_draws(PValue(2 / (DRAWS + 1), "permutation"), before, now, DRAWS).value == 2 / (DRAWS + 1)
+    few = np.array([3, 0, 0]), np.array([0, 2, 1])
+    assert beyond_draws(floor, *few, DRAWS) == floor, "nothing is common enough to tell"
