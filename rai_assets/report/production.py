@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rai_assets import __version__
-from rai_assets.charts.text import count, cut
+from rai_assets.charts.text import count, cut, decimal
 from rai_assets.monitoring.profiles.statistics import TableTally
 from rai_assets.monitoring.windows.alarms import ANSWERS, Alarm, alarms
 from rai_assets.monitoring.windows.trends import (
@@ -111,7 +111,7 @@ def production_report_of(
         end=window.end,
         batches=len(window.batches),
         rows=window.rows,
-        asked=sum(bool(item.results) for item in window.batches),
+        asked=sum(item.answered for item in window.batches),
         alarms=found,
         sections=tuple(item for item in _sections(window, found, profile) if item.charts or item.tables),
         reference=reference,
@@ -130,6 +130,7 @@ def _sections(window: Window, found: Sequence[Alarm], profile: TableTally) -> li
         Section("drift", "What changed", charts=drift_charts(window, found)),
         Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
         Section("performance", "Performance", charts=performance_charts(window)),
+        Section("batch_predictions", "What was logged", tables=_logged(window)),
         Section("attribution_drift", "What the model goes by", charts=reasons_charts(window)),
     ]
 
@@ -197,6 +198,19 @@ def _without_profile(keys: Sequence[str]) -> list[str]:
         return []
     some = ", ".join(keys[:5]) + (f" and {count(len(keys) - 5)} more" if len(keys) > 5 else "")
     return [f"What the columns held is without the batches that have no profile: {some}."]
+
+
+def _logged(window: Window) -> list[Table]:
+    """How far predictions that were logged, by which batches are measured, are from those of the champion."""
+    rows = tuple(
+        (batch.key, item["column"], item["rows"], f"{item['share']:.2%}", decimal(item["largest"]))
+        for batch in window.batches
+        for item in batch.logged
+    )
+    header = ("Batch", "Column", "Rows", "Differ from the champion's", "Largest difference")
+    return (
+        [Table("Logged predictions, by which batches are measured", header, rows[:_BATCHES], len(rows))] if rows else []
+    )
 
 
 def _line(found: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.results import Result
 
 QUESTIONS = ("drift", "fairness_drift", "attribution_drift", "estimated_performance", "realized_performance")
+PREDICTIONS = "batch_predictions"
 _YEAR = timedelta(days=365)
 _MOST_SLOTS = 20_000
 
@@ -58,6 +59,17 @@ class Seen:
         found = self.results.get(asset)
         said = {} if found is None else found.facts.get("checks", {}).get(check, {})
         return bool(said) and not (said["passed"] and said["sentence"].startswith("cannot tell"))
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything was asked of it that has an answer."""
+        return any(name in self.results for name in QUESTIONS)
+
+    @property
+    def logged(self) -> Sequence[Mapping[str, Any]]:
+        """Of every column with logged predictions: how many rows have it, and how far it is from the champion's."""
+        found = self.results.get(PREDICTIONS)
+        return () if found is None else found.facts.get("logged", ())
 
     @property
     def verdicts(self) -> Sequence[Mapping[str, Any]]:
@@ -182,7 +194,7 @@ def read_window(
 def _results(repository: VersionedRepository, commit: str, key: str) -> Iterator[tuple[str, Result]]:
     folder = batch_folder(key)
     for asset in results.assets(repository, commit, folder) if commit else ():
-        if asset in QUESTIONS:
+        if asset in (*QUESTIONS, PREDICTIONS):
             yield asset, results.load(repository, commit, asset, whole=False, folder=folder)
 
 
