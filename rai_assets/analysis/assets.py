@@ -48,24 +48,14 @@ def analysis_asset(
 
     def body(stage: Stage) -> Result:
         from rai_assets.model.inputs import read_inputs
-        from rai_assets.store.results import Result
+        from rai_assets.store.results import of_findings
 
         inputs = read_inputs(stage, has_model=has_model)
         with inputs.session or nullcontext():
             found = compute(inputs)
         provenance = stage.provenance(model=inputs.model_digest, seed=inputs.seed)
-        return Result(
-            asset=thing,
-            provenance=provenance,
-            numbers=[number.pinned(provenance) for number in found.numbers],
-            charts=found.charts,
-            tables=found.tables,
-            notes=found.notes,
-            facts={
-                "settings": settings.model_dump(mode="json") if settings is not None else {},
-                "single_rows": list(found.single_rows),
-            },
-        )
+        given = {"settings": settings.model_dump(mode="json") if settings is not None else {}}
+        return of_findings(thing, provenance, found, given)
 
     return ResultAsset(
         thing=thing,

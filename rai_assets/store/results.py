@@ -28,6 +28,8 @@ from rai_assets.store.result_bytes import content_type, decode_numbers, decode_t
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from rai_assets.metrics.findings import Findings
+
 READS = "reads"  # the fact that holds the digests of what it was made from, as `read_digest` gives them
 DATA = "data"  # the fact that holds the digest of the data, by which results of the same data are known
 _ASSET = re.compile(r"[a-z][a-z_]*")
@@ -56,6 +58,19 @@ class Result:
     notes: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def of_findings(asset: str, provenance: Provenance, found: Findings, facts: Mapping[str, Any]) -> Result:
+    """The result of a question: what was found, its numbers pinned."""
+    return Result(
+        asset=asset,
+        provenance=provenance,
+        numbers=[number.pinned(provenance) for number in found.numbers],
+        charts=found.charts,
+        tables=found.tables,
+        notes=found.notes,
+        facts={**facts, "single_rows": list(found.single_rows)},
+    )
 
 
 def save(

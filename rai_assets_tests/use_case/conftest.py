@@ -68,14 +68,19 @@ def call(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: 
     return int(ended.value.code or 0), said.out, said.err
 
 
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a user's folder: use cases are found in `defs/`, state goes to `.rai`."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("RAI_HOME", str(folder / ".rai"))
+    monkeypatch.setenv("RAI_DEFS", str(folder / "defs"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder with one use case in `defs/`; state goes to `.rai` beside it."""
     put_loans(tmp_path / "defs")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
-    monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    enter(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -28,7 +28,7 @@ from rai_assets.monitoring.performance.attribution import EFFECT, attribution_dr
 from rai_assets.monitoring.performance.fairness import fairness_drift
 from rai_assets.monitoring.performance.realized import labelled_rows
 from rai_assets.monitoring.performance.settings import PerformanceSettings
-from rai_assets.store.results import Result
+from rai_assets.store.results import Result, of_findings
 from rai_assets.store.stage import Stage
 
 _COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
@@ -58,34 +58,25 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
     """The result that is stored for an answer."""
     model = None if reference.champion is None else reference.champion.version.digest
     provenance = stage.provenance(model=model, seed=seed)
-    found = answer.findings
-    return Result(
-        asset=thing,
-        provenance=provenance,
-        numbers=[number.pinned(provenance) for number in found.numbers],
-        charts=found.charts,
-        tables=found.tables,
-        notes=found.notes,
-        facts={
-            "checks": {name: {"passed": passed, "sentence": said} for name, (passed, said) in answer.checks.items()},
-            "rows": list(answer.rows),
-            "verdicts": [
-                {
-                    "id": item.requirement,
-                    "verdict": item.verdict,
-                    "sentence": item.sentence,
-                    "limit": limit,
-                    **{
-                        name: None if item.number is None else getattr(item.number, name)
-                        for name in ("value", "low", "high", "level")
-                    },
-                }
-                for item, limit in answer.verdicts
-            ],
-            "reference": {"commit": reference.dataset.commit, "split": reference.split, "digest": reference.digest},
-            "single_rows": list(found.single_rows),
-        },
-    )
+    facts = {
+        "checks": {name: {"passed": passed, "sentence": said} for name, (passed, said) in answer.checks.items()},
+        "rows": list(answer.rows),
+        "verdicts": [
+            {
+                "id": item.requirement,
+                "verdict": item.verdict,
+                "sentence": item.sentence,
+                "limit": limit,
+                **{
+                    name: None if item.number is None else getattr(item.number, name)
+                    for name in ("value", "low", "high", "level")
+                },
+            }
+            for item, limit in answer.verdicts
+        ],
+        "reference": {"commit": reference.dataset.commit, "split": reference.split, "digest": reference.digest},
+    }
+    return of_findings(thing, provenance, answer.findings, facts)
 
 
 def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed: int) -> Answer:

@@ -19,8 +19,8 @@ from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.domain_classifier import tell_apart
-from rai_assets.monitoring.drift.order import LEAST_BLOCKS
-from rai_assets.monitoring.drift.permutation import block_p_value, contiguous, mean_difference_p_value
+from rai_assets.monitoring.drift.order import LEAST_BLOCKS, block_p_value, contiguous
+from rai_assets.monitoring.drift.permutation import mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
 from rai_assets.monitoring.drift.result import DriftRow
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,26 @@ def block_p(observed: float, blocks: NDArray[np.float64]) -> PValue:
     """
     reached = int((blocks >= observed * (1 - 1e-9)).sum())
     return PValue((reached + 1) / (len(blocks) + 1), f"{len(blocks)} blocks of the reference")
+
+
+def block_p_value(observed: float, blocks: Sequence[float], *, two_sided: bool) -> float:
+    """Share of the blocks, the sample among them, that are as extreme as the sample: valid if they are exchangeable.
+
+    Args:
+        observed: The statistic of the sample.
+        blocks: The same statistic of contiguous blocks of the reference, (k,).
+        two_sided: Extreme is far from the median of all, else large.
+    """
+    values = np.array([observed, *blocks])
+    extremity = np.abs(values - np.median(values)) if two_sided else values
+    return block_p(float(extremity[0]), extremity[1:]).value
+
+
+def contiguous(rows: int, size: int, most: int) -> list[slice]:
+    """At most so many blocks of `size` rows that do not overlap, spread evenly over `rows`."""
+    blocks = min(rows // size, most)
+    starts = np.linspace(0, rows - size, blocks).astype(int)
+    return [slice(start, start + size) for start in starts.tolist()]
 
 
 def max_t(observed: NDArray[np.float64], blocks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,14 +1,13 @@
-"""P-values of row-wise comparisons of two samples: permutation of the pooled rows, or contiguous blocks in an order."""
+"""P-values of row-wise comparisons of two samples by permutation of the pooled rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from rai_assets.metrics.intervals import Floats
 from rai_assets.monitoring.drift.calibration import DRAWS, EXCEEDANCES
-from rai_assets.monitoring.drift.order import block_p
 
 MEANS_ARE_NORMAL = 20_000
 """Rows of the smaller side from which the permutation distribution of a mean is taken to be normal."""
@@ -54,23 +53,3 @@ def mean_difference_p_value(one: Floats, other: Floats, rng: np.random.Generator
 
     deviation = np.sqrt(len(one) * len(other) / (len(pooled) - 1) * pooled.var())
     return float(2 * ndtr(-observed / deviation))
-
-
-def block_p_value(observed: float, blocks: Sequence[float], *, two_sided: bool) -> float:
-    """Share of the blocks, the sample among them, that are as extreme as the sample: valid if they are exchangeable.
-
-    Args:
-        observed: The statistic of the sample.
-        blocks: The same statistic of contiguous blocks of the reference, (k,).
-        two_sided: Extreme is far from the median of all, else large.
-    """
-    values = np.array([observed, *blocks])
-    extremity = np.abs(values - np.median(values)) if two_sided else values
-    return block_p(float(extremity[0]), extremity[1:]).value
-
-
-def contiguous(rows: int, size: int, most: int) -> list[slice]:
-    """At most so many blocks of `size` rows that do not overlap, spread evenly over `rows`."""
-    blocks = min(rows // size, most)
-    starts = np.linspace(0, rows - size, blocks).astype(int)
-    return [slice(start, start + size) for start in starts.tolist()]

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.calibration import holm
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
-from rai_assets.monitoring.drift.order import LEAST_BLOCKS
-from rai_assets.monitoring.drift.permutation import contiguous
+from rai_assets.monitoring.drift.order import LEAST_BLOCKS, contiguous
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.drift.sources import Source, as_times, epoch

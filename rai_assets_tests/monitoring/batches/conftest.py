@@ -17,7 +17,7 @@ from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run
-from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, enter, loan_rows
 
 PRODUCTION = "  production: {inbox: {path: inbox, settle: 0}}\n"
 
@@ -111,9 +111,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
         use_case.mkdir(parents=True)
         (use_case / "defs.yaml").write_text(DECLARATION + PRODUCTION)
         (use_case / "loans.csv").write_text(loan_rows())
-        patch.chdir(folder)
-        patch.setenv("RAI_HOME", str(folder / ".rai"))
-        patch.setenv("RAI_DEFS", str(folder / "defs"))
+        enter(folder, patch)
         declared = load(use_case / "defs.yaml")
         assert declared is not None
         assert run(declared).champion is not None
@@ -126,10 +124,7 @@ def place(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A user's folder with `loans` in production."""
     folder = tmp_path / "place"
     shutil.copytree(audited, folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("RAI_HOME", str(folder / ".rai"))
-    monkeypatch.setenv("RAI_DEFS", str(folder / "defs"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    enter(folder, monkeypatch)
     return folder
 
 

@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from rai_assets.monitoring.drift.permutation import (
-    MEANS_ARE_NORMAL,
-    block_p_value,
-    contiguous,
-    mean_difference_p_value,
-    sequential_p_value,
-)
+from rai_assets.monitoring.drift.order import block_p_value, contiguous
+from rai_assets.monitoring.drift.permutation import MEANS_ARE_NORMAL, mean_difference_p_value, sequential_p_value
 
 
 def test_the_p_value_of_a_difference_of_means_is_that_of_all_permutations() -> None:
