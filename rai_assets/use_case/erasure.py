@@ -15,6 +15,7 @@ from rai_assets.errors import UsageError
 from rai_assets.keys import BATCHES, CHAMPION, PRODUCTION, results_branch
 from rai_assets.monitoring.batches.batch import TABLE as BATCH_TABLE
 from rai_assets.monitoring.batches.erasure import batches_of, erase_from_batches
+from rai_assets.monitoring.batches.label_store import erase_labels, labels_of_person
 from rai_assets.store import results
 from rai_assets.store.branches import data_branches
 from rai_assets.store.errors import NotFound
@@ -24,6 +25,7 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import contract_broken, person
 from rai_assets.use_case.reading import repository_of
 
+_LABELS = f"{PRODUCTION}, labels"
 _ROW_BY_ROW = ("dataset", "splits", "predictions", "explanations")  # results that show single rows
 
 
@@ -107,6 +109,8 @@ def _tell(search: _Search) -> dict[str, int]:
     found = {branch: search.rows(head) for branch, head in data_branches(repository).items()}
     if PRODUCTION in repository.branches(PRODUCTION):
         found |= {f"{PRODUCTION}, batch {key}": rows for key, rows in search.batches(PRODUCTION).items()}
+        labels = labels_of_person(repository, repository.resolve(PRODUCTION), search.identifiers, search.value)
+        found[_LABELS] = sum(mine.true_count for mine in labels.values())
     return {place: rows for place, rows in found.items() if rows}
 
 
@@ -127,12 +131,15 @@ def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Ite
         record(repository, branch, digest, "erasure", {"rows": rows, **words}, commit=ingested.commit)
         yield branch, rows
     if PRODUCTION in repository.branches(PRODUCTION):
+        labels = erase_labels(repository, search.identifiers, search.value, words)
         of_batches = erase_from_batches(repository, search.identifiers, search.value, words)
         if of_batches:
             digest = repository.tree_digest(PRODUCTION, BATCHES)
             verdict = {"rows": sum(of_batches.values()), **words}
             record(repository, PRODUCTION, digest, "erasure", verdict, commit=repository.resolve(PRODUCTION))
         yield from ((f"{PRODUCTION}, batch {key}", rows) for key, rows in of_batches.items())
+        if labels:
+            yield _LABELS, labels
 
 
 def _left(search: _Search, name: str) -> Iterator[str]:

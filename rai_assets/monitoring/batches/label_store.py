@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from rai_assets.data.erasure import is_of
 from rai_assets.data.staging import PARQUET
 from rai_assets.errors import RaiError
-from rai_assets.keys import PRODUCTION, WAITING_LABELS, batch_folder
+from rai_assets.keys import BATCHES, PRODUCTION, WAITING_LABELS, batch_folder
 from rai_assets.monitoring.batches.batch import Batch, records
 from rai_assets.monitoring.batches.intake import slug
 from rai_assets.monitoring.batches.labels import LABELS
@@ -133,6 +134,52 @@ def waiting_labels(repository: VersionedRepository) -> dict[str, int]:
         for file in [] if labels is None else labels.column(FILE).to_pylist():
             found[file] = found.get(file, 0) + 1
     return found
+
+
+def labels_of_person(
+    repository: VersionedRepository, commit: str, identifiers: Sequence[str], value: str
+) -> dict[str, pa.BooleanArray]:
+    """{place: which of its labels are a person's} of the places of a commit that have some.
+
+    Args:
+        repository: The use case's repository.
+        commit: A commit of `production`.
+        identifiers: The columns that name a row.
+        value: Of the person.
+    """
+    beside = (item.path for item in repository.list_objects(commit, BATCHES) if item.path.endswith(f"/{LABELS}"))
+    found = {}
+    for place in (*beside, *_all_waiting(repository, commit)):
+        labels = _read(repository, commit, place)
+        if labels is not None and labels.num_rows:
+            (batch,) = labels.combine_chunks().to_batches()
+            mine = is_of(batch, identifiers, value)
+            if mine.true_count:
+                found[place] = mine
+    return found
+
+
+def erase_labels(
+    repository: VersionedRepository, identifiers: Sequence[str], value: str, words: Mapping[str, str]
+) -> int:
+    """Commit all labels without a person's; returns how many those were.
+
+    Raises:
+        RaiError: `production` moves without end.
+    """
+    for _ in range(ATTEMPTS):
+        head = repository.resolve(PRODUCTION)
+        found = labels_of_person(repository, head, identifiers, value)
+        erased = sum(mine.true_count for mine in found.values())
+        with repository.scratch() as folder:
+            changes = _Changes(repository, head, folder)
+            for place, mine in found.items():
+                labels = _read(repository, head, place)
+                assert labels is not None  # noqa: S101  it was just read
+                changes.write(place, [labels.filter(pc.invert(mine))])
+            if changes.commit(f"Erasure: {erased:,} labels", words):
+                return erased
+    raise _restless()
 
 
 class _Changes:

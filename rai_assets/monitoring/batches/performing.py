@@ -130,7 +130,7 @@ def _beside_audit(before: Rows, now: Rows, settings: PerformanceSettings) -> tup
     ]
     worse = bool(low > 0 if now.task == "regression" else high < 0)
     said = f"{item.name} {decimal(float(new.value[0]))}, in the audit {decimal(float(old.value[0]))}: a change of "
-    said += f"{change:+.3g} ({settings.level:.0%} interval {low:+.3g} to {high:+.3g})"
+    said += f"{change:+.3g} ({100 * settings.level:.3g} % interval {low:+.3g} to {high:+.3g})"
     return numbers, (not worse, said)
 
 

@@ -11,7 +11,7 @@ from rai_assets.data.contract import Contract
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import Batch
-from rai_assets.monitoring.batches.label_store import waiting_labels
+from rai_assets.monitoring.batches.label_store import erase_labels, waiting_labels
 from rai_assets.monitoring.batches.labels import labels_digest, labels_of
 from rai_assets.store.changes import ChangeSet
 from rai_assets.store.open import open_repository
@@ -175,3 +175,11 @@ def test_rows_that_are_kept_no_longer_hold_up_no_labels(plant: Plant) -> None:
     plant.put("outcomes/monday.csv", "id,broke\n1,no\n4,yes\n")
     assert plant.work() == {"a"}
     assert waiting_labels(plant.repository) == {"monday.csv": 1}
+
+
+def test_a_persons_labels_are_erased_where_they_wait_and_where_they_went(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n1,no\n2,yes\n77,yes\n")
+    plant.work()
+    assert [erase_labels(plant.repository, ["id"], value, {}) for value in ("2", "77", "5")] == [1, 1, 0]
+    assert plant.labels("a") == ["no", None, None]
+    assert waiting_labels(plant.repository) == {}
