@@ -171,3 +171,55 @@ def test_a_regression_is_estimated_measured_and_judged(rai: Rai, tmp_path: Path)
         for batch in ("calm", "dear", "open")
     ]
     assert said == ["pass", "fail", "cannot tell"]
+
+
+HOSPITAL = """\
+  dataset:
+    files: [{path: stays.csv}]
+    columns:
+      race: {role: sensitive, dtype: category, missing: allowed}
+      time_in_hospital: {dtype: integer}
+      num_medications: {dtype: integer}
+      number_inpatient: {dtype: integer}
+      number_diagnoses: {dtype: integer}
+      readmitted: {role: target, dtype: category}
+  model: {estimator: decision_tree}
+  requirements: [{id: R1, text: Mostly right, definition: accuracy, at_least: 0.4}]
+  production: {inbox: {path: inbox, settle: 0}}
+"""
+
+
+@pytest.mark.nightly  # two models of 8,000 rows
+def test_three_classes_of_real_stays_before_and_after_a_promotion(rai: Rai, tmp_path: Path, shared_data: Path) -> None:
+    import pandas as pd
+    from sklearn.metrics import accuracy_score, f1_score
+
+    place = declare(tmp_path, "stays", HOSPITAL)
+    columns = ["race", "time_in_hospital", "num_medications", "number_inpatient", "number_diagnoses", "readmitted"]
+    source = shared_data / "diabetes130" / "diabetic_data.csv.gz"
+    stays = pd.read_csv(source, na_values="?", usecols=columns).sample(12_000, random_state=0)
+    stays[:8_000].to_csv(place / "stays.csv", index=False)
+    rai("run", "stays")
+    for first, batch in ((8_000, "first"), (10_000, "second")):
+        rows = stays[first : first + 2_000]
+        rows.to_csv(place / "inbox" / f"{batch}.csv", index=False)
+        rai("backfill", "stays")
+        decided = found("stays", batch, "batch_predictions").tables["predictions"].column("decision").to_numpy()
+        said, measured = np.array(["<30", ">30", "NO"])[decided], found("stays", batch, "realized_performance")
+        assert number(measured, "accuracy@1").value == pytest.approx(accuracy_score(rows.readmitted, said))
+        of_classes = f1_score(rows.readmitted, said, average="macro", zero_division=0)
+        if number(measured, "macro_f1@1").value is not None:
+            assert number(measured, "macro_f1@1").value == pytest.approx(of_classes)
+        assert checks("stays", batch)["columns_unchanged"]
+        declared = place / "defs.yaml"
+        declared.write_text(
+            declared.read_text().replace(
+                "estimator: decision_tree}", "estimator: decision_tree, parameters: {max_depth: 3}}"
+            )
+        )
+        if batch == "first":
+            assert "not shown to be worse" in rai("run", "stays")
+    rai("report", "stays", "--production")
+    assert (
+        "What serves, or its reference, was replaced in this time" in (tmp_path / "stays-production.html").read_text()
+    )
