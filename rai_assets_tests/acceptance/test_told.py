@@ -107,6 +107,7 @@ def all_ended(ask: Ask) -> bool:
 
 
 @pytest.mark.nightly  # the sensors' ticks are 30 s apart, and a dead endpoint is tried again after 30 s, a minute, ...
+@pytest.mark.timeout(1800)
 def test_drift_and_quarantine_are_told_once_to_an_endpoint_that_was_dead(
     rai: Rai, tmp_path: Path, settings: dict[str, str]
 ) -> None:
