@@ -1,8 +1,7 @@
 """What a batch costs that a backfill takes, audits, scores and asks every question of: batches of 100 rows.
 
 The use case is the demo in production: 11 columns compared, three sensitive ones, a model of 40 boosted trees, about
-2,700 reference rows. Ten thousand batches are to take minutes: `hours_of_10000` is the CPU time of so many at the
-measured rate, by one process.
+2,700 reference rows. `minutes_of_10000` is the CPU time of ten thousand batches at the measured rate, by one process.
 
     python benchmarks/backfill.py [batches]
 """
