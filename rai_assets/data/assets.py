@@ -71,10 +71,10 @@ def dataset_asset(keys: UseCaseKeys, settings: DatasetSettings, folder: Path) ->
                 ingested = ingest(
                     settings, folder, *place, run_id=stage.run_id, metadata=words, progress=stage.progress
                 )
-            yield from _rule_checks(ingested)
             if ingested.accepted:
                 result, commit, reused = _publish(stage, ingested)
                 yield materialization(stage, result, commit, reused, _present(result))
+            yield from _rule_checks(ingested)  # after it, or Dagster's pages count them as missing
 
     return dataset
 

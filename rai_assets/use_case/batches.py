@@ -21,12 +21,13 @@ from rai_assets.monitoring.batches.backfill import (
     take_everything,
     take_labels,
 )
+from rai_assets.monitoring.batches.batch import TABLE
 from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.rules import rule_descriptions
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.changes import ChangeSet
-from rai_assets.store.errors import NoChanges
+from rai_assets.store.errors import NoChanges, NotFound
 from rai_assets.store.open import ensure_branch, open_repository
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.stage import Stage
@@ -133,12 +134,19 @@ def backfill(
             found = [item for item in group if isinstance(item, Accepted)]
             done.accepted += sum(item.published and item.changed for item in found)
             done.present += sum(item.published and not item.changed for item in found)
-            done.quarantined += sum(not item.published for item in found)
-            published = [
+            refused = [item for item in found if not item.published]
+            done.quarantined += len(refused)
+            asked_of = [
                 item
                 for item in found
                 if item.published
                 and (item.changed or again or item.record.key in labelled or unanswered(item.record.key))
+            ]
+            published = [item for item in asked_of if item.changed or _has_rows(repository, item)]
+            done.problems += [
+                f"{item.record.key}: its rows were removed (`rai retention`); what was found of it stays as it is"
+                for item in asked_of
+                if again and item not in published
             ]
             production.join_labels(repository, [item.record.key for item in published], {"run_id": "backfill"})
             _show_keys(instance, production.keys, [item.record.key for item in found])
@@ -149,18 +157,24 @@ def backfill(
                 asset.thing: _ask(asset, repository, production.keys, published, progress, faults, known)
                 for asset in assets
             }
-            run.tell(
-                [
-                    *_audited([item for item in found if item.changed or again], checks, known, repository),
-                    *_answered(assets, made, known, repository),
-                ]
+            audited = _audited(
+                [item for item in (*published, *refused) if item.changed or again], checks, known, repository
             )
+            run.tell([*audited, *_answered(assets, made, known, repository)])
         production.tidy(arrivals)
     done.problems += [
         f"{asked[0]}{f' and {len(asked) - 1:,} more' if len(asked) > 1 else ''}: {fault}"
         for fault, asked in faults.items()
     ]
     return done
+
+
+def _has_rows(repository: VersionedRepository, item: Accepted) -> bool:
+    try:
+        repository.stat(item.commit, batch_folder(item.record.key) + TABLE)
+    except NotFound:
+        return False
+    return True
 
 
 def _audited(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,7 @@ def test_the_demo_gives_the_same_data_and_numbers_on_lakefs(tmp_path: Path, monk
         assert list(lake.branches()) == list(embedded.branches())
         assert lake.tree_digest("main") == embedded.tree_digest("main")
         assert _numbers(lake) == _numbers(embedded)
+        assert _verdicts(lake) == _verdicts(embedded)
         commit = lake.get_commit("main")
         assert commit.metadata["::lakefs::Dagster::url[url:ui]"] == (
             f"http://dagster.example.org/runs/{commit.metadata['run_id']}"
@@ -56,4 +59,20 @@ def _demo(home: Path, settings: dict[str, str]) -> VersionedRepository:
 def _numbers(repository: VersionedRepository) -> dict[str, str]:
     """Path to digest of every result, but for the files that name a commit."""
     found = repository.list_objects("results-main")
-    return {item.path: item.sha256 for item in found if item.path.rpartition("/")[2] not in PINNED}
+    kept = (item for item in found if item.path.rpartition("/")[2] not in PINNED)
+    return {item.path: item.sha256 for item in kept if not item.path.startswith("ledger/")}
+
+
+def _verdicts(repository: VersionedRepository) -> list[Any]:
+    """Every entry of the ledger, but for the commits and the run in which its verdicts were found."""
+    entries = []
+    for item in repository.list_objects("results-main", "ledger/"):
+        with repository.open("results-main", item.path) as stream:
+            entries.append(json.load(stream))
+    evidence = {"commit", "scorecard", "run_id"}
+    found = [
+        {part: {key: verdict[key] for key in verdict.keys() - evidence} for part, verdict in entry.items()}
+        for entry in entries
+    ]
+    assert found
+    return found

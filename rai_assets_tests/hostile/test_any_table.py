@@ -165,7 +165,8 @@ def _number(value: Any) -> float:
 
 
 def _integer(value: Any) -> int:
-    assert isinstance(value, int) or "_" not in value
+    assert not isinstance(value, str) or "_" not in value
+    assert not isinstance(value, float) or value.is_integer()
     return int(value)
 
 

@@ -24,6 +24,8 @@ def test_a_file_becomes_a_batch_that_is_scored_by_the_champion(
     assert daemon.partitions() == {"week-01"}
     assert daemon.states() == {"week-01": "accepted"}
     assert daemon.failed("week-01") == {}
+    checks = daemon.runs["week-01"].get_asset_check_evaluations()
+    assert all(item.target_materialization_data is not None for item in checks), "else the pages say it has no checks"
 
     batch = Batch(store, store.resolve("production"), "week-01")
     assert batch.table().to_pylist() == [

@@ -11,6 +11,7 @@ import pytest
 from rai_assets.errors import DeclarationError, UsageError
 from rai_assets.keys import CHAMPION
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.batches import backfill
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.retention import remove_runs, retain
@@ -61,6 +62,9 @@ def test_old_batches_go_and_history_still_holds_them(
     assert retained(item, daemon) == ["nothing of loans is older than it is kept"]
     assert daemon.tick() == {}, "a file whose batch is gone is not taken again"
     assert store.resolve(CHAMPION) == champion
+    done = backfill(item, None, None, lambda *_: None, again=True)  # type: ignore[arg-type]
+    (said,) = done.problems
+    assert said.startswith("old: its rows were removed (`rai retention`)")
 
     item = keeping(place, '  retention: {results: 50d}\n  schedules: {retention: {cron: "0 4 * * *"}}\n')
     assert list(item.use_case.schedules.sentences()) == ["retention at 0 4 * * * (UTC)"]
