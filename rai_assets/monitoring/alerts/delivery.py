@@ -97,7 +97,8 @@ def send(channel: Channel | None, body: Mapping[str, Any], where: str, rest: Seq
         except RaiError as fault:
             ended.put(fault)
         except Exception as fault:  # of a library; its words may hold a token
-            ended.put(RaiError(f"it could not be sent: {type(fault).__name__}", where=where))
+            said = f"it could not be sent: {type(fault).__name__}"
+            ended.put(RaiError(said, where=where, fix="look at the channel's address and secret, and at what answers"))
         else:
             ended.put(None)
 

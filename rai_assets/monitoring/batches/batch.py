@@ -94,7 +94,11 @@ class Batch:
     def __init__(self, repository: VersionedRepository, commit: str, key: str) -> None:
         record = BatchRecord.read(repository, commit, key)
         if record is None:
-            raise NotFound(f"there is no batch {key!r} on {PRODUCTION!r}", where=repository.repository)
+            raise NotFound(
+                f"there is no batch {key!r} on {PRODUCTION!r}",
+                where=repository.repository,
+                fix="`rai batches` of its use case lists them; one in quarantine is not there",
+            )
         self._repository, self.commit, self.key, self.record = repository, commit, key, record
 
     @cached_property

@@ -168,5 +168,9 @@ def _codes(decisions: pa.Array, version: ModelVersion, name: str) -> pa.Array:
     codes = pc.index_in(texts, pa.array(version.classes, pa.string()))
     strange = texts.filter(pc.and_(codes.is_null(), texts.is_valid()))
     if len(strange):
-        raise InputRefused(f"{strange[0].as_py()!r} is no class of the champion", where=name)
+        raise InputRefused(
+            f"{strange[0].as_py()!r} is no class of the champion",
+            where=name,
+            fix=f"log one of {', '.join(version.classes)}, or leave the column out of `production: logged: decision`",
+        )
     return codes

@@ -82,7 +82,10 @@ def slice_file(
         for batch in read_batches(settings, base):
             raw = batch.part.columns
             if timestamp not in raw.schema.names:
-                raise InputRefused(f"the file has no column {timestamp!r}, by which its rows are batched")
+                raise InputRefused(
+                    f"the file has no column {timestamp!r}, by which its rows are batched",
+                    fix="write the file with that column; or, in the declaration, `batch: {by: arrival time}`",
+                )
             instants = in_utc(conversion.convert(batch).data.column(0), rule.time_zone)
             keys = pc.strftime(instants.cast(pa.timestamp("us")), format=_FORMATS[rule.rule]).fill_null(undated)
             for item in pc.value_counts(keys).to_pylist():
@@ -94,7 +97,7 @@ def slice_file(
                 writer = stack.enter_context(parquet.ParquetWriter(destination, table.schema, compression="zstd"))
             writer.write_table(table.cast(writer.schema), row_group_size=_GROUP_ROWS)
     if not counts:
-        raise InputRefused("the file has no rows")
+        raise InputRefused("the file has no rows", fix="write it again, with rows")
     return counts
 
 

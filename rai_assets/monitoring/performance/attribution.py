@@ -72,7 +72,9 @@ def attribution_drift(
     """
     features = [name.removeprefix(EFFECT) for name in reference.column_names if name.startswith(EFFECT)]
     if features != [name.removeprefix(EFFECT) for name in current.column_names if name.startswith(EFFECT)]:
-        raise UsageError("the reference and the batch do not explain the same features")
+        raise UsageError(
+            "the reference and the batch do not explain the same features", fix="explain both by the same model"
+        )
     rng = np.random.default_rng(seed)
     places = {**({"class": output} if output else {}), **({"chunk": chunk} if chunk else {})}
     before, now = (_sizes(table, features) for table in (reference, current))

@@ -44,7 +44,10 @@ class _Said:
     @classmethod
     def of(cls, rows: Rows) -> _Said:
         if rows.score is None or rows.decision is None:
-            raise UsageError("performance is estimated from scores and decisions, and these rows lack one of them")
+            raise UsageError(
+                "performance is estimated from scores and decisions, and these rows lack one of them",
+                fix="give both, of every row",
+            )
         target = np.zeros(rows.n, np.int8) if rows.target is None else rows.target
         return cls(rows.score, rows.decision, target, rows.weight, rows.probability)
 

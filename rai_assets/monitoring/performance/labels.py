@@ -87,7 +87,10 @@ def join_labels(
     ):  # fmt: skip
         absent = [column for column in wanted if column not in table.column_names]
         if absent:
-            raise InputRefused(f"the {name} have no column {', '.join(map(repr, absent))}")
+            raise InputRefused(
+                f"the {name} have no column {', '.join(map(repr, absent))}",
+                fix=f"they need {', '.join(map(repr, wanted))}",
+            )
     if not identifiers:
         raise InputRefused("labels are joined on an identifier, and none is declared", fix="role: identifier")
     n = predictions.num_rows

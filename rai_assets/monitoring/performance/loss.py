@@ -97,7 +97,10 @@ def predicted_losses(
 
     target, score, asked_score = calibration.rows.target, calibration.rows.score, current.rows.score
     if target is None or score is None or asked_score is None:
-        raise UsageError("errors are estimated from calibration rows with targets, and predictions on both sides")
+        raise UsageError(
+            "errors are estimated from calibration rows with targets, and predictions on both sides",
+            fix="give calibration rows with their targets, and the model's answer to all rows",
+        )
     encoding = Encoding.fit(calibration.table, features, "codes_nan")
     known = np.column_stack([encoding.matrix(calibration.table), score])
     asked = np.column_stack([encoding.matrix(current.table), asked_score])

@@ -40,7 +40,7 @@ def test_without_logged_values_they_are_the_champions(batch: pa.Table) -> None:
 def test_a_decision_for_a_class_that_the_champion_does_not_know_is_refused() -> None:
     three: Any = SimpleNamespace(task="multiclass", classes=("a", "b", "c"))
     scored = pa.table({"score_0": [0.5], "decision": pa.array([0], pa.int32())})
-    with pytest.raises(InputRefused, match="'d' is no class of the champion"):
+    with pytest.raises(InputRefused, match="'d' is no class of the champion\n  Fix: log one of a, b, c, or leave"):
         with_logged(scored, pa.table({"said": ["d"]}), LoggedSettings(decision="said"), three)
 
 

@@ -8,6 +8,7 @@ from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.overrides import words_on
 from rai_assets.store import results
+from rai_assets.store.errors import NotFound
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.batches import accept, backfill, let_pass, listed
 from rai_assets.use_case.declaration import Declared
@@ -34,6 +35,8 @@ def test_a_person_lets_a_batch_pass_and_every_question_is_asked_of_it(
 
     head = store.resolve("production")
     record = Batch(store, head, "bad").record
+    with pytest.raises(NotFound, match="there is no batch 'worse' on 'production'\n  Fix: `rai batches`"):
+        Batch(store, head, "worse")
     assert record.override is not None
     assert (record.rows, record.revision, record.override["by"]) == (60, 1, "ada")
     word = words_on(store, head)["bad"]

@@ -14,11 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rai_assets.data.settings import DatasetSettings
+from rai_assets.errors import InputRefused
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import Batch
-from rai_assets.monitoring.batches.slicing import in_utc, slot_of
+from rai_assets.monitoring.batches.settings import BatchSettings
+from rai_assets.monitoring.batches.slicing import in_utc, slice_file, slot_of
 from rai_assets.store.open import open_repository
 from rai_assets.store.stage import Stage
 from rai_assets.use_case.config import UseCase
@@ -227,3 +230,21 @@ def test_a_key_names_its_hour_or_day(tmp_path: Path) -> None:
     )
     assert slot_of(hourly, "2026-01-05") is None
     assert slot_of(hourly, "undated-a-12345678") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "id,load\n1,0.5\n",
+            "has no column 'at', by which its rows are batched\n  Fix: write the file with that column",
+        ),
+        ("id,at,load\n", "has no rows\n  Fix: write it again, with rows"),
+    ],
+)
+def test_a_file_whose_rows_have_no_time_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    settings = DatasetSettings.model_validate({"files": [{"path": "a.csv"}], "columns": COLUMNS})
+    rule = BatchSettings(rule="daily", time_zone="UTC")
+    with pytest.raises(InputRefused, match=said):
+        slice_file(tmp_path, settings, "at", rule, "undated-a", tmp_path / "sliced.parquet")

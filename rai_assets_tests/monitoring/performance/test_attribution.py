@@ -111,7 +111,7 @@ def test_what_cannot_be_compared_is_said() -> None:
     rng = np.random.default_rng(5)
     few = attribution_drift(attributions(rng, 400), attributions(rng, 7), SETTINGS, seed=0)
     assert few.rows[0].drifted is None and "has 7 rows" in few.rows[0].reason
-    with pytest.raises(UsageError, match="do not explain the same features"):
+    with pytest.raises(UsageError, match="do not explain the same features\n  Fix: explain both by the same model"):
         attribution_drift(attributions(rng, 50), attributions(rng, 50).drop_columns(["effect of a"]), SETTINGS, seed=0)
 
 

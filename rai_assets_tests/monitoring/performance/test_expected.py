@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from rai_assets.errors import UsageError
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import measure
 from rai_assets.monitoring.performance.calibrated import Calibration
@@ -27,6 +30,12 @@ def unlabelled(rng: np.random.Generator, *, weighted: bool) -> Unlabelled:
     weight = rng.exponential(size=60) if weighted else None
     score = np.round(rows.score, 1)
     return Unlabelled.of(calibration, score, score, (score >= 0.5).astype(np.int8), weight)
+
+
+def test_without_scores_or_decisions_there_is_nothing_to_estimate_from() -> None:
+    known = population(np.random.default_rng(0), 100)
+    with pytest.raises(UsageError, match="lack one of them\n  Fix: give both"):
+        estimates_of(known, replace(known, decision=None), 0.95, seed=0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -70,7 +70,7 @@ def test_no_labels_and_no_predictions() -> None:
 
 
 def test_a_missing_column_or_identifier_is_refused() -> None:
-    with pytest.raises(InputRefused, match="labels have no column 'y'"):
+    with pytest.raises(InputRefused, match="labels have no column 'y'\n  Fix: they need 'id', 'y'"):
         join_labels(table(id=[1]), table(id=[1]), ["id"], "y")
     with pytest.raises(InputRefused, match="none is declared"):
         join_labels(table(id=[1]), table(id=[1], y=[1]), [], "y")
