@@ -45,8 +45,8 @@ _WrongWords: Any = typer.BadParameter.__base__  # every error of usage; typer gi
 
 def main() -> None:
     """Run the command line; every refusal is a sentence and an exit code, never a trace."""
-    interrupted = noticed_ctrl_c()
     try:
+        interrupted = noticed_ctrl_c()
         code = app(standalone_mode=False) or 0
         if code == _STOPPED:
             raise KeyboardInterrupt
