@@ -110,19 +110,19 @@ def test_a_nan_is_missing_only_if_that_is_declared() -> None:
     assert convert(pa.array([1, -999]), "integer", missing=["-999"]) == ([1, None], [])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(values=st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1))
 def test_integers_come_back_exactly(values: list[int | None]) -> None:
     assert convert([None if value is None else str(value) for value in values], "integer") == (values, [])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_numbers_come_back_exactly(values: list[float]) -> None:
     assert convert([repr(value) for value in values], "number") == (values, [])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(texts=st.lists(st.text(alphabet="0123456789+-.eExX_ naif", max_size=6), min_size=1, max_size=5))
 def test_one_bad_value_does_not_change_how_the_others_are_read(texts: list[str]) -> None:
     for dtype in ("integer", "number"):

@@ -144,7 +144,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 tables = st.integers(2, 4).flatmap(lambda width: st.lists(st.tuples(*[texts] * width), min_size=1, max_size=12))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=tables, separator=st.sampled_from(",;\t| "), end=st.sampled_from(["\n", "\r\n"]), quoting=st.booleans())
 def test_what_a_writer_writes_comes_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], separator: str, end: str, quoting: bool
@@ -161,7 +161,7 @@ def test_what_a_writer_writes_comes_back_exactly(
     assert rows_of(path, Layout("csv", header=False, names=names, separator=separator)) == rows
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(content=st.text(alphabet='ab,"\n\r #', max_size=60))
 def test_any_text_is_either_read_as_python_reads_it_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: str
@@ -179,7 +179,7 @@ def test_any_text_is_either_read_as_python_reads_it_or_refused(
         ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=tables, cuts=st.lists(st.integers(0, 400), max_size=8))
 def test_blocks_do_not_depend_on_how_the_bytes_arrive(rows: list[tuple[str, ...]], cuts: list[int]) -> None:
     text = StringIO(newline="")

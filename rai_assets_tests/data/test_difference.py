@@ -149,7 +149,7 @@ NUMBERS = st.lists(st.integers(-3, 3) | st.floats(-5, 5).map(lambda value: round
 
 
 @given(NUMBERS, NUMBERS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_distance_of_numbers_is_that_of_their_distribution_functions(old: list[float], new: list[float]) -> None:
     columns = {"x": {"dtype": "number"}}
     sides = [{"x": [float(value) for value in values]} for values in (old, new)]
@@ -163,7 +163,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["a", "b", None])),
 
 
 @given(ROWS, ROWS, st.integers(1, 8))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_rows_are_counted_as_often_as_they_occur(
     old: list[tuple[int, str | None]], new: list[tuple[int, str | None]], bucket: int
 ) -> None:

@@ -16,7 +16,7 @@ whole_numbers = st.lists(st.integers(-1000, 100_000), min_size=12, max_size=400)
 fractions = st.lists(st.floats(-1e9, 1e9).map(lambda value: float(f"{value:.6g}")), min_size=12, max_size=400)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values=whole_numbers | fractions)
 def test_guessed_edges_are_rounded_quartiles_and_leave_no_group_empty(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]

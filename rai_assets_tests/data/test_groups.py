@@ -28,7 +28,7 @@ def encoded(*values: str | None) -> pa.Array:
     return pa.array(values, pa.string()).dictionary_encode()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     rows=st.lists(
         st.tuples(

@@ -235,7 +235,7 @@ def test_files_near_the_declaration_are_named_relative_to_it(tmp_path: Path) -> 
 cells = st.text(alphabet="aA019.-?eNn ", max_size=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     table=st.integers(2, 3).flatmap(lambda width: st.lists(st.tuples(*[cells] * width), min_size=2, max_size=15)),
     sensitive=st.booleans(),

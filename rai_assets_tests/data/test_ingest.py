@@ -253,7 +253,7 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_it_acknowledged(
     assert all(standing(repository, commit, []).gated for commit in acknowledged)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     values=st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=60),
     cuts=st.lists(st.integers(1, 59), max_size=6),

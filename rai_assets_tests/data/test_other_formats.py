@@ -156,7 +156,7 @@ class TestJsonLines:
         with pytest.raises(InputRefused, match="no rows"):
             self.read(tmp_path, "\n\n")
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(
         rows=st.lists(
             st.fixed_dictionaries(

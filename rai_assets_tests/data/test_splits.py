@@ -31,7 +31,7 @@ def source(rows: int, split: Any = None) -> Source:
     return Source("a", "0", rows, split)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     labels=st.lists(st.sampled_from("abc"), min_size=20, max_size=300),
     test=st.sampled_from([0.1, 0.25, 0.3, 0.5]),

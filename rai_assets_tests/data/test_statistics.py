@@ -37,7 +37,7 @@ def describe_one(values: pa.Array, dtype: str, batch: int = 1 << 20) -> ColumnSt
 numbers = st.floats(-1e9, 1e9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(numbers | st.none(), min_size=1, max_size=200), batch=st.integers(1, 50))
 def test_numbers_agree_with_the_whole_column(values: list[float | None], batch: int) -> None:
     found = describe_one(pa.array(values, pa.float64()), "number", batch)
@@ -177,7 +177,7 @@ def drawn(dtype: str, size: int, many: bool, seed: int) -> pa.Array:
 
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("dtype", ["number", "integer", "boolean", "category", "text", "timestamp"])
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(sizes=st.lists(st.sampled_from([0, 1, 30, 8_000, 40_000]), min_size=2, max_size=3), seed=st.integers(0, 99))
 def test_merged_parts_equal_one_pass(dtype: str, many: bool, sizes: list[int], seed: int) -> None:
     (column,) = contract(dtype)

@@ -26,7 +26,7 @@ labels = st.sampled_from(TRICKY) | st.text(
 names = labels.filter(lambda name: name.isprintable() and name.strip() == name and 0 < len(name) <= 40)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     columns=st.lists(names, min_size=2, max_size=4, unique_by=str.casefold),
     allowed=st.lists(labels, min_size=2, max_size=60, unique=True),

@@ -217,7 +217,6 @@ def _property(examples: int, *, whole: bool) -> Callable[[Callable[..., None]], 
     def make(test: Callable[..., None]) -> Callable[..., None]:
         return settings(
             max_examples=examples,
-            deadline=None,
             derandomize=not whole,
             database=None,
             suppress_health_check=list(HealthCheck),

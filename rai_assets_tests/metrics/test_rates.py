@@ -104,7 +104,7 @@ def test_weights_narrow_the_interval_only_by_their_effective_size() -> None:
     assert_allclose(equal.bounds(0.95), plain.bounds(0.95))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 40), min_size=4, max_size=4), st.sampled_from([0.5, 0.95, 0.999]))
 def test_any_table_gives_values_in_range_inside_their_interval(table: list[int], level: float) -> None:
     columns = np.repeat([0, 1, 2, 3], table)

@@ -168,7 +168,7 @@ def unbounded(number: Number) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(measured_rows())
 def test_every_missing_value_and_bound_has_its_reason(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
@@ -201,7 +201,7 @@ CAUSES = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(measured_rows())
 def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn
@@ -218,7 +218,7 @@ def test_whatever_the_rows_a_number_has_a_value_in_its_interval_or_a_reason(draw
             assert (number.low or 0) >= -1 and (number.high or 0) <= 1 + 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(measured_rows(), st.integers(0, 10**6))
 def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], seed: int) -> None:
     rows, groups = drawn
@@ -229,7 +229,7 @@ def test_the_order_of_the_rows_does_not_matter(drawn: tuple[Rows, Grouping], see
         assert close(one.value, other.value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(measured_rows())
 def test_a_group_measured_alone_shows_the_same(drawn: tuple[Rows, Grouping]) -> None:
     rows, groups = drawn

@@ -137,7 +137,7 @@ def as_table(content: list) -> pa.Table:
     return pa.table({name: pa.array([row[k] for row in content], kind) for k, (name, kind) in enumerate(KINDS.items())})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, rows, st.sampled_from(["codes", "codes_nan", "scaled"]), st.integers(1, 7))
 def test_properties(train: list, new: list, style: str, chunk: int) -> None:
     """Any values: the JSON round trip and the chunking change nothing, and each row is encoded by itself."""

@@ -40,7 +40,7 @@ def as_table(content: list) -> pa.Table:
     return pa.table({name: pa.array(values, KINDS[name]) for name, values in columns(content).items()})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows, rows, st.sampled_from(["codes", "codes_nan", "scaled"]), st.integers(1, 4))
 def test_any_values_are_encoded_as_in_a_table(train: list, new: list, style: str, features: int) -> None:
     encoding = Encoding.fit(as_table(train), FOUR[-features:], style)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def core(grown: dict[str, Any], classes: int, link: str) -> onnx.ModelProto:
 TASKS = [(0, 1, "NONE"), (2, 1, "LOGISTIC"), (2, 1, "NONE"), (3, 3, "SOFTMAX"), (4, 4, "NONE")]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from(TASKS),

@@ -8,7 +8,7 @@ from hashlib import sha1
 
 import pytest
 from dulwich.objects import ObjectID, Tree
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rai_assets.store import folders
@@ -42,7 +42,6 @@ def only(first: Content, second: Content) -> dict[bytes, Entry]:
 
 @given(CONTENTS, CONTENTS)
 @example({b"a": (FILE_MODE, bytes(20))}, {b"a": (FOLDER_MODE, bytes(20)), b"a.b": (FILE_MODE, bytes(20))})
-@settings(deadline=None)
 def test_two_small_folders_differ_where_dictionaries_do(before: Content, after: Content):
     assert differing(raw(before), raw(after)) == (only(before, after), only(after, before))
 
@@ -71,7 +70,6 @@ def test_two_large_folders_differ_where_dictionaries_do(
 
 
 @given(CONTENTS, st.dictionaries(NAMES, st.one_of(st.none(), st.tuples(st.just(FOLDER_MODE), DIGESTS)), max_size=6))
-@settings(deadline=None)
 def test_a_changed_folder_has_the_bytes_that_git_gives_it(content: Content, changes: dict):
     folder, expected = Folder(raw(content)), dict(content)
     assert entries(raw(content)) == [folder.get(item.path) for item in Tree.from_string(raw(content)).iteritems()]

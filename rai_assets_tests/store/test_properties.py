@@ -156,7 +156,7 @@ class Repositories(RuleBasedStateMachine):
 
 TestRepositories = Repositories.TestCase
 TestRepositories.settings = settings(
-    max_examples=12, stateful_step_count=16, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=16, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -211,7 +211,7 @@ NUMBERS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(NUMBERS, max_size=3))
 def test_any_number_comes_back_bit_for_bit(numbers: list[Number]):
     stored = encode_numbers(numbers)

@@ -144,7 +144,7 @@ column = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(column, column, st.randoms(use_true_random=False))
 def test_it_lies_between_0_and_1_is_symmetric_and_blind_to_the_order_of_rows(a: list, b: list, shuffle) -> None:  # type: ignore[no-untyped-def]
     table = pa.table({"a": a, "b": b})

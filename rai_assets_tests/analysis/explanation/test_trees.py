@@ -20,7 +20,7 @@ from rai_assets_tests.model.forests import CLASSIC_MODES, Forest, Node, forest, 
 # Columns 1 and 2 are one player, as the parts of a one-hot encoded column are.
 PLAYERS = np.array([0, 1, 1, 2, 3])
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def parsed(model: Forest) -> TreeEnsemble:

@@ -87,7 +87,7 @@ def test_permutation_agrees_with_scipy() -> None:
 
 
 @given(st.integers(0, 8), st.integers(0, 8), st.integers(10, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_few_missing_values_as_by_fisher_where_both_order_the_tables_alike(a: int, b: int, n: int) -> None:
     before, now = np.array([a, n - a]), np.array([b, n - b])
     assert two_cells_p(before, now, Measure(l_infinity)).value == pytest.approx(
@@ -105,7 +105,7 @@ def test_few_missing_values_of_sides_of_different_sizes() -> None:
 
 
 @given(st.integers(0, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_two_values_are_exact_for_every_statistic(a: int, b: int, c: int, d: int) -> None:
     """All ways to choose the current rows among the pooled ones."""
     before, now = np.array([a, b]), np.array([c, d])

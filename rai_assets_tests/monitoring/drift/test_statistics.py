@@ -29,7 +29,7 @@ def compared(reference: object, current: object, *methods: Method, **more: objec
 
 
 @given(SAMPLES, SAMPLES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_numbers_as_in_scipy(reference: np.ndarray, current: np.ndarray) -> None:
     rows = compared(reference, current, "ks", "wasserstein")
     with warnings.catch_warnings():
@@ -54,7 +54,7 @@ def test_a_million_rows_are_exact(shift: float) -> None:
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_categories_as_in_scipy(reference: list[str], current: list[str]) -> None:
     rows = compared(reference, current, "chi_squared", "jensen_shannon", "hellinger", "l_infinity", "unseen", "psi")
     values = sorted({*reference, *current})
@@ -73,7 +73,7 @@ def test_categories_as_in_scipy(reference: list[str], current: list[str]) -> Non
 
 
 @given(arrays(np.float64, st.integers(3, 200), elements=st.floats(-1e3, 1e3).map(lambda x: round(x, 2))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bins_of_a_number_are_those_of_numpy(sample: np.ndarray) -> None:
     values, counts = np.unique(sample, return_counts=True)
     (low,), (high,), (bins,) = doane_range(counts[None], values)

@@ -37,7 +37,7 @@ def by_brute_force(reference: list[int], current: list[int]) -> float:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_split_of_the_rows_counts(table: list[tuple[int, int]]) -> None:
     reference, current = ([pair[side] for pair in table] for side in (0, 1))
     new = sum(now for before, now in table if not before)

@@ -89,7 +89,7 @@ def test_of_an_identifier_no_value_is_kept() -> None:
     assert state["values"] == []
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=3), seed=st.integers(0, 50))
 def test_the_profiles_of_batches_merge_into_that_of_all_their_rows(sizes: list[int], seed: int) -> None:
     tables = [rows(size, seed + at) for at, size in enumerate(sizes)]
