@@ -111,12 +111,15 @@ def metrics(
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
     branch: Branch = "main",
+    batch: Annotated[str | None, typer.Option(help="A batch of production, in the place of a data branch.")] = None,
 ) -> None:
-    """Print every number of the last audit. Each has its definition, interval, rows and address."""
+    """Print every number of the last audit, or of a batch. Each has its definition, interval, rows and address."""
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.numbers import render_numbers, select_numbers
 
-    numbers = select_numbers(find(name), branch, definition=definition, by=_names(by), split=split)
+    if batch and branch != "main":
+        raise UsageError("--batch and --branch are two places", fix="give one of them")
+    numbers = select_numbers(find(name), branch, definition=definition, by=_names(by), split=split, batch=batch)
     sys.stdout.write(render_numbers(numbers, format.value))
 
 

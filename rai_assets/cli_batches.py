@@ -71,6 +71,11 @@ def backfill(
     print(f"{done.accepted:,} batches accepted, {done.present:,} were there, {done.quarantined:,} in quarantine")
     for problem in done.problems:
         print(f"  {problem}")
+    if done.waiting:
+        print(
+            f"{done.waiting:,} {'file is' if done.waiting == 1 else 'files are'} not taken yet: a file has to look the "
+            f"same for `settle` seconds after it was first seen. Later again: rai backfill {name}"
+        )
     if done.quarantined:
         print(f"Next: rai batches {name} --state quarantined")
 

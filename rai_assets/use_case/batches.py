@@ -99,10 +99,16 @@ def backfill(
         again: Ask every question of batches that are there already, too.
 
     Raises:
-        UsageError: The use case declares no production.
+        UsageError: The use case declares no production, or the range ends before it starts.
         RaiError: The inbox or the store cannot be reached.
     """
     production = production_of(declared)
+    if start is not None and end is not None and start >= end:
+        raise UsageError(
+            f"no time lies from {start:%Y-%m-%d %H:%M} on and before {end:%Y-%m-%d %H:%M}",
+            where="--from, --to",
+            fix="name an earlier --from or a later --to; batches of --to itself are not part of the range",
+        )
     prepare()
     import dagster as dg
 
@@ -124,8 +130,12 @@ def backfill(
         production.arrivals(repository) as arrivals,
         recording(instance, production.keys, home()) as run,
     ):
-        done.problems += take_everything(production, arrivals, progress)
-        done.problems += take_labels(production, repository, progress)
+        for problems, waiting in (
+            take_everything(production, arrivals, progress),
+            take_labels(production, repository, progress),
+        ):
+            done.problems += problems
+            done.waiting += waiting
         with production.label_arrivals() as labels:
             labelled = {entry.key for entry in labels.entries("pending")}
         asked = in_range(production, arrivals, start, end)

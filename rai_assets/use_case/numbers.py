@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from rai_assets.errors import UsageError, near_names
-from rai_assets.keys import BATCHES, MAIN
+from rai_assets.keys import BATCHES, MAIN, PRODUCTION, batch_folder, results_branch
 from rai_assets.metrics.number import Number
 from rai_assets.progress import printable
 from rai_assets.provenance import Address, Provenance
@@ -42,6 +42,27 @@ def all_numbers(name: str, branch: str, *, has_model: bool) -> list[Number]:
     return numbers
 
 
+def batch_numbers(name: str, batch: str) -> list[Number]:
+    """Every number that was found of a batch of production, with its address.
+
+    Raises:
+        UsageError: Nothing was found of such a batch.
+    """
+    repository = repository_of(name)
+    commit = repository.branches().get(results_branch(PRODUCTION))
+    folder = batch_folder(batch)
+    assets = [] if commit is None else results.assets(repository, commit, folder)
+    if commit is None or not assets:
+        there = (
+            []
+            if commit is None
+            else [item.path[len(BATCHES) : -1] for item in repository.list_objects(commit, BATCHES, delimiter="/")]
+        )
+        fix = near_names(batch, there) if there else f"`rai batches {name}` says what became of each"
+        raise UsageError(f"nothing was found of a batch {batch[:80]!r}", where=name, fix=fix)
+    return [number for asset in assets for number in results.addressed_numbers(repository, commit, folder + asset)]
+
+
 def _reported(repository: VersionedRepository, commit: str) -> str:
     """The results commit that the stored report names, so that a number has one address there and here."""
     try:
@@ -58,6 +79,7 @@ def select_numbers(
     definition: str | None = None,
     by: Sequence[str] = (),
     split: str | None = None,
+    batch: str | None = None,
 ) -> list[Number]:
     """The numbers that fit.
 
@@ -67,13 +89,21 @@ def select_numbers(
         definition: Shell pattern of definition ids; without `@` it is matched against the name.
         by: Columns; only numbers of their groups and gaps between these.
         split: Rows; the audited ones (test where there is a model, else all) when None.
+        batch: A batch of production in the place of the data branch; all its rows where `split` is None.
 
     Raises:
         UsageError: Nothing fits; the message says what there is.
     """
     name = declared.use_case.name
-    numbers = all_numbers(name, branch, has_model=declared.use_case.model is not None)
-    audited = split or ("test" if declared.use_case.model is not None else "all")
+    if batch is None and branch == PRODUCTION:
+        raise UsageError(
+            "the numbers of production stand batch by batch",
+            where=name,
+            fix=f"rai metrics {name} --batch KEY; `rai batches {name}` lists the keys",
+        )
+    has_model = declared.use_case.model is not None
+    numbers = all_numbers(name, branch, has_model=has_model) if batch is None else batch_numbers(name, batch)
+    audited = split or ("test" if has_model and batch is None else "all")
     splits = {number.split for number in numbers if number.split}
     if audited not in splits:
         fix = near_names(audited, sorted(splits), "splits:")
@@ -189,12 +219,15 @@ def explain(text: str) -> str:
     except NotFound as error:
         raise UsageError(
             f"{address.use_case} has no result {address.asset} at {address.commit}",
-            fix="copy an address from `rai metrics NAME --format json`",
+            fix="copy an address from `rai metrics NAME --format json`, of a batch with --batch KEY",
         ) from error
     full = str(Address(address.use_case, commit, address.asset, address.definition, address.coordinates))
     found = [number for number in numbers if number.address == full]
     if not found:
-        raise UsageError(f"no number has the address {text}", fix="copy one from `rai metrics NAME --format json`")
+        raise UsageError(
+            f"no number has the address {text}",
+            fix="copy one from `rai metrics NAME --format json`, of a batch with --batch KEY",
+        )
     number, formula = found[0], definition_of(address.definition)
     folder, slash, asset = address.asset.rpartition("/")
     result = results.load(repository, commit, asset, whole=False, folder=folder + slash)

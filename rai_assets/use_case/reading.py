@@ -100,19 +100,19 @@ def write_production_report(
                 "not every batch of the window has a profile of whylogs",
                 fix="name a window of batches with one, and leave `whylogs: false` out of `production: profile:`",
             )
-        _write(made.result.files[FILE], whylogs)
+        _write(made.result.files[FILE], whylogs, "--whylogs")
     _write(made.result.files["report.html"], output)
     return made
 
 
-def _write(page: bytes, output: Path) -> Path:
+def _write(content: bytes, output: Path, option: str = "--output") -> Path:
     fresh = output.with_name(f".{output.name}.part")
     try:
-        fresh.write_bytes(page)
+        fresh.write_bytes(content)
         fresh.replace(output)
     except OSError as error:
         raise RaiError(
-            f"the report cannot be written: {error.strerror}", where=str(output), fix="name another file by --output"
+            f"the file cannot be written: {error.strerror}", where=str(output), fix=f"name another one by {option}"
         ) from error
     return output
 

@@ -33,34 +33,38 @@ class Backfilled:
         accepted: Batches that were published.
         present: Batches that were published before.
         quarantined: Batches that break their contract.
+        waiting: Files, with labels too, that are not taken yet.
         problems: Files and batches that could not be worked on, and why.
     """
 
     accepted: int = 0
     present: int = 0
     quarantined: int = 0
+    waiting: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-def take_everything(production: Production, arrivals: Arrivals, tell: Callable[[str, int, int], None]) -> list[str]:
-    """Take all that is ready in the inbox; returns the files that could not be read, and why."""
+def take_everything(
+    production: Production, arrivals: Arrivals, tell: Callable[[str, int, int], None]
+) -> tuple[list[str], int]:
+    """Take all that is ready in the inbox; returns the files that could not be read, and why; how many others wait."""
     return _take(lambda: production.look(arrivals, limit=_AT_ONCE), "files taken", tell)
 
 
 def take_labels(
     production: Production, repository: VersionedRepository, tell: Callable[[str, int, int], None]
-) -> list[str]:
-    """Take all labels that are ready, and write them beside their rows; returns the files that could not be read."""
+) -> tuple[list[str], int]:
+    """Take all labels that are ready, and write them beside their rows; returns the same as `take_everything`."""
     if production.settings.labels is None:
-        return []
+        return [], 0
     with production.label_arrivals() as arrivals:
         return _take(
             lambda: production.look_for_labels(repository, arrivals, limit=_AT_ONCE), "files with labels taken", tell
         )
 
 
-def _take(look: Callable[[], Looked], what: str, tell: Callable[[str, int, int], None]) -> list[str]:
-    """Look until nothing more is taken; returns the files that could not be read, and why."""
+def _take(look: Callable[[], Looked], what: str, tell: Callable[[str, int, int], None]) -> tuple[list[str], int]:
+    """Look until nothing more is taken."""
     problems: list[str] = []
     taken = 0
     while True:
@@ -69,7 +73,7 @@ def _take(look: Callable[[], Looked], what: str, tell: Callable[[str, int, int],
         taken += len(looked.taken)
         tell(what, taken, taken + looked.waiting)
         if not looked.taken:
-            return problems
+            return problems, looked.waiting - len(looked.problems)
 
 
 def in_range(production: Production, arrivals: Arrivals, start: datetime | None, end: datetime | None) -> list[Asked]:

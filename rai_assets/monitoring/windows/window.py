@@ -23,6 +23,7 @@ from rai_assets.store.results import Result
 QUESTIONS = ("drift", "fairness_drift", "attribution_drift", "estimated_performance", "realized_performance")
 PREDICTIONS = "batch_predictions"
 _YEAR = timedelta(days=365)
+_MOMENT = timedelta(microseconds=1)
 _MOST_SLOTS = 20_000
 
 
@@ -177,9 +178,15 @@ def read_window(
     start = start or end - _YEAR
     inside = sorted((item for item in known if start <= _time(item) < end), key=lambda item: (_time(item), item.key))
     quarantined = tuple(item for item in refused if start <= item.time < end)
+    if start >= end:
+        raise UsageError(
+            f"the first day, {start:%Y-%m-%d}, is after the last, {end - _MOMENT:%Y-%m-%d}",
+            where=repository.repository,
+            fix="name an earlier first day or a later last one",
+        )
     if not inside and not quarantined:
         raise UsageError(
-            f"no batch of production between {start:%Y-%m-%d} and {end:%Y-%m-%d}",
+            f"no batch of production from {start:%Y-%m-%d} to {end - _MOMENT:%Y-%m-%d}",
             where=repository.repository,
             fix="put files into the inbox, or name another time by --from and --to; `rai batches` lists what there is",
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 
+from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
@@ -109,3 +112,22 @@ def test_records_of_a_backfill_are_deleted_as_those_of_runs(
     assert newest.run_id in left  # Dagster shows what it made
     assert oldest.run_id not in left
     assert instance.all_logs(oldest.run_id) == []
+
+
+def test_files_that_are_not_taken_yet_are_counted(declared: Declared, inbox: Desk) -> None:
+    production = declared.use_case.production
+    assert production is not None
+    patient = production.inbox.model_copy(update={"settle": 3600})
+    use_case = declared.use_case.model_copy(update={"production": production.model_copy(update={"inbox": patient})})
+    inbox.put("first.csv", loan_rows(10))
+    inbox.put("second.csv", loan_rows(10, seed=2))
+    done = backfill(replace(declared, use_case=use_case), None, None, quiet)  # type: ignore[arg-type]
+    assert (done.accepted, done.waiting) == (0, 2)
+    done = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    assert (done.accepted, done.waiting) == (2, 0)
+
+
+def test_a_range_that_ends_before_it_starts_is_refused(declared: Declared) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(UsageError, match="(?s)no time lies from .* Fix: name an earlier --from"):
+        backfill(declared, now, now - timedelta(days=1), quiet)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from rai_assets.errors import UsageError
 from rai_assets.keys import check_name
 from rai_assets.monitoring.batches.batch import Batch, records
 from rai_assets.progress import Progress
@@ -13,7 +14,7 @@ from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.batches import accept, backfill
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.numbers import explain
+from rai_assets.use_case.numbers import explain, select_numbers
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
 
@@ -66,6 +67,7 @@ def test_a_batch_like_the_reference_raises_no_alarm_and_a_shifted_one_does(
 
 def test_every_question_leaves_a_result_with_pinned_numbers_and_the_same_inputs_reuse_it(
     daemon: Daemon,
+    declared: Declared,
     inbox: Desk,
     store: VersionedRepository,
 ) -> None:
@@ -78,6 +80,7 @@ def test_every_question_leaves_a_result_with_pinned_numbers_and_the_same_inputs_
             assert number.value is not None or number.reason
     (number, *_) = results.addressed_numbers(store, "results-production", "batches/a/drift")
     (record,) = records(store, store.resolve("production"))
+    assert number in select_numbers(declared, batch="a")
     assert explain(str(number.address)).endswith(f"file        a.csv  sha256 {record.sources[0].sha256}  120 rows")
     before = store.resolve("results-production")
     job = daemon.definitions.resolve_job_def("loans_production")
@@ -110,6 +113,19 @@ def test_a_batch_without_a_column_is_asked_what_can_be_asked(
     assert fairness.facts["checks"] == {"gaps_not_wider": said}
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/no-group/"))
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/one-row/"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "fix"),
+    [
+        ({"batch": "calm"}, "nothing was found of a batch 'calm'", "`rai batches loans` says"),
+        ({"branch": "production"}, "the numbers of production stand batch by batch", "--batch KEY"),
+    ],
+)
+def test_numbers_of_no_batch(daemon: Daemon, declared: Declared, asked: dict[str, str], said: str, fix: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        select_numbers(declared, **asked)  # type: ignore[arg-type]
+    assert fix in refused.value.fix
 
 
 def test_labels_that_have_arrived_are_measured(daemon: Daemon, inbox: Desk, store: VersionedRepository) -> None:

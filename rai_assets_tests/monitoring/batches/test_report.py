@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ def test_a_window_with_a_changed_and_a_refused_batch(
 
     with pytest.raises(UsageError, match="no batch of production"):
         write_production_report(declared, tmp_path / "none.html")
+    with pytest.raises(UsageError, match="the first day, 2026-03-01, is after the last, 2026-01-31"):
+        write_production_report(
+            declared, tmp_path / "none.html", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+        )
     calm, poor = without_target(loan_rows(300, seed=3)), shifted(300)
     inbox.put("calm.csv", calm, age=3 * 86_400)
     inbox.put("poor.csv", poor, age=2 * 86_400)
