@@ -17,7 +17,7 @@ from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.resource import Lake
-from rai_assets.use_case import alerting
+from rai_assets.use_case import alerting, ended_runs
 from rai_assets.use_case.alerting import gather
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
@@ -222,7 +222,7 @@ def test_of_a_check_that_was_tried_again_in_one_run_the_last_answer_counts(told:
 
 
 def test_many_runs_are_read_over_several_looks(told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerting, "_AT_ONCE", 3)
+    monkeypatch.setattr(ended_runs, "_AT_ONCE", 3)
     begin(told)
     with dg.DagsterInstance.get() as instance:
         for _ in range(8):

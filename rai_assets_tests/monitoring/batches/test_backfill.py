@@ -12,9 +12,9 @@ from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.alerting import _ended_runs
 from rai_assets.use_case.batches import backfill
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.ended_runs import ended_runs
 from rai_assets.use_case.retention import remove_runs
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import loan_rows
@@ -93,7 +93,7 @@ def test_dagster_shows_the_checks_of_a_backfill_as_those_of_a_run_and_nobody_is_
     backfill(declared, None, None, quiet, again=True)  # type: ignore[arg-type]
     assert len(instance.get_runs(dg.RunsFilter(job_name="loans_production"))) == 2
     assert (
-        list(_ended_runs(instance, 0.0))
+        list(ended_runs(instance, 0.0))
         == [item for item in instance.get_run_records() if item.dagster_run.job_name != "loans_production"][::-1]
     )
 
