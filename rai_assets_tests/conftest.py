@@ -1,13 +1,15 @@
-"""What every test needs: the folder of real data sets beside the project."""
+"""What tests of many rooms need: the folder of real data sets beside the project, a receiver of alerts."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from rai_assets_tests.monitoring.alerts.sinks import SECRET, Sink, http_sink
 from rai_assets_tests.store.backends import counted
 
 # How fast a machine with other work draws examples says nothing of the code.
@@ -32,6 +34,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside the project, in ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture
+def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
+    """An HTTP endpoint on this machine that an administrator allowed, and the secret that it knows."""
+    monkeypatch.setenv("RAI_ALERT_HOSTS", "localhost, other.example.org")
+    monkeypatch.setenv("RAI_OPS_SECRET", SECRET)
+    with http_sink() as opened:
+        yield opened
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,12 +19,11 @@ from rai_assets_tests.acceptance.asking import Ask, wait_for
 from rai_assets_tests.acceptance.conftest import Rai
 from rai_assets_tests.acceptance.test_dev import served
 from rai_assets_tests.acceptance.test_production import runs, states
-from rai_assets_tests.monitoring.alerts.sinks import Sink, http_sink
+from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, http_sink
 from rai_assets_tests.store.backends import NO_SERVER
 from rai_assets_tests.store.lakefs_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Server, executable, free_port
 from rai_assets_tests.use_case.conftest import DECLARATION, loan_rows
 
-KEY = bytes(range(32))
 TOLD = ("drift", "attribution_drift", "fairness_drift", "estimated_performance", "realized_performance")
 WATCHED = """\
   production: {inbox: {path: inbox, settle: 2}}
@@ -42,7 +41,7 @@ Told = tuple[str, str, str, str]
 
 def told_settings() -> dict[str, str]:
     """The secret of the endpoint, and that it may be on this machine."""
-    return {"RAI_HOOK_SECRET": "whsec_" + base64.b64encode(KEY).decode(), "RAI_ALERT_HOSTS": "localhost"}
+    return {"RAI_HOOK_SECRET": SECRET, "RAI_ALERT_HOSTS": "localhost"}
 
 
 @pytest.fixture(params=["embedded", "lakefs"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ from rai_assets.use_case.alerting import gather
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.run import run
-from rai_assets_tests.monitoring.alerts.conftest import SECRET
-from rai_assets_tests.monitoring.alerts.sinks import Sink, http_sink
+from rai_assets_tests.monitoring.alerts.sinks import Sink
 from rai_assets_tests.use_case.conftest import Rai
 
 # Logged decisions, so that nothing is trained.
@@ -51,14 +49,6 @@ attributes:
 """
 
 ROWS = "income,repaid,decided\n" + "50,yes,yes\n" * 80 + "40,no,yes\n" * 20
-
-
-@pytest.fixture
-def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
-    monkeypatch.setenv("RAI_ALERT_HOSTS", "localhost")
-    monkeypatch.setenv("RAI_OPS_SECRET", SECRET)
-    with http_sink() as opened:
-        yield opened
 
 
 @pytest.fixture

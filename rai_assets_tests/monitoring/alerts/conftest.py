@@ -1,9 +1,7 @@
-"""Events, channels and receivers that the tests share."""
+"""Events and channels that the tests share."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,8 @@ import pytest
 from rai_assets.monitoring.alerts.events import Event
 from rai_assets.monitoring.alerts.outbox import Outbox
 from rai_assets.monitoring.alerts.settings import AlertSettings
-from rai_assets_tests.monitoring.alerts.sinks import Sink, http_sink
 
 NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
-KEY = bytes(range(32))
-SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
 def event(**changes: Any) -> Event:
@@ -38,12 +33,3 @@ def settings(*rules: dict[str, Any], **more: Any) -> AlertSettings:
 @pytest.fixture
 def outbox(tmp_path: Path) -> Outbox:
     return Outbox(tmp_path / "alerts" / "outbox.sqlite")
-
-
-@pytest.fixture
-def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
-    """An HTTP endpoint on this machine that an administrator allowed, and the secret that it knows."""
-    monkeypatch.setenv("RAI_ALERT_HOSTS", "localhost, other.example.org")
-    monkeypatch.setenv("RAI_OPS_SECRET", SECRET)
-    with http_sink() as opened:
-        yield opened

@@ -14,8 +14,8 @@ import pytest
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.monitoring.alerts import webhook
 from rai_assets.monitoring.alerts.webhook import post, secret_key, signature
-from rai_assets_tests.monitoring.alerts.conftest import KEY, NOON, SECRET, event
-from rai_assets_tests.monitoring.alerts.sinks import Sink, raw_sink
+from rai_assets_tests.monitoring.alerts.conftest import NOON, event
+from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, raw_sink
 
 
 def test_the_signature_is_the_one_of_the_specification() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from rai_assets.home import prepare
 from rai_assets.use_case.declaration import load
-from rai_assets_tests.monitoring.alerts.conftest import SECRET
-from rai_assets_tests.monitoring.alerts.sinks import Sink, http_sink
+from rai_assets_tests.monitoring.alerts.sinks import Sink
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.monitoring.batches.test_questions import shifted, without_target
 from rai_assets_tests.use_case.conftest import loan_rows
@@ -26,14 +23,6 @@ ALERTS = """\
       - {{when: drift, asset: drift, to: [ops]}}
       - {{when: metric_crossed, asset: drift, definition: domain_classifier_auc, at_most: 0.6, to: [ops]}}
 """
-
-
-@pytest.fixture
-def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
-    monkeypatch.setenv("RAI_ALERT_HOSTS", "localhost")
-    monkeypatch.setenv("RAI_OPS_SECRET", SECRET)
-    with http_sink() as opened:
-        yield opened
 
 
 def test_a_batch_is_told_of_by_its_key(place: Path, inbox: Desk, sink: Sink) -> None:
