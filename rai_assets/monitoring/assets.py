@@ -2,7 +2,8 @@
 
 # No postponed annotations here: Dagster reads those of the assets as they are defined.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,6 +14,8 @@ from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.keys import CHAMPION
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.monitoring.batches.assets import batch_predictions
+from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.assets import data_profile
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.store.assets import ResultAsset
@@ -66,122 +69,112 @@ def batch_assets(
         reference_groups: The group that others are compared with in the audit, {column: value}.
         has_model: Whether the use case makes a model; else its batches carry logged decisions.
     """
-
-    def asset(
-        thing: str,
-        description: str,
-        ask: Any,
-        part: BaseModel,
-        checks: Mapping[str, str],
-        judged: Sequence[Requirement] = (),
-    ) -> ResultAsset:
-        return _asset(thing, description, ask, part, checks, judged, has_model=has_model)
-
-    labelled = [item for item in requirements if measured_by(item) in ("evaluation", "fairness_audit")]
-
-    def drift(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.questions import ask_drift
-
-        return ask_drift(stage, reference, settings.drift, SEED)
-
-    def attributions(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.questions import ask_attributions
-
-        return ask_attributions(stage, reference, settings.performance, explanation, SEED)
-
-    def fairness(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.questions import ask_fairness
-
-        return ask_fairness(stage, reference, settings.performance)
-
-    def estimate(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.performing import ask_estimate
-
-        return ask_estimate(stage, reference, settings.performance, SEED)
-
-    def realized(stage: "Stage", reference: "Reference") -> "Answer":
-        from rai_assets.monitoring.batches.performing import Judged, ask_realized
-
-        return ask_realized(stage, reference, settings.performance, Judged(labelled, reference_groups), SEED)
-
-    together = "The columns together have not changed beyond chance."
-    alone = "No column has changed beyond chance."
-    lower = "The estimated performance is not below that on the calibration rows."
+    performance = settings.performance
+    questions = [
+        _drift(settings.drift),
+        _fairness_drift(performance),
+        _estimated_performance(performance),
+        _realized_performance(performance, requirements, reference_groups),
+        *([_attribution_drift(performance, explanation)] if has_model else []),
+    ]
     return [
         *([batch_predictions(settings.logged)] if has_model else []),
         data_profile(settings.profile),
-        asset(
-            "drift", DRIFT, drift, settings.drift, {"columns_unchanged": alone, "columns_together_unchanged": together}
-        ),
-        asset(
-            "fairness_drift",
-            FAIRNESS_DRIFT,
-            fairness,
-            settings.performance,
-            {"gaps_not_wider": "No gap between groups is seen to have grown."},
-        ),
-        asset(
-            "estimated_performance",
-            ESTIMATED_PERFORMANCE,
-            estimate,
-            settings.performance,
-            {"performance_not_lower": lower},
-        ),
-        asset(
-            "realized_performance",
-            REALIZED_PERFORMANCE,
-            realized,
-            settings.performance,
-            {
-                "not_below_audit": "The performance that the labels show is not below that in the audit beyond chance.",
-                "estimates_held": "What the labels show lies within the intervals of the estimates.",
-            },
-            labelled,
-        ),
-        *(
-            [
-                asset(
-                    "attribution_drift",
-                    ATTRIBUTION_DRIFT,
-                    attributions,
-                    settings.performance,
-                    {"same_reasons": "The order of the columns' importances agrees with that of the champion's audit."},
-                )
-            ]
-            if has_model
-            else []
-        ),
+        *(_asset(question, has_model=has_model) for question in questions),
     ]
 
 
-def _asset(
-    thing: str,
-    description: str,
-    ask: Any,
-    part: BaseModel,
-    checks: Mapping[str, str],
-    judged: Sequence[Requirement],
-    *,
-    has_model: bool,
-) -> ResultAsset:
-    """The asset of one question asked of a batch beside the reference.
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of a batch beside the reference.
 
-    Args:
+    Attributes:
         thing: Last part of the asset key.
         description: Markdown a business owner understands.
-        ask: The question: the step and the reference in, an answer out.
+        ask: The step and the reference in, an answer out.
         part: Its part of the declaration; a change of it makes a new result.
         checks: {name: what holds when it passes}.
         judged: Requirements on its numbers.
-        has_model: False where decisions are logged.
     """
+
+    thing: str
+    description: str
+    ask: Callable[["Stage", "Reference"], "Answer"]
+    part: BaseModel
+    checks: Mapping[str, str]
+    judged: Sequence[Requirement] = ()
+
+
+def _drift(settings: DriftSettings) -> _Question:
+    def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.questions import ask_drift
+
+        return ask_drift(stage, reference, settings, SEED)
+
+    checks = {
+        "columns_unchanged": "No column has changed beyond chance.",
+        "columns_together_unchanged": "The columns together have not changed beyond chance.",
+    }
+    return _Question("drift", DRIFT, ask, settings, checks)
+
+
+def _fairness_drift(settings: PerformanceSettings) -> _Question:
+    def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.questions import ask_fairness
+
+        return ask_fairness(stage, reference, settings)
+
+    checks = {"gaps_not_wider": "No gap between groups is seen to have grown."}
+    return _Question("fairness_drift", FAIRNESS_DRIFT, ask, settings, checks)
+
+
+def _estimated_performance(settings: PerformanceSettings) -> _Question:
+    def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.performing import ask_estimate
+
+        return ask_estimate(stage, reference, settings, SEED)
+
+    checks = {"performance_not_lower": "The estimated performance is not below that on the calibration rows."}
+    return _Question("estimated_performance", ESTIMATED_PERFORMANCE, ask, settings, checks)
+
+
+def _realized_performance(
+    settings: PerformanceSettings, requirements: Sequence[Requirement], reference_groups: Mapping[str, str] | None
+) -> _Question:
+    judged = [item for item in requirements if measured_by(item) in ("evaluation", "fairness_audit")]
+
+    def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.performing import Judged, ask_realized
+
+        return ask_realized(stage, reference, settings, Judged(judged, reference_groups), SEED)
+
+    checks = {
+        "not_below_audit": "The performance that the labels show is not below that in the audit beyond chance.",
+        "estimates_held": "What the labels show lies within the intervals of the estimates.",
+    }
+    return _Question("realized_performance", REALIZED_PERFORMANCE, ask, settings, checks, judged)
+
+
+def _attribution_drift(settings: PerformanceSettings, explanation: ExplanationSettings) -> _Question:
+    def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.questions import ask_attributions
+
+        return ask_attributions(stage, reference, settings, explanation, SEED)
+
+    checks = {"same_reasons": "The order of the columns' importances agrees with that of the champion's audit."}
+    return _Question("attribution_drift", ATTRIBUTION_DRIFT, ask, settings, checks)
+
+
+def _asset(question: _Question, *, has_model: bool) -> ResultAsset:
+    """The asset of a question; decisions are logged where there is no model."""
+    thing = question.thing
 
     def compute(stage: "Stage") -> "Result":
         from rai_assets.monitoring.batches.questions import result_of
         from rai_assets.monitoring.batches.reference import reference_of
 
         reference = reference_of(stage.repository, stage.keys.name, has_model=has_model)
-        return result_of(stage, thing, reference, ask(stage, reference), seed=SEED)
+        return result_of(stage, thing, reference, question.ask(stage, reference), seed=SEED)
 
     def outside(stage: "Stage") -> "list[str | None]":
         from rai_assets.monitoring.batches.labels import labels_digest
@@ -193,16 +186,16 @@ def _asset(
     reads = ("batch", "batch_predictions") if has_model else ("batch",)
     return ResultAsset(
         thing=thing,
-        description=description,
+        description=question.description,
         stage="monitoring",
         kinds=frozenset({"numpy"}),
         reads=reads,
         follows=(*reads[-1:], *([CHAMPION] if has_model else [])),
-        settings=[part.model_dump(mode="json"), *(repr(item) for item in judged)],
+        settings=[question.part.model_dump(mode="json"), *(repr(item) for item in question.judged)],
         compute=compute,
-        requirements=judged,
+        requirements=question.judged,
         present=_present,
-        checks=checks,
+        checks=question.checks,
         outside=outside,
         per="batch",
     )
