@@ -70,59 +70,71 @@ def attribution_drift(
     Raises:
         UsageError: The two do not explain the same features.
     """
-    features = [name.removeprefix(EFFECT) for name in reference.column_names if name.startswith(EFFECT)]
-    if features != [name.removeprefix(EFFECT) for name in current.column_names if name.startswith(EFFECT)]:
+    features = _features(reference)
+    if features != _features(current):
         raise UsageError(
             "the reference and the batch do not explain the same features", fix="explain both by the same model"
         )
     rng = np.random.default_rng(seed)
     places = {**({"class": output} if output else {}), **({"chunk": chunk} if chunk else {})}
     before, now = (_sizes(table, features) for table in (reference, current))
-    why = _cannot_tell(before, now)
     frame = DriftRow("", chunk or "all", n_reference=len(before), n_current=len(now), rule="calibrated")
+    why = _cannot_tell(before, now)
     if why:
-        numbers = [Number(f"{name}@1", None, coordinates=places, reason=why) for name in AGREEMENTS]
-        rows = tuple(replace(frame, method=name, definition=f"{name}@1", reason=why) for name in AGREEMENTS)
-        return AttributionDrift(rows, Findings(numbers, notes=[f"Attributions cannot be compared: {why}."]))
-    importance = before.mean(axis=0), now.mean(axis=0)
-    agreed = [float(ndcg(*importance)), float(rank_agreement(*importance))]
+        return _unknown(why, frame, places)
     drawn = _redrawn(before, now, rng)
-    fixed = float((drawn[:, 0] < settings.least_ndcg).mean())
-    agreements = [
-        replace(
-            frame,
-            method=name,
-            definition=f"{name}@1",
-            statistic=value,
-            p_value=float((redrawn <= value + 1e-12).sum() + 1) / (DRAWS + 1),
-            threshold=settings.false_alarms,
-            effect=1 - value,
-            null=f"permutation, {DRAWS} draws",
-        )
-        for name, value, redrawn in zip(AGREEMENTS, agreed, drawn.T, strict=True)
-    ]
-    low_enough = agreed[0] < settings.least_ndcg, True
-    rows = (
-        *(replace(row, drifted=_alarm(row.p_value, settings) and low)
-          for row, low in zip(agreements, low_enough, strict=True)),
-        *_moved(before, now, features, frame, settings, rng),
-    )  # fmt: skip
-    numbers = [
-        *(
-            Number(f"{name}@1", value, n=len(now), coordinates=places)
-            for name, value in zip(AGREEMENTS, agreed, strict=True)
-        ),
-        *_importance(now, features, settings.level, places, unit),
-    ]
+    agreements = _agreements(before, now, drawn, frame, settings)
+    rows = (*agreements, *_moved(before, now, features, frame, settings, rng))
+    importances = _importance(now, features, settings.level, places, unit)
     baseline = _importance(before, features, settings.level, {**places, "chunk": "reference"}, unit)
-    return AttributionDrift(
-        rows,
-        Findings(numbers, {f"attributions_{output or 'score'}": _chart(baseline, numbers[2:])}, notes=[
-            f"The alarm is an nDCG below {settings.least_ndcg:.2f} that chance does not explain. Without any drift an "
-            f"nDCG of rows as many as these is below {settings.least_ndcg:.2f} in {fixed:.1%} of {DRAWS} redraws.",
-            "An importance changes when the batch's rows change, also where the model and the world do not.",
-        ]),
-    )  # fmt: skip
+    agreed = [Number(row.definition, row.statistic, n=len(now), coordinates=places) for row in agreements]
+    chart = {f"attributions_{output or 'score'}": _chart(baseline, importances)}
+    return AttributionDrift(rows, Findings([*agreed, *importances], chart, notes=_notes(drawn, settings)))
+
+
+def _features(table: pa.Table) -> list[str]:
+    return [name.removeprefix(EFFECT) for name in table.column_names if name.startswith(EFFECT)]
+
+
+def _unknown(why: str, frame: DriftRow, places: dict[str, str]) -> AttributionDrift:
+    numbers = [Number(f"{name}@1", None, coordinates=places, reason=why) for name in AGREEMENTS]
+    rows = tuple(replace(frame, method=name, definition=f"{name}@1", reason=why) for name in AGREEMENTS)
+    return AttributionDrift(rows, Findings(numbers, notes=[f"Attributions cannot be compared: {why}."]))
+
+
+def _agreements(
+    before: Floats, now: Floats, drawn: Floats, frame: DriftRow, settings: PerformanceSettings
+) -> list[DriftRow]:
+    """A row for each of the two agreements, beside those of redraws, (draws, 2)."""
+    importance = before.mean(axis=0), now.mean(axis=0)
+    agreed = float(ndcg(*importance)), float(rank_agreement(*importance))
+    low_enough = agreed[0] < settings.least_ndcg, True
+    rows = []
+    for name, value, redrawn, low in zip(AGREEMENTS, agreed, drawn.T, low_enough, strict=True):
+        p_value = float((redrawn <= value + 1e-12).sum() + 1) / (DRAWS + 1)
+        rows.append(
+            replace(
+                frame,
+                method=name,
+                definition=f"{name}@1",
+                statistic=value,
+                p_value=p_value,
+                threshold=settings.false_alarms,
+                effect=1 - value,
+                drifted=low and p_value <= settings.false_alarms,
+                null=f"permutation, {DRAWS} draws",
+            )
+        )
+    return rows
+
+
+def _notes(drawn: Floats, settings: PerformanceSettings) -> list[str]:
+    by_chance = float((drawn[:, 0] < settings.least_ndcg).mean())
+    return [
+        f"The alarm is an nDCG below {settings.least_ndcg:.2f} that chance does not explain. Without any drift an "
+        f"nDCG of rows as many as these is below {settings.least_ndcg:.2f} in {by_chance:.1%} of {DRAWS} redraws.",
+        "An importance changes when the batch's rows change, also where the model and the world do not.",
+    ]
 
 
 def ndcg(before: Floats, now: Floats) -> Floats:
@@ -201,16 +213,12 @@ def _moved(
             family_p_value=float(together[j]),
             threshold=settings.false_alarms,
             effect=float(change[j]),
-            drifted=_alarm(float(together[j]), settings),
+            drifted=float(together[j]) <= settings.false_alarms,
             rank=place + 1,
             null="permutation",
         )
         for place, j in enumerate(np.argsort(-np.abs(change), kind="stable").tolist())
     ]
-
-
-def _alarm(p_value: float | None, settings: PerformanceSettings) -> bool:
-    return p_value is not None and p_value <= settings.false_alarms
 
 
 def _importance(
