@@ -232,7 +232,8 @@ def test_a_table_is_read_as_it_is_or_refused(tmp_path_factory: pytest.TempPathFa
         event(ends_well(table, tmp_path_factory.getbasetemp() / "any", patch, whole=False))
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly  # 300 audits
+@pytest.mark.timeout(7200)
 @_property(300, whole=True)
 def test_a_table_is_audited_as_it_is_or_refused(tmp_path_factory: pytest.TempPathFactory, table: Made) -> None:
     with pytest.MonkeyPatch.context() as patch:
