@@ -27,7 +27,7 @@ def backfilled(folder: str, batches: int) -> tuple[Taken, int]:
     from rai_assets.defs.lending.generator import generate
     from rai_assets.home import demo_in_production, demo_inbox, prepare
     from rai_assets.progress import Progress
-    from rai_assets.use_case.batches import backfill
+    from rai_assets.use_case.backfill import backfill
     from rai_assets.use_case.declaration import load
     from rai_assets.use_case.run import run
 

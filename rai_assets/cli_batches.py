@@ -64,7 +64,7 @@ def backfill(
 ) -> None:
     """Audit and score all batches of a range in this process. What is done already is left as it is."""
     from rai_assets.progress import Progress
-    from rai_assets.use_case.batches import backfill as run_backfill
+    from rai_assets.use_case.backfill import backfill as run_backfill
     from rai_assets.use_case.declaration import find
 
     done = run_backfill(find(name), _utc(start), _utc(end), Progress(say), again=again)

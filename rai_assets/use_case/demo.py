@@ -10,7 +10,7 @@ from typing import Any
 from rai_assets.errors import RaiError
 from rai_assets.home import demo_definition, demo_in_production, demo_inbox, home, prepare
 from rai_assets.progress import Progress, announce
-from rai_assets.use_case.batches import backfill
+from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.numbers import select_numbers
 from rai_assets.use_case.reading import write_production_report, write_report

@@ -14,7 +14,7 @@ from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.progress import Progress
 from rai_assets.store.ledger import data_digest
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import backfill
+from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.declaration import load
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run

@@ -43,6 +43,15 @@ class Backfilled:
     waiting: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def add(self, group: Sequence[Accepted | str]) -> list[Accepted]:
+        """Count what became of a group; returns its batches that got a verdict."""
+        found = [item for item in group if isinstance(item, Accepted)]
+        self.problems += [item for item in group if isinstance(item, str)]
+        self.accepted += sum(item.published and item.changed for item in found)
+        self.present += sum(item.published and not item.changed for item in found)
+        self.quarantined += sum(not item.published for item in found)
+        return found
+
 
 def take_everything(
     production: Production, arrivals: Arrivals, tell: Callable[[str, int, int], None]

@@ -12,7 +12,7 @@ from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import backfill
+from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.ended_runs import ended_runs
 from rai_assets.use_case.retention import remove_runs

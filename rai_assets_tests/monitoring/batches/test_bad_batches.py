@@ -13,7 +13,8 @@ from rai_assets.keys import batch_folder
 from rai_assets.monitoring.batches.arrivals import Entry
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
-from rai_assets.use_case.batches import backfill, production_of
+from rai_assets.use_case.backfill import backfill
+from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import load
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run

@@ -10,7 +10,8 @@ from rai_assets.errors import InputRefused, UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.contracts import versions
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import accept, backfill, listed
+from rai_assets.use_case.backfill import backfill
+from rai_assets.use_case.batches import accept, listed
 from rai_assets.use_case.declaration import Declared
 from rai_assets_tests.monitoring.batches.conftest import Desk
 

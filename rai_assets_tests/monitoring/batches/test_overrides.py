@@ -10,7 +10,8 @@ from rai_assets.monitoring.batches.overrides import words_on
 from rai_assets.store import results
 from rai_assets.store.errors import NotFound
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import accept, backfill, let_pass, listed
+from rai_assets.use_case.backfill import backfill
+from rai_assets.use_case.batches import accept, let_pass, listed
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import publish
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk

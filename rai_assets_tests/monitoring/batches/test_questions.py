@@ -12,7 +12,8 @@ from rai_assets.monitoring.batches.batch import Batch, records
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import accept, backfill
+from rai_assets.use_case.backfill import backfill
+from rai_assets.use_case.batches import accept
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.numbers import explain, select_numbers
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk

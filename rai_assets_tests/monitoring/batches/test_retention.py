@@ -11,7 +11,7 @@ import pytest
 from rai_assets.errors import DeclarationError, UsageError
 from rai_assets.keys import CHAMPION
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.use_case.batches import backfill
+from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.retention import remove_runs, retain

@@ -1,0 +1,250 @@
+"""A backfill: the batches of a range are audited and answered in this process, in groups, and shown in Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from rai_assets.errors import RaiError, UsageError
+from rai_assets.home import home, prepare
+from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
+from rai_assets.monitoring.batches.accept import Accepted
+from rai_assets.monitoring.batches.audit import Production, batch_result
+from rai_assets.monitoring.batches.backfill import (
+    Backfilled,
+    audit_together,
+    in_range,
+    take_everything,
+    take_labels,
+)
+from rai_assets.monitoring.batches.batch import TABLE
+from rai_assets.monitoring.batches.rules import rule_descriptions
+from rai_assets.progress import Progress
+from rai_assets.store import results
+from rai_assets.store.changes import ChangeSet
+from rai_assets.store.errors import NoChanges, NotFound
+from rai_assets.store.open import ensure_branch, open_repository
+from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.stage import Stage
+from rai_assets.use_case.batches import production_of
+from rai_assets.use_case.declaration import Declared
+
+if TYPE_CHECKING:
+    from rai_assets.store.assets import ResultAsset
+    from rai_assets.use_case.recording import Told
+
+_RESULTS = results_branch(PRODUCTION)
+_Known = dict[str, dict[str, results.Result]]  # {batch: {asset: its result}}
+
+
+def backfill(
+    declared: Declared, start: datetime | None, end: datetime | None, progress: Progress, *, again: bool = False
+) -> Backfilled:
+    """Audit and score the batches of a range in this process, and show them in Dagster.
+
+    Args:
+        declared: The use case.
+        start: Batches from this time on; all when None.
+        end: Batches before this time; all when None.
+        progress: Told how far it is.
+        again: Ask every question of batches that are there already, too.
+
+    Raises:
+        UsageError: The use case declares no production, or the range ends before it starts.
+        RaiError: The inbox or the store cannot be reached.
+    """
+    production = production_of(declared)
+    _check_range(start, end)
+    prepare()
+    import dagster as dg
+
+    from rai_assets.use_case.graph import questions
+    from rai_assets.use_case.recording import recording
+
+    repository = open_repository(home(), production.keys.repository)
+    answering = _Answering(production, repository, questions(declared), progress, again)
+    with (
+        dg.DagsterInstance.get() as instance,
+        production.arrivals(repository) as arrivals,
+        recording(instance, production.keys, home()) as run,
+    ):
+        done = Backfilled()
+        for problems, waiting in (
+            take_everything(production, arrivals, progress),
+            take_labels(production, repository, progress),
+        ):
+            done.problems += problems
+            done.waiting += waiting
+        asked = in_range(production, arrivals, start, end)
+        for group in audit_together(production, repository, arrivals, asked, progress):
+            found = done.add(group)
+            published = answering.wanted(found, done)
+            production.join_labels(repository, [item.record.key for item in published], {"run_id": "backfill"})
+            _show_keys(instance, production.keys, [item.record.key for item in found])
+            run.tell(answering.answer(published, [item for item in found if not item.published]))
+        production.tidy(arrivals)
+    done.problems += answering.problems
+    return done
+
+
+def _check_range(start: datetime | None, end: datetime | None) -> None:
+    if start is not None and end is not None and start >= end:
+        raise UsageError(
+            f"no time lies from {start:%Y-%m-%d %H:%M} on and before {end:%Y-%m-%d %H:%M}",
+            where="--from, --to",
+            fix="name an earlier --from or a later --to; batches of --to itself are not part of the range",
+        )
+
+
+@dataclass
+class _Answering:
+    """Asks every question of the batches of a use case, group by group.
+
+    Attributes:
+        production: Of the use case.
+        repository: Its repository.
+        assets: The questions.
+        progress: Told how far it is.
+        again: Also of batches that are there already.
+        faults: What could not be answered, {why: [which question of which batch]}.
+    """
+
+    production: Production
+    repository: VersionedRepository
+    assets: Sequence[ResultAsset]
+    progress: Progress
+    again: bool
+    faults: dict[str, list[str]] = field(default_factory=dict)
+
+    def wanted(self, found: Sequence[Accepted], done: Backfilled) -> list[Accepted]:
+        """The batches that are asked about; of those whose rows were removed, `done` is told."""
+        asked = [item for item in found if item.published and (item.changed or self.again or self._open(item))]
+        there = [item for item in asked if item.changed or self._has_rows(item)]
+        done.problems += [
+            f"{item.record.key}: its rows were removed (`rai retention`); what was found of it stays as it is"
+            for item in asked
+            if self.again and item not in there
+        ]
+        return there
+
+    def answer(self, published: Sequence[Accepted], refused: Sequence[Accepted]) -> list[Told]:
+        """Ask every question of the published batches of a group; returns what Dagster is told of the group."""
+        known: _Known = {item.record.key: {} for item in published}
+        self._store([batch_result(self.production.keys, item) for item in published], published, known)
+        made = {asset.thing: self._ask(asset, published, known) for asset in self.assets}
+        audited = [item for item in (*published, *refused) if item.changed or self.again]
+        return [*self._audited(audited, known), *self._answered(made, known)]
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be answered, a sentence for each cause."""
+        return [
+            f"{asked[0]}{f' and {len(asked) - 1:,} more' if len(asked) > 1 else ''}: {fault}"
+            for fault, asked in self.faults.items()
+        ]
+
+    def _open(self, item: Accepted) -> bool:
+        """Whether a batch that was there has new labels, or lacks an answer."""
+        key, before = item.record.key, self._answered_at
+        if key in self._labelled or before is None:
+            return True
+        return not {asset.thing for asset in self.assets} <= set(
+            results.assets(self.repository, before, batch_folder(key))
+        )
+
+    @cached_property
+    def _labelled(self) -> set[str]:
+        """The batches that labels came for."""
+        with self.production.label_arrivals() as labels:
+            return {entry.key for entry in labels.entries("pending")}
+
+    @cached_property
+    def _answered_at(self) -> str | None:
+        """The commit that answers are looked up in; None before the first answer."""
+        return self.repository.branches(_RESULTS).get(_RESULTS)
+
+    def _ask(self, asset: ResultAsset, published: Sequence[Accepted], known: _Known) -> list[str]:
+        """One question of every batch of a group; the batches that it was answered for, whose results are known then.
+
+        What cannot be answered is added to `faults`: {why: [which question of which batch]}.
+        """
+        answers, answered = [], []
+        for item in published:
+            stage = Stage.of_batch(
+                self.production.keys,
+                item.record.key,
+                self.repository,
+                "backfill",
+                self.progress,
+                known[item.record.key],
+            )
+            try:
+                digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)
+                if results.find(self.repository, stage.results_branch, asset.thing, digest, stage.folder) is None:
+                    answers.append((stage.made(asset.reads, asset.compute), digest))
+                    answered.append(item)
+            except RaiError as fault:
+                self.faults.setdefault(str(fault), []).append(f"{asset.thing} of {item.record.key}")
+        self._store(answers, answered, known)
+        return [item.record.key for item in answered]
+
+    def _store(self, found: Sequence[tuple[results.Result, str]], published: Sequence[Accepted], known: _Known) -> None:
+        """Store the results of a group by one commit."""
+        if not found:
+            return
+        changes = ChangeSet()
+        for (result, digest), item in zip(found, published, strict=True):
+            results.write(changes, result, digest, batch_folder(item.record.key))
+            known[item.record.key][result.asset] = result
+        ensure_branch(self.repository, _RESULTS)
+        message = f"{found[0][0].asset} of {len(found):,} batches"
+        try:
+            self.repository.commit(
+                _RESULTS, changes, message, {"run_id": "backfill", "use_case": self.production.keys.name}
+            )
+        except NoChanges:
+            return
+
+    def _has_rows(self, item: Accepted) -> bool:
+        try:
+            self.repository.stat(item.commit, batch_folder(item.record.key) + TABLE)
+        except NotFound:
+            return False
+        return True
+
+    def _audited(self, found: Sequence[Accepted], known: _Known) -> Iterator[Told]:
+        """What Dagster is told of the batches themselves; of those in quarantine what their checks found."""
+        from rai_assets.monitoring.batches.assets import check_results, present_batch
+        from rai_assets.use_case.recording import Told
+
+        checks = list(rule_descriptions(self.production.dataset))
+        commit = self.repository.resolve(_RESULTS) if known else ""
+        for item in found:
+            key = item.record.key
+            made = _metadata(present_batch(known[key]["batch"]), commit, key) if item.published else None
+            yield Told("batch", key, list(check_results(item, checks)), made)
+
+    def _answered(self, made: Mapping[str, Sequence[str]], known: _Known) -> Iterator[Told]:
+        """What Dagster is told of the questions that were answered: {asset: batches}."""
+        from rai_assets.store.assets import answered, requirement_results
+        from rai_assets.use_case.recording import Told
+
+        commit = self.repository.resolve(_RESULTS) if known else ""
+        for asset in self.assets:
+            for key in made[asset.thing]:
+                result = known[key][asset.thing]
+                shown = _metadata(asset.present(result), commit, key)
+                judged = requirement_results(result, asset.requirements, unknown_passes=True)
+                yield Told(asset.thing, key, [*judged, *answered(result, asset.checks)], shown)
+
+
+def _metadata(present: Mapping[str, Any], commit: str, key: str) -> dict[str, Any]:
+    return {**present, "results_commit": commit, "results_folder": batch_folder(key), "backfill": True}
+
+
+def _show_keys(instance: Any, keys: UseCaseKeys, batches: Sequence[str]) -> None:
+    present = set(instance.get_dynamic_partitions(keys.batch_partitions))
+    instance.add_dynamic_partitions(keys.batch_partitions, [key for key in batches if key not in present])
