@@ -58,7 +58,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except _WrongWords as error:
         command = error.ctx.command_path if error.ctx else "rai"
-        print(f"rai: {error.format_message()}\n  Fix: `{command} --help` shows how it is called", file=sys.stderr)
+        said = error.format_message().replace("Value error, ", "")  # a word of the library that reads the values
+        said = said.replace("%Y-%m-%d", "YYYY-MM-DD").replace("%H:%M:%S", "HH:MM:SS")
+        print(f"rai: {said}\n  Fix: `{command} --help` shows how it is called", file=sys.stderr)
         sys.exit(UsageError.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,7 +25,7 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import contract_broken, person
 from rai_assets.use_case.reading import repository_of
 
-_LABELS = f"{PRODUCTION}, labels"
+_BATCH, _LABELS = f"{PRODUCTION}, batch ", f"{PRODUCTION}, labels"
 _ROW_BY_ROW = ("dataset", "splits", "predictions", "explanations")  # results that show single rows
 
 
@@ -67,12 +67,15 @@ def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False)
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "identifier_sha256": hashlib.sha256(f"{name}:{value}".encode()).hexdigest(),
     }
-    done, places = "would be erased" if dry_run else "erased", 0
+    done, places, batches = "would be erased" if dry_run else "erased", 0, 0
     for place, rows in _tell(search).items() if dry_run else _erase(declared, search, words):
-        yield f"{place}: {rows:,} rows {done}"
+        yield f"{place}: {rows:,} {'row' if rows == 1 else 'rows'} {done}"
         places += 1
+        batches += place.startswith(_BATCH)
     if not places:
         yield f"no row of that person is at the head of a branch of {name}"
+    if batches and not dry_run:
+        yield f"what was found of these batches is dropped; `rai backfill {name}` makes it again"
     left = list(_left(search, name))
     yield from left
     if left or places:
@@ -108,7 +111,7 @@ def _tell(search: _Search) -> dict[str, int]:
     repository = search.repository
     found = {branch: search.rows(head) for branch, head in data_branches(repository).items()}
     if PRODUCTION in repository.branches(PRODUCTION):
-        found |= {f"{PRODUCTION}, batch {key}": rows for key, rows in search.batches(PRODUCTION).items()}
+        found |= {f"{_BATCH}{key}": rows for key, rows in search.batches(PRODUCTION).items()}
         labels = labels_of_person(repository, repository.resolve(PRODUCTION), search.identifiers, search.value)
         found[_LABELS] = sum(mine.true_count for mine in labels.values())
     return {place: rows for place, rows in found.items() if rows}
@@ -137,7 +140,7 @@ def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Ite
             digest = repository.tree_digest(PRODUCTION, BATCHES)
             verdict = {"rows": sum(of_batches.values()), **words}
             record(repository, PRODUCTION, digest, "erasure", verdict, commit=repository.resolve(PRODUCTION))
-        yield from ((f"{PRODUCTION}, batch {key}", rows) for key, rows in of_batches.items())
+        yield from ((f"{_BATCH}{key}", rows) for key, rows in of_batches.items())
         if labels:
             yield _LABELS, labels
 

@@ -71,9 +71,9 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
     words = ("erase", "loans", "--identifier", PERSON, "--reason", "Asked to be forgotten.")
     told = rai(*words, "--dry-run")
     assert told.splitlines()[:3] == [
-        "main: 1 rows would be erased",
-        "trial: 1 rows would be erased",
-        "production, batch with: 1 rows would be erased",
+        "main: 1 row would be erased",
+        "trial: 1 row would be erased",
+        "production, batch with: 1 row would be erased",
     ]
     assert store.branches() == heads
 
@@ -97,6 +97,7 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
 
     for line in (
         "history of main: ",
+        "what was found of these batches is dropped; `rai backfill loans` makes it again",
         "history of production: brought by ",
         "tag v1 holds them (`rai tag delete loans v1`)",
         "results-main: dataset, explanations, model, predictions, splits were made from them; `rai run loans",

@@ -256,4 +256,8 @@ def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
         known = [row for row in rows if row.drifted is not None]
         said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
         return True, said
-    return False, "; ".join(f"{row.method} {row.statistic:.3f} (p {row.p_value:.2g})" for row in alarms)
+    return False, "; ".join(f"{row.method} {row.statistic:.3f} ({_chance(row.p_value)})" for row in alarms)
+
+
+def _chance(p_value: float) -> str:
+    return "p < 0.0001" if p_value < 1e-4 else f"p {p_value:.2g}"
