@@ -256,7 +256,8 @@ def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
         known = [row for row in rows if row.drifted is not None]
         said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
         return True, said
-    return False, "; ".join(f"{row.method} {row.statistic:.3f} ({_chance(row.p_value)})" for row in alarms)
+    told = [f"{row.method} {row.statistic:.3f} ({_chance(row.p_value)})" for row in alarms if row.p_value is not None]
+    return False, "; ".join(told)
 
 
 def _chance(p_value: float) -> str:
