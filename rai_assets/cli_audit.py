@@ -203,6 +203,7 @@ def demo() -> None:
 
     with listening(say):
         shown = run_demo()
+    print("\nThe verdicts on lending, the audit with the planted faults")
     _print_outcome(shown.outcome)
     print(shown.text)
     if not shown.all_found:
