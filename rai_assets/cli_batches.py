@@ -34,6 +34,7 @@ def batches(
     form: Form = Format.table,
 ) -> None:
     """The batches of production: what became of each, and why."""
+    from rai_assets.charts.text import how_many
     from rai_assets.use_case.batches import labels_without_rows, listed
     from rai_assets.use_case.declaration import find
 
@@ -50,7 +51,7 @@ def batches(
     if not found:
         print("No batches.")
     for path, rows in labels_without_rows(declared).items() if state is None else ():
-        print(f"{path}: {rows:,} {'label waits' if rows == 1 else 'labels wait'} for rows that have not arrived")
+        print(f"{path}: {how_many(rows, 'label waits', 'labels wait')} for rows that have not arrived")
 
 
 @commands.command()
@@ -63,17 +64,20 @@ def backfill(
     again: Annotated[bool, typer.Option("--again", help="Ask every question of accepted batches again.")] = False,
 ) -> None:
     """Audit and score all batches of a range in this process. What is done already is left as it is."""
+    from rai_assets.charts.text import how_many
     from rai_assets.progress import Progress
     from rai_assets.use_case.backfill import backfill as run_backfill
     from rai_assets.use_case.declaration import find
 
     done = run_backfill(find(name), _utc(start), _utc(end), Progress(say), again=again)
-    print(f"{done.accepted:,} batches accepted, {done.present:,} were there, {done.quarantined:,} in quarantine")
+    print(
+        f"{how_many(done.accepted, 'batch')} accepted, {done.present:,} were there, {done.quarantined:,} in quarantine"
+    )
     for problem in done.problems:
         print(f"  {problem}")
     if done.waiting:
         print(
-            f"{done.waiting:,} {'file is' if done.waiting == 1 else 'files are'} not taken yet: a file has to look the "
+            f"{how_many(done.waiting, 'file is', 'files are')} not taken yet: a file has to look the "
             f"same for `settle` seconds after it was first seen. Later again: rai backfill {name}"
         )
     if done.quarantined:

@@ -29,6 +29,7 @@ def ingest(
     declared: Annotated[bool, typer.Option("--declared", help="Go back to the files of the declaration.")] = False,
 ) -> None:
     """Publish files on a data branch, if they keep the contract. The next `rai run` of the branch audits them."""
+    from rai_assets.charts.text import how_many
     from rai_assets.progress import Progress
     from rai_assets.use_case.declaration import find
     from rai_assets.use_case.publishing import ingest_files
@@ -37,7 +38,7 @@ def ingest(
         raise UsageError("either files or --declared", fix=f"rai ingest {name} FILE, or: rai ingest {name} --declared")
     ingested = ingest_files(find(name), files or [], branch, Progress(say))
     done = "published on" if ingested.changed else "are there already on"
-    print(f"{ingested.rows:,} rows {done} {branch}, commit {ingested.commit[:12]}")
+    print(f"{how_many(ingested.rows, 'row')} {done} {branch}, commit {ingested.commit[:12]}")
     print(f"Next: rai run {name} --branch {branch}")
 
 

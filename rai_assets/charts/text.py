@@ -52,6 +52,12 @@ def count(value: float) -> str:
     return f"{round(value):,}".replace("-", "−")
 
 
+def how_many(number: int, one: str, many: str = "") -> str:
+    """A count and what is counted: `1 row`, `48,842 batches`, `2 files are`; `many` is the plural when left out."""
+    plural = many or (f"{one}es" if one.endswith("ch") else f"{one}s")
+    return f"{count(number)} {one if number == 1 else plural}"
+
+
 def measure(value: float, *, counted: bool = False) -> str:
     """A value as `count` or `decimal` writes it."""
     return count(value) if counted else decimal(value)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rai_assets import __version__
-from rai_assets.charts.text import count, cut, decimal
+from rai_assets.charts.text import count, cut, decimal, how_many
 from rai_assets.monitoring.profiles.statistics import TableTally
 from rai_assets.monitoring.windows.alarms import ANSWERS, Alarm, alarms
 from rai_assets.monitoring.windows.trends import (
@@ -136,7 +136,7 @@ def _sections(window: Window, found: Sequence[Alarm], profile: TableTally) -> li
 
 
 def _arrived(window: Window) -> str:
-    said = [f"{count(len(window.batches))} batches with {count(window.rows)} rows were accepted"]
+    said = [f"{how_many(len(window.batches), 'batch')} with {how_many(window.rows, 'row')} accepted"]
     if window.quarantined:
         said.append(f"{count(len(window.quarantined))} in quarantine")
     if window.waiting:
@@ -255,8 +255,8 @@ def _notes(window: Window) -> list[str]:
         )
     if window.early_labels:
         notes.append(
-            f"{count(window.early_labels)} labels have come for rows that have not, or whose identifier is wrong: they "
-            "wait, and count for nothing yet. rai batches names their files."
+            f"{how_many(window.early_labels, 'label has', 'labels have')} come for rows that have not, or "
+            "whose identifier is wrong: what waits counts for nothing yet. rai batches names the files."
         )
     notes.extend(_epochs(window))
     missing = [name for name in QUESTIONS if not any(name in item.results for item in window.batches)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from rai_assets.charts.text import count, cut, decimal
+from rai_assets.charts.text import count, cut, decimal, how_many
 from rai_assets.monitoring.windows.alarms import LEVEL, Alarm
 from rai_assets.report.production import ProductionReport
 from rai_assets.report.view import paragraphs, part_of
@@ -53,7 +53,7 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
         "purpose": paragraphs(report.purpose),
         "first_day": f"{report.start:%Y-%m-%d}",
         "last_day": f"{report.end - timedelta(microseconds=1):%Y-%m-%d}",
-        "watched": f"{count(report.batches)} batches, {count(report.rows)} rows",
+        "watched": f"{how_many(report.batches, 'batch')}, {how_many(report.rows, 'row')}",
         "compared": report.reference,
         "outcome": outcome,
         "outcome_word": {"fail": "Alarms", "pass": "Quiet", "cannot tell": "Cannot tell"}[outcome],
@@ -74,13 +74,13 @@ def outcome_sentence(report: ProductionReport) -> str:
     missing = sum(len(item.batches) for item in report.standing if item.kind == "missing")
     changes = [item for item in report.standing if item.kind not in ("quarantine", "missing")]
     if not report.standing:
-        return f"Nothing was found in {count(report.batches)} batches that chance does not explain."
+        return f"Nothing was found in {how_many(report.batches, 'batch')} that chance does not explain."
     hit = {key for item in changes for key in item.batches}
-    said = [f"{count(len(hit))} of {count(report.batches)} batches raised alarms that chance does not explain"]
+    said = [f"{count(len(hit))} of {how_many(report.batches, 'batch')} raised alarms that chance does not explain"]
     if not changes:
-        said = [f"the {count(report.batches)} accepted batches raised no alarm that chance does not explain"]
+        said = [f"the {how_many(report.batches, 'accepted batch')} raised no alarm that chance does not explain"]
     if refused:
-        said.append(f"{count(refused)} {'is' if refused == 1 else 'are'} in quarantine")
+        said.append(f"{how_many(refused, 'is', 'are')} in quarantine")
     if missing:
         said.append(f"{count(missing)} never arrived")
     text = f"{', '.join(said[:-1])} and {said[-1]}." if len(said) > 1 else f"{said[0]}."
@@ -91,7 +91,6 @@ def _shown(item: Alarm) -> Shown:
     plain = item.kind in _WORDS
     some = ", ".join(cut(key, 60) for key in item.batches[:_NAMED])
     rest = len(item.batches) - _NAMED
-    batches = "1 batch" if len(item.batches) == 1 else f"{count(len(item.batches))} batches"
     return Shown(
         shape="cannot tell" if plain else "fail",
         word=_WORDS.get(item.kind, "Alarm"),
@@ -99,7 +98,7 @@ def _shown(item: Alarm) -> Shown:
         found=item.found,
         causes="; ".join(item.causes),
         advice=item.advice,
-        count=batches,
+        count=how_many(len(item.batches), "batch"),
         batches=some + (f" … {cut(item.batches[-1], 60)}" if rest > 0 else ""),
         chance="" if item.chance is None else _by_chance(item.chance),
     )

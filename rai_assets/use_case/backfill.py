@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home, prepare
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
@@ -200,7 +201,7 @@ class _Answering:
             results.write(changes, result, digest, batch_folder(item.record.key))
             known[item.record.key][result.asset] = result
         ensure_branch(self.repository, _RESULTS)
-        message = f"{found[0][0].asset} of {len(found):,} batches"
+        message = f"{found[0][0].asset} of {how_many(len(found), 'batch')}"
         try:
             self.repository.commit(
                 _RESULTS, changes, message, {"run_id": "backfill", "use_case": self.production.keys.name}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.dataset import TABLE
 from rai_assets.data.erasure import count_rows, erase_rows
 from rai_assets.errors import UsageError
@@ -69,7 +70,7 @@ def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False)
     }
     done, places, batches = "would be erased" if dry_run else "erased", 0, 0
     for place, rows in _tell(search).items() if dry_run else _erase(declared, search, words):
-        yield f"{place}: {rows:,} {'row' if rows == 1 else 'rows'} {done}"
+        yield f"{place}: {how_many(rows, 'row')} {done}"
         places += 1
         batches += place.startswith(_BATCH)
     if not places:

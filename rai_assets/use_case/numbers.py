@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import UsageError, near_names
 from rai_assets.keys import BATCHES, MAIN, PRODUCTION, batch_folder, results_branch
 from rai_assets.metrics.number import Number
@@ -258,11 +259,11 @@ def _files(repository: VersionedRepository, commit: str, folder: str) -> list[st
 
     if not folder.startswith(BATCHES):
         files = read_sources(repository, commit).files
-        return [_file(item.path, item.sha256, f"{item.rows:,} rows") for item in files]
+        return [_file(item.path, item.sha256, how_many(item.rows, "row")) for item in files]
     record = BatchRecord.read(repository, commit, folder.removeprefix(BATCHES))
     if record is None:
         return []
-    rows = [f"{count:,} rows" for count in record.source_rows] or [""] * len(record.sources)
+    rows = [how_many(count, "row") for count in record.source_rows] or [""] * len(record.sources)
     return [_file(item.path, item.sha256, count) for item, count in zip(record.sources, rows, strict=True)]
 
 

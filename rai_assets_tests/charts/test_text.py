@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rai_assets.charts.text import count, cut, decimal, interval, markdown, visible
+from rai_assets.charts.text import count, cut, decimal, how_many, interval, markdown, visible
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_the_text_of_a_measure_is_its_value_to_half_a_percent(value: float) -> N
 
 def test_counts_have_thousands_separators() -> None:
     assert count(48842) == "48,842"
+
+
+def test_what_is_counted_is_named_in_its_number() -> None:
+    assert [how_many(number, "batch") for number in (0, 1, 1200)] == ["0 batches", "1 batch", "1,200 batches"]
+    assert how_many(2, "more line") == "2 more lines"
+    assert [how_many(number, "file is", "files are") for number in (1, 2)] == ["1 file is", "2 files are"]
 
 
 def test_an_interval_says_what_it_has() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.ingest import publish
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION
@@ -150,6 +151,7 @@ def _group(
                 alone.append(asked)
         if together:
             changes = ChangeSet()
+            first, last = together[0].record.key, together[-1].record.key
             for prepared in together:
                 prepared.add_to(changes)
             try:
@@ -159,7 +161,7 @@ def _group(
                     changes,
                     run_branch=f"run-{words['run_id']}",
                     start=start,
-                    message=f"{len(together):,} batches, {together[0].record.key} to {together[-1].record.key}",
+                    message=f"{how_many(len(together), 'batch')}, {first} to {last}",
                     words=words,
                     judge=lambda *_: True,  # each was judged by itself
                     prefix=BATCHES,

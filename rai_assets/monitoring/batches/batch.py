@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.keys import BATCHES, PRODUCTION, batch_folder
 from rai_assets.monitoring.batches.arrivals import Taken, sources_digest
@@ -52,7 +53,7 @@ class BatchRecord:
     @property
     def title(self) -> str:
         """The batch in one line."""
-        return f"Batch {self.key}, revision {self.revision}: {self.rows:,} rows"
+        return f"Batch {self.key}, revision {self.revision}: {how_many(self.rows, 'row')}"
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.erasure import count_rows, write_without
 from rai_assets.data.staging import PARQUET
 from rai_assets.errors import RaiError
@@ -69,7 +70,7 @@ def erase_from_batches(
                 )
                 changes.adopt(batch_folder(key) + TABLE, table, PARQUET)
                 changes.put(batch_folder(key) + RECORD, later.as_json(), "application/json")
-            message = f"Erasure: {sum(found.values()):,} rows of {len(found):,} batches"
+            message = f"Erasure: {how_many(sum(found.values()), 'row')} of {how_many(len(found), 'batch')}"
             repository.commit(PRODUCTION, changes, message, words, expected_head=head)
             _drop_results(repository, found, words)
             return found
@@ -84,4 +85,4 @@ def _drop_results(repository: VersionedRepository, batches: Mapping[str, int], w
     for key in batches:
         changes.delete_prefix(batch_folder(key))
     with suppress(NoChanges):
-        repository.commit(branch, changes, f"Erasure: results of {len(batches):,} batches", words)
+        repository.commit(branch, changes, f"Erasure: results of {how_many(len(batches), 'batch')}", words)

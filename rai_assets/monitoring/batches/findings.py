@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.rules import RuleResult
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.batches.rules import ALWAYS, LATENESS, READABLE, SIZE, TIME, VALUES
@@ -71,10 +72,14 @@ def usual_size(rows: int, former: Sequence[int]) -> Finding:
         former: Rows of accepted batches.
     """
     if len(former) < _FEWEST_BATCHES:
-        return Finding(SIZE, True, False, f"{rows:,} rows; fewer than {_FEWEST_BATCHES} batches to compare with.")
+        return Finding(
+            SIZE, True, False, f"{how_many(rows, 'row')}; fewer than {_FEWEST_BATCHES} batches to compare with."
+        )
     usual = median(former)
     fits = usual / _TIMES < rows < usual * _TIMES
-    return Finding(SIZE, fits, False, f"{rows:,} rows; the middle of {len(former)} batches has {usual:,.0f}.", not fits)
+    return Finding(
+        SIZE, fits, False, f"{how_many(rows, 'row')}; the middle of {len(former)} batches has {usual:,.0f}.", not fits
+    )
 
 
 def has_values(missing: Mapping[str, int], rows: int, optional: Collection[str]) -> Finding:
@@ -90,7 +95,9 @@ def has_values(missing: Mapping[str, int], rows: int, optional: Collection[str])
     if not empty:
         return Finding(VALUES, True, True, ALWAYS[VALUES])
     if len(empty) == len(asked):
-        return Finding(VALUES, False, True, f"Every value of the {rows:,} rows is missing.", len(empty), tuple(empty))
+        return Finding(
+            VALUES, False, True, f"Every value of the {how_many(rows, 'row')} is missing.", len(empty), tuple(empty)
+        )
     names = ", ".join(map(repr, empty[:20]))
     return Finding(VALUES, False, False, f"No row of this batch has a value of {names}.", len(empty), tuple(empty))
 
@@ -131,7 +138,7 @@ def event_time(column: str, times: pa.ChunkedArray, rule: BatchSettings, arrived
         problems.append((said, len(late)))
     if not problems:
         return Finding(TIME, True, True, ALWAYS[TIME], columns=(column,))
-    sentence = "\n".join(f"column {column!r}: {said} ({count:,} rows)" for said, count in problems)
+    sentence = "\n".join(f"column {column!r}: {said} ({how_many(count, 'row')})" for said, count in problems)
     return Finding(TIME, False, True, sentence, sum(count for _, count in problems), (column,))
 
 

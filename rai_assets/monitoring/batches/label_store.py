@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.erasure import is_of
 from rai_assets.data.staging import PARQUET
 from rai_assets.errors import RaiError
@@ -118,7 +119,7 @@ def join_waiting(
                 place = batch_folder(key) + LABELS
                 present = _read(repository, head, place)
                 changes.write(place, [*([] if present is None else [present]), *tables])
-            if changes.commit(f"Labels that waited for {len(moved):,} batches", words):
+            if changes.commit(f"Labels that waited for {how_many(len(moved), 'batch')}", words):
                 return {key: sorted(_files(tables)) for key, tables in moved.items()}
     raise _restless()
 

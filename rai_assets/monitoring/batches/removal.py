@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, results_branch
 from rai_assets.monitoring.batches.batch import TABLE, BatchRecord
@@ -78,7 +79,7 @@ def remove_old(
             told = Removed(kind, branch, len({_batch(item.path) for item in old}), sum(x.size for x in old), head)
             with suppress(StaleHead):
                 if not dry_run:
-                    message = f"Retention: {kind} of {told.batches:,} batches older than {age.days} days"
+                    message = f"Retention: {kind} of {how_many(told.batches, 'batch')} older than {age.days} days"
                     repository.commit(branch, _without(old), message, words, expected_head=head)
                 removed.append(told)
                 break
@@ -118,6 +119,6 @@ def sentences(removed: Iterable[Removed], *, dry_run: bool) -> Iterator[str]:
     """What was removed and what history still holds, a line each."""
     done = "would be removed" if dry_run else "removed"
     for item in removed:
-        yield f"{item.kind} of {item.batches:,} batches ({item.bytes:,} bytes) {done} from {item.branch}"
+        yield f"{item.kind} of {how_many(item.batches, 'batch')} ({item.bytes:,} bytes) {done} from {item.branch}"
         held = f"commit {item.before[:12]} and before; `rai gc` keeps what {item.branch} leads to"
         yield f"  history holds them still: {held}"

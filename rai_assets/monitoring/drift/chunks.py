@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import EMPTY, Kind, Sample, Tally, Vocabulary
 from rai_assets.monitoring.drift.settings import Chunks
@@ -102,7 +103,7 @@ class Plan:
             raise InputRefused(error.what, where=f"{source.name}, column {self.timestamp!r}", fix=error.fix) from error
         if times.null_count:
             raise InputRefused(
-                f"{times.null_count:,} rows have no time",
+                f"{how_many(times.null_count, 'row has', 'rows have')} no time",
                 where=f"{source.name}, column {self.timestamp!r}",
                 fix="leave these rows out, or compare without --timestamp",
             )

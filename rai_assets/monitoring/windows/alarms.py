@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from rai_assets.charts.text import count, cut, decimal
+from rai_assets.charts.text import count, cut, decimal, how_many
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.intervals import normal_quantile
 from rai_assets.monitoring.batches.questions import MODEL_DECISION, MODEL_SCORE
@@ -304,13 +304,14 @@ def _arrivals(window: Window) -> Iterator[Alarm]:
         )  # fmt: skip
     if window.missing:
         yield Alarm(
-            "missing", "arrivals", f"{count(len(window.missing))} batches never arrived", window.missing,
+            "missing", "arrivals", f"{how_many(len(window.missing), 'batch')} never arrived", window.missing,
             f"Nothing arrived for {_listed(window.missing)}.", (), "Ask the source; rai doctor says whether the "
             "daemon that watches the inbox lives.",
         )  # fmt: skip
     for asset, keys in window.unanswered.items():
+        thing = asset.replace("_", " ").capitalize()
         yield Alarm(
-            "unanswered", asset, f"{asset.replace('_', ' ').capitalize()} is not known of {count(len(keys))} batches",
+            "unanswered", asset, f"{thing} is not known of {how_many(len(keys), 'batch')}",
             keys, f"There is no result for {_listed(keys)}.", (), "Look at the runs of these batches in Dagster, then "
             "materialize them again, or rai backfill --again.",
         )  # fmt: skip
@@ -319,7 +320,7 @@ def _arrivals(window: Window) -> Iterator[Alarm]:
 def _why(reason: str) -> str:
     """The first reason, and how many lines more there are."""
     lines = [line for line in reason.splitlines() if line.strip()]
-    rest = f" ({count(len(lines) - 1)} more lines: rai batches)" if len(lines) > 1 else ""
+    rest = f" ({how_many(len(lines) - 1, 'more line')}: rai batches)" if len(lines) > 1 else ""
     return cut(lines[0], _REASON) + rest if lines else "It breaks its contract."
 
 

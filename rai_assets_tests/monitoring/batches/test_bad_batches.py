@@ -67,7 +67,7 @@ STAMP = TWENTY.splitlines()[1].split(",")[0]
 ACCEPTED: dict[str, tuple[str, str]] = {
     # {batch: (its file, what is remarked on)}
     **{f"usual-{day}": (table(20, seed=day), "") for day in range(5)},
-    "one-row": (table(1, seed=7), "1 rows; the middle of"),
+    "one-row": (table(1, seed=7), "1 row; the middle of"),
     "ten-times": (table(230, seed=8), "230 rows; the middle of"),
     "never-seen-city": (TWENTY.replace("Bern", "Genf"), ""),
     "one-column-missing": (

@@ -50,9 +50,9 @@ def test_old_batches_go_and_history_still_holds_them(
 
     told = retained(item, daemon, dry_run=True)
     size = store.stat(head, "batches/old/table.parquet").size
-    assert told[0] == f"batches of 1 batches ({size:,} bytes) would be removed from production"
+    assert told[0] == f"batches of 1 batch ({size:,} bytes) would be removed from production"
     assert told[1].startswith(f"  history holds them still: commit {head[:12]}")
-    assert told[2].startswith("predictions of 1 batches")
+    assert told[2].startswith("predictions of 1 batch")
     assert store.resolve("production") == head, "only told"
 
     assert retained(item, daemon)[0] == told[0].replace("would be ", "")

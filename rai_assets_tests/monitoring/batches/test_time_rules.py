@@ -155,7 +155,7 @@ def test_a_time_that_the_clocks_leave_out_is_refused(tmp_path: Path) -> None:
     made = plant.work()
     (undated,) = (item for key, item in made.items() if key.startswith("undated-a-"))
     assert failed(undated) == {
-        "event_time": "column 'at': 2026-03-29 02:30:00 is left out by the clocks of Europe/Berlin (1 rows)"
+        "event_time": "column 'at': 2026-03-29 02:30:00 is left out by the clocks of Europe/Berlin (1 row)"
     }
     assert plant.rows("2026-03-29") == [1, 3]
 
@@ -174,7 +174,7 @@ def test_a_time_in_the_future_is_refused(tmp_path: Path) -> None:
     plant.put("a.csv", [(1, "2026-06-01T12:04:00Z"), (2, "2026-06-01T12:06:00Z")], "2026-06-01T12:00:00+00:00")
     refused = plant.work()["2026-06-01"]
     assert (
-        "2026-06-01 12:06 UTC is later than its file, of 2026-06-01 12:00 UTC (1 rows)"
+        "2026-06-01 12:06 UTC is later than its file, of 2026-06-01 12:00 UTC (1 row)"
         in (failed(refused)["event_time"])
     )
 

@@ -79,7 +79,7 @@ def test_what_was_refused_what_never_came_and_what_has_no_answer_is_told() -> No
     refused = Refused("2026-01-02", START, "column 'age' is missing\nand more")
     batches = (seen("2026-01-01", [row("income")]), seen("2026-01-04", [], "fairness_drift"))
     told = {item.kind: item for item in found(*batches, quarantined=(refused,), missing=("2026-01-03",))}
-    assert told["quarantine"].found == "column 'age' is missing (1 more lines: rai batches)"
+    assert told["quarantine"].found == "column 'age' is missing (1 more line: rai batches)"
     assert told["missing"].batches == ("2026-01-03",)
     assert {item.subject for item in found(*batches) if item.kind == "unanswered"} == {"drift", "fairness_drift"}
     assert all(item.stands for item in told.values())
