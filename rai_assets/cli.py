@@ -65,7 +65,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if interrupted.is_set():  # pandas, in the middle of its import, makes another error of it
+        if interrupted.is_set():  # a library made another error of it
             _end_stopped()
         # A gate in a pipeline reads 1 as a verdict, so nothing unforeseen may end with it.
         if os.environ.get("RAI_DEBUG"):

@@ -11,19 +11,37 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _STOP = {signal.SIGINT, signal.SIGTERM}
+_LOOK_AGAIN = 0.02  # seconds
 
 
 def noticed_ctrl_c() -> threading.Event:
-    """What is set once there was a Ctrl-C, also where its KeyboardInterrupt was caught and became something else."""
+    """What is set once there was a Ctrl-C, also where its KeyboardInterrupt was caught and became something else.
+
+    One that comes while a module is imported waits until it is: numpy and pandas print a trace and raise errors of
+    their own when they are interrupted then. A second one does not wait.
+    """
     came = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        again = came.is_set() and number == signal.SIGINT
         came.set()
-        signal.default_int_handler(number, frame)
+        if _importing(frame) and not again:
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN)
+        else:
+            signal.default_int_handler(number, frame)
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, or somebody else's
+        signal.signal(signal.SIGALRM, interrupt)
         signal.signal(signal.SIGINT, interrupt)
     return came
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from rai_assets.use_case.stopping import noticed_ctrl_c, stoppable
+
+
+@contextmanager
+def default_handlers() -> Iterator[None]:
+    """Signals as a command finds them when it starts."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Dropped:
@@ -53,8 +70,7 @@ def test_other_faults_are_told_as_ever() -> None:
 
 
 def test_one_that_becomes_another_error_is_noticed() -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with default_handlers():
         came = noticed_ctrl_c()
         assert not came.is_set()
         with pytest.raises(AttributeError):
@@ -64,8 +80,28 @@ def test_one_that_becomes_another_error_is_noticed() -> None:
             except KeyboardInterrupt:
                 raise AttributeError("partially initialized module") from None
         assert came.is_set()
-    finally:
-        signal.signal(signal.SIGINT, before)
+
+
+def test_one_during_an_import_waits_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_module.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with default_handlers(), pytest.raises(KeyboardInterrupt):
+        noticed_ctrl_c()
+        importlib.import_module("slow_module")
+        time.sleep(5)
+    assert sys.modules.pop("slow_module").whole
+
+
+def test_a_second_one_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = "os.kill(os.getpid(), signal.SIGINT)\n" * 2
+    (tmp_path / "endless_module.py").write_text(f"import os, signal\n{twice}while True:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with default_handlers(), pytest.raises(KeyboardInterrupt):
+        noticed_ctrl_c()
+        importlib.import_module("endless_module")
+    assert "endless_module" not in sys.modules
 
 
 def test_where_ctrl_c_is_ignored_it_stays_ignored() -> None:
