@@ -13,7 +13,8 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.observer import SENSOR_SECONDS
 
 if TYPE_CHECKING:
-    from rai_assets.monitoring.batches.arrivals import Arrivals, Request
+    from rai_assets.monitoring.batches.arrivals import Arrivals
+    from rai_assets.monitoring.batches.entries import Request
 
 AT_ONCE = 50  # runs that a tick asks for, and files that it takes
 _ATTEMPTS = 3  # at what follows the audit of an accepted batch

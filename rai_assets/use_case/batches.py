@@ -9,8 +9,8 @@ from rai_assets.errors import UsageError
 from rai_assets.home import home
 from rai_assets.monitoring.batches.acceptance import Acceptance, accept_contract
 from rai_assets.monitoring.batches.acceptance import let_pass as let_batch_pass
-from rai_assets.monitoring.batches.arrivals import Entry, State
 from rai_assets.monitoring.batches.audit import Production
+from rai_assets.monitoring.batches.entries import Entry, State
 from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.store.open import open_repository
 from rai_assets.use_case.declaration import Declared

@@ -19,9 +19,9 @@ from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
 from rai_assets.errors import InputRefused, RaiError
 from rai_assets.keys import CHAMPION, MAIN, PRODUCTION, batch_folder
-from rai_assets.monitoring.batches.arrivals import Taken, sources_digest
 from rai_assets.monitoring.batches.batch import RECORD, TABLE, BatchRecord
 from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
+from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.findings import (
     Finding,
     event_time,

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from rai_assets.errors import RaiError, UsageError, near_names
 from rai_assets.keys import PRODUCTION
-from rai_assets.monitoring.batches.arrivals import Arrivals, Entry
+from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.change import Change, changed, changes
 from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, version_for, versions
+from rai_assets.monitoring.batches.entries import Entry
 from rai_assets.monitoring.batches.overrides import Word
 from rai_assets.monitoring.batches.rules import READABLE
 from rai_assets.store.errors import StaleHead

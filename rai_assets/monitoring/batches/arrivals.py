@@ -6,20 +6,13 @@ accepted is told by the store, which it can be made from again.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
 
-from rai_assets.errors import RaiError
+from rai_assets.monitoring.batches.entries import Entry, Request, State, Taken, Taking, sources_digest
+from rai_assets.monitoring.batches.ledger import Ledger
 from rai_assets.monitoring.batches.sources import Found
-from rai_assets.provenance import digest_of
-
-State = Literal["pending", "accepted", "quarantined"]
-Taking = Literal["new", "corrected", "same bytes"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
@@ -37,78 +30,10 @@ CREATE INDEX IF NOT EXISTS batches_state ON batches(state);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _RECENT = 100  # batches that tell what is usual
-_PATIENCE_SECONDS = 30.0  # for another process to end its transaction
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0  # seconds before a batch is tried again whose run ended without a verdict
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A file whose bytes were taken.
-
-    Attributes:
-        path: Its place in the inbox.
-        size: Bytes.
-        modified: Time of the last change, seconds since 1970.
-        sha256: Digest of its bytes.
-    """
-
-    path: str
-    size: int
-    modified: float
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Request:
-    """A batch that waits for its audit.
-
-    Attributes:
-        key: The batch.
-        digest: Over the files that it is made of.
-        number: Rises with everything new that is asked of the batch.
-        attempts: Runs that did not end well since it was asked for.
-    """
-
-    key: str
-    digest: str
-    number: int
-    attempts: int = 0
-
-    @property
-    def run_key(self) -> str:
-        """What names one run of the batch on these bytes."""
-        return f"{self.key}:{self.digest[:16]}:{self.number}"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the ledger says of a batch.
-
-    Attributes:
-        key: The batch.
-        state: `pending`, `accepted` or `quarantined`.
-        revision: Of its rows on `production`; None before the first.
-        branch: The run branch with the refused rows.
-        reason: Why it is in quarantine, or by whose word it is not.
-        since: When it came into this state, seconds since 1970.
-        attempts: Runs that ended without a verdict since it was asked for.
-    """
-
-    key: str
-    state: State
-    revision: int | None
-    branch: str | None
-    reason: str | None
-    since: float
-    attempts: int
-
-
-def sources_digest(sources: Iterable[Taken]) -> str:
-    """What identifies a batch's content: SHA-256 (hex) over its files' paths and digests."""
-    return digest_of([[source.path, source.sha256] for source in sources])
-
-
-class Arrivals:
+class Arrivals(Ledger):
     """The ledger of one use case. Processes may share it; threads open one each.
 
     Args:
@@ -119,21 +44,7 @@ class Arrivals:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._faults():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
-            self._connection.executescript(_TABLES)
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._connection.close()
-
-    def __enter__(self) -> Arrivals:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(path, _TABLES)
 
     @property
     def filled(self) -> bool:
@@ -351,37 +262,6 @@ class Arrivals:
             "attempts = 0, not_before = 0, open = 1, since = excluded.since",
             (key, _milliseconds(now), now),
         )
-
-    def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with self._faults():
-            return self._connection.execute(query, values).fetchall()
-
-    def _run(self, query: str, values: tuple[Any, ...]) -> None:
-        self._connection.execute(query, values)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction: all of it, or nothing."""
-        with self._faults():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as fault:
-            raise RaiError(
-                f"the ledger of arrivals cannot be used: {fault}",
-                where=str(self._path),
-                fix="free some disk and make the folder writable; a damaged ledger can be removed, it is made again "
-                "from the store",
-            ) from fault
 
 
 def _milliseconds(now: float) -> int:

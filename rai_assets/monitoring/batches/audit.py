@@ -20,8 +20,9 @@ from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.batches.accept import Accepted, Asked, accept, reference_labels
-from rai_assets.monitoring.batches.arrivals import Arrivals, Taken, sources_digest
+from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import records
+from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
 from rai_assets.monitoring.batches.label_store import join_waiting, keep_labels
 from rai_assets.monitoring.batches.labels import read_labels

@@ -13,8 +13,8 @@ import pyarrow as pa
 from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.keys import BATCHES, PRODUCTION, batch_folder
-from rai_assets.monitoring.batches.arrivals import Taken, sources_digest
 from rai_assets.monitoring.batches.contracts import read_json
+from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.store.protocol import NotFound, VersionedRepository
 
 TABLE, RECORD = "table.parquet", "batch.json"

@@ -12,7 +12,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from rai_assets.errors import RaiError
-from rai_assets.monitoring.batches.arrivals import Arrivals, Taken
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.entries import Taken
 from rai_assets.monitoring.batches.sources import Found, Inbox
 from rai_assets.provenance import digest_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rai_assets.monitoring.batches.arrivals import Arrivals, Taken, sources_digest
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.sources import Found
 
 NOW = 1_767_268_800.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rai_assets.keys import batch_folder
-from rai_assets.monitoring.batches.arrivals import Entry
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.entries import Entry
 from rai_assets.store import results
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import production_of
