@@ -13,7 +13,7 @@ from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home, prepare
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.audit import Production, batch_result
+from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.backfill import (
     Backfilled,
     audit_together,
@@ -23,6 +23,7 @@ from rai_assets.monitoring.batches.backfill import (
 )
 from rai_assets.monitoring.batches.batch import TABLE
 from rai_assets.monitoring.batches.rules import rule_descriptions
+from rai_assets.monitoring.batches.summary import batch_result
 from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.changes import ChangeSet

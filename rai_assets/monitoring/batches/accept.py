@@ -1,94 +1,27 @@
-"""Write, audit, publish one batch: its files become rows on a branch of their own, merged only if every rule holds."""
+"""Publish one batch: prepared on a branch of its own, and merged only if every rule of its contract holds."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-
-import pyarrow.compute as pc
-from pyarrow import parquet
 
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.ingest import publish
-from rai_assets.data.rules import rules_of
-from rai_assets.data.settings import DatasetSettings, FileSettings
-from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
-from rai_assets.errors import InputRefused, RaiError
+from rai_assets.data.staging import Progress
+from rai_assets.errors import RaiError
 from rai_assets.keys import CHAMPION, MAIN, PRODUCTION, batch_folder
-from rai_assets.monitoring.batches.batch import RECORD, TABLE, BatchRecord
-from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
-from rai_assets.monitoring.batches.entries import Taken, sources_digest
-from rai_assets.monitoring.batches.findings import (
-    Finding,
-    event_time,
-    has_values,
-    lateness,
-    of_rules,
-    readable,
-    unreadable,
-    usual_size,
-)
+from rai_assets.monitoring.batches.batch import BatchRecord
+from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.monitoring.batches.findings import Finding
 from rai_assets.monitoring.batches.overrides import Word, words_on
-from rai_assets.monitoring.batches.settings import BatchSettings
-from rai_assets.monitoring.batches.slicing import in_utc, slot_of
+from rai_assets.monitoring.batches.prepare import Asked, prepare
 from rai_assets.store import results
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, NotFound, VersionedRepository
 
 BATCH = "batch"  # what the commits of a run branch call the batch that they are about
 _ATTEMPTS = 5  # while other runs publish the same batch
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A batch that is to be audited.
-
-    Attributes:
-        key: The batch.
-        sources: Its files, in order.
-        bring: Gives a file with the rows of one of them, and whether they were cut out of it.
-        declared: The declared data set; its contract is the first version.
-        rule: What one batch is.
-        optional: Columns that a file may lack.
-        former_rows: Rows of batches before, that tell what is usual.
-    """
-
-    key: str
-    sources: tuple[Taken, ...]
-    bring: Callable[[Taken], tuple[Path, bool]]
-    declared: DatasetSettings
-    rule: BatchSettings
-    optional: frozenset[str] = frozenset()
-    former_rows: Sequence[int] = ()
-
-    def settings(self, contract: ContractVersion, base: Path) -> DatasetSettings:
-        """Lay the files out in a folder, and say how they are read by a contract.
-
-        Raises:
-            RaiError: Files cannot be brought.
-        """
-        files, cut_out = [], False
-        for source in self.sources:
-            kept, cut_out = self.bring(source)
-            files.append(FileSettings(path=source.path.removesuffix(".gz") if cut_out else source.path))
-            _lay_out(kept, base / files[-1].path, move=cut_out)
-        settings = contract.settings(files)
-        return settings.model_copy(update={"format": "parquet", "header": True}) if cut_out else settings
-
-    @property
-    def arrived(self) -> datetime:
-        """When the newest file was changed last."""
-        return datetime.fromtimestamp(max(source.modified for source in self.sources), UTC)
-
-    @property
-    def time(self) -> datetime:
-        """The time of the batch, which decides what contract it keeps: its hour or day, else when it arrived."""
-        slot = slot_of(self.rule, self.key)
-        return self.arrived if slot is None else slot[0]
 
 
 @dataclass(frozen=True)
@@ -175,141 +108,6 @@ def accept(
                 continue
         return Accepted(prepared.record, published.accepted, published.commit, published.branch, changed=True)
     raise AssertionError
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A batch that was read and audited, and is not stored yet.
-
-    Attributes:
-        record: What is known of it.
-        table: Its rows; None where no file could be read.
-        first_contract: The contract, where it is the first of the use case.
-    """
-
-    record: BatchRecord
-    table: Path | None
-    first_contract: ContractVersion | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether it may be published."""
-        return all(item["passed"] for item in self.record.findings if item["blocking"])
-
-    def add_to(self, changes: ChangeSet) -> ChangeSet:
-        """Write it in the place of what was there; nothing else stays of that but labels that came later."""
-        folder = batch_folder(self.record.key)
-        changes.put(folder + RECORD, self.record.as_json(), "application/json")
-        if self.table is None:
-            changes.delete(folder + TABLE)
-        else:
-            changes.adopt(folder + TABLE, self.table, PARQUET)
-        if self.first_contract is not None:
-            changes.put(path_of(self.first_contract), self.first_contract.as_bytes(), "application/json")
-        return changes
-
-
-def prepare(
-    asked: Asked,
-    present: BatchRecord | None,
-    known: Sequence[ContractVersion],
-    labels: Sequence[str],
-    folder: Path,
-    progress: Progress,
-    word: Word | None = None,
-) -> Prepared:
-    """Read and audit a batch.
-
-    Args:
-        asked: The batch.
-        present: What is accepted of it.
-        known: The contracts of production; none before the first batch.
-        labels: The classes found in the reference data.
-        folder: One of the store's `scratch` folders.
-        progress: Told (what, bytes done, bytes in all).
-        word: A person's word on the batch.
-
-    Raises:
-        RaiError: Files cannot be brought.
-    """
-    contract = version_for(known, asked.time) if known else ContractVersion.declared(asked.declared)
-    staged, findings = _audit(asked, contract, labels, folder, progress)
-    further = [source for source in asked.sources if source.path not in _paths(present)]
-    arrived = [datetime.fromtimestamp(source.modified, UTC) for source in further]
-    findings.append(lateness(asked.key, asked.rule, arrived if present is not None else []))
-    word = word if word is not None and word.digest == sources_digest(asked.sources) else None
-    if word is not None:
-        findings = word.on(findings)
-    span = None if staged is None else _span(staged, asked.rule)
-    record = BatchRecord(
-        key=asked.key,
-        revision=1 if present is None else present.revision + 1,
-        contract=contract.number,
-        rows=0 if staged is None else staged.rows,
-        sources=asked.sources,
-        source_rows=() if staged is None else tuple(source.rows for source in staged.sources),
-        time=asked.time.isoformat(timespec="seconds"),
-        span=span,
-        columns=None if staged is None else staged.contract.as_json(),
-        findings=tuple(item.as_json() for item in findings),
-        override=None if word is None else word.as_json(),
-    )
-    return Prepared(record, None if staged is None else staged.table, None if known else contract)
-
-
-def _audit(
-    asked: Asked, contract: ContractVersion, labels: Sequence[str], folder: Path, progress: Progress
-) -> tuple[Staged | None, list[Finding]]:
-    """The rows of a batch with the outcome of every rule; None for the rows where a file could not be read."""
-    base = folder / "files"
-    declared = asked.settings(contract, base)
-    settings = for_batches(declared, labels)
-    try:
-        staged = stage_files(settings, base, folder, progress, optional=asked.optional)
-    except InputRefused as refusal:
-        others = [rule.name for rule in rules_of(settings)]
-        return None, unreadable(refusal, others)
-    findings = [readable(), *of_rules(staged.rules), usual_size(staged.rows, asked.former_rows)]
-    findings.append(has_values(_missing(staged.table), staged.rows, asked.optional))
-    stamp = staged.contract.timestamp
-    if stamp is not None and staged.contract[stamp].dtype == "timestamp":
-        times = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
-        findings.append(event_time(stamp, times, asked.rule, asked.arrived))
-    return staged, findings
-
-
-def _missing(table: Path) -> dict[str, int]:
-    """Missing values of every column of a stored table, as its row groups say."""
-    with parquet.ParquetFile(table, pre_buffer=False) as file:
-        metadata, names = file.metadata, file.schema_arrow.names
-        groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
-        return {name: sum(group.column(at).statistics.null_count for group in groups) for at, name in enumerate(names)}
-
-
-def _span(staged: Staged, rule: BatchSettings) -> tuple[str, str] | None:
-    """First and last instant of the rows, ISO, UTC; None where they have none."""
-    stamp = staged.contract.timestamp
-    if stamp is None or staged.contract[stamp].dtype != "timestamp":
-        return None
-    column = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
-    ends = pc.min_max(in_utc(column.combine_chunks(), rule.time_zone)).as_py()
-    return None if ends["min"] is None else (ends["min"].isoformat(), ends["max"].isoformat())
-
-
-def _lay_out(kept: Path, place: Path, *, move: bool) -> None:
-    """Bytes under the name that the file had, which says how it is written and stands in every message."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if move:
-        shutil.move(kept, place)
-        return
-    try:
-        place.hardlink_to(kept)
-    except OSError:  # another file system
-        shutil.copyfile(kept, place)
-
-
-def _paths(present: BatchRecord | None) -> set[str]:
-    return set() if present is None else {source.path for source in present.sources}
 
 
 def reference_labels(repository: VersionedRepository) -> tuple[str, ...]:

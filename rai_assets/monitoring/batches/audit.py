@@ -18,24 +18,22 @@ from rai_assets.data.columns import ColumnSettings
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
-from rai_assets.metrics.number import Number
-from rai_assets.monitoring.batches.accept import Accepted, Asked, accept, reference_labels
+from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import records
 from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
 from rai_assets.monitoring.batches.label_store import join_waiting, keep_labels
 from rai_assets.monitoring.batches.labels import read_labels
+from rai_assets.monitoring.batches.prepare import Asked
 from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
 from rai_assets.monitoring.batches.settings import InboxSettings
 from rai_assets.monitoring.batches.slicing import cut, slice_file, slot_key
 from rai_assets.monitoring.batches.sources import FolderInbox, Found, Inbox
 from rai_assets.monitoring.settings import ProductionSettings
-from rai_assets.provenance import Provenance, digest_of
-from rai_assets.store import results
+from rai_assets.provenance import digest_of
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
-from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
 
 
@@ -281,41 +279,6 @@ class Production:
         cut(sliced, key, part)
         return part, True
 
-    @staticmethod
-    def summarize(stage: Stage, accepted: Accepted) -> tuple[Result, str, bool]:
-        """Store what is known of a published batch as the result of `batch`.
-
-        Returns:
-            The result, the results commit that holds it, and whether it was there already.
-        """
-        result, digest = batch_result(stage.keys, accepted)
-        found = results.find(stage.repository, stage.results_branch, "batch", digest, stage.folder)
-        if found is not None:
-            return results.load(stage.repository, found.id, "batch", folder=stage.folder), found.id, True
-        return result, stage.save(result, digest), False
-
 
 def _settle(inbox: InboxSettings) -> float:
     return inbox.settle if inbox.complete == "unchanged" else 0.0
-
-
-def batch_result(keys: UseCaseKeys, accepted: Accepted) -> tuple[Result, str]:
-    """What is known of a published batch, and the digest of what that depends on."""
-    record = accepted.record
-    provenance = Provenance(keys.name, PRODUCTION, accepted.commit)
-    result = Result(
-        asset="batch",
-        provenance=provenance,
-        numbers=[Number("count@1", float(record.rows), n=record.rows, unit="count").pinned(provenance)],
-        facts={
-            "rows": record.rows,
-            "revision": record.revision,
-            "contract": record.contract,
-            "time": record.time,
-            "span": record.span,
-            "sources": {source.path: source.sha256 for source in record.sources},
-            "rules": list(record.findings),
-            "override": record.override,
-        },
-    )
-    return result, digest_of({"asset": "batch", "revision": record.revision, "files": record.digest})

@@ -12,13 +12,14 @@ from rai_assets.charts.text import how_many
 from rai_assets.data.ingest import publish
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION
-from rai_assets.monitoring.batches.accept import Accepted, Asked, Prepared, accept, prepare, reference_labels
+from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.contracts import versions
 from rai_assets.monitoring.batches.intake import Looked
 from rai_assets.monitoring.batches.overrides import words_on
+from rai_assets.monitoring.batches.prepare import Asked, Prepared, prepare
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
