@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,35 +71,19 @@ def accept_contract(
     if not reason.strip():
         raise UsageError("a contract is accepted for a reason", fix="--reason 'why, in a sentence'")
     ensure_branch(repository, PRODUCTION)
-    declared = dataset_json(production.declared)
     with production.arrivals(repository) as arrivals:
         waiting = _waiting(repository, arrivals)
         chosen = _chosen(waiting, batch)
         for _ in range(_ATTEMPTS):
             head = repository.resolve(PRODUCTION)
             known = versions(repository, head) or [ContractVersion.declared(production.declared)]
-            former = version_for(known, datetime.fromisoformat(chosen.time)) if chosen else known[-1]
-            # What was changed in the declaration since is part of it.
-            base = declared if declared != known[0].dataset else former.dataset
-            found = [] if chosen is None else _changes(production, repository, base, chosen)
-            dataset = changed(base, found)
-            if dataset == known[-1].dataset:
-                raise UsageError(
-                    "nothing differs from the contract",
-                    where=production.keys.name,
-                    fix="`rai batches NAME` tells why batches are in quarantine; --batch KEY names one",
-                )
+            dataset, found = _next_schema(production, repository, known, chosen)
             start = effective or (datetime.fromisoformat(chosen.time) if chosen else datetime.now(UTC))
             if known[-1].effective is not None:
                 start = max(start, known[-1].effective)
             version = ContractVersion(known[-1].number + 1, start, by, reason.strip(), dataset)
-            put = ChangeSet().put(path_of(version), version.as_bytes(), "application/json")
-            if len(known) == 1:
-                put.put(path_of(known[0]), known[0].as_bytes(), "application/json")
             try:
-                words = {"by": by, "reason": version.reason, "use_case": production.keys.name}
-                message = f"Contract {version.number}: {version.reason}"
-                repository.commit(PRODUCTION, put, message, words, expected_head=head)
+                _publish(version, known, repository, production.keys.name, head)
             except StaleHead:
                 continue
             again = tuple(record.key for record in waiting if datetime.fromisoformat(record.time) >= start)
@@ -106,6 +91,39 @@ def accept_contract(
             said = [change.sentence for change in found] or ["as it is declared now"]
             return Acceptance(version, tuple(said), again)
     raise RaiError(f"branch {PRODUCTION!r} moved {_ATTEMPTS} times meanwhile", fix="run again")
+
+
+def _next_schema(
+    production: Production,
+    repository: VersionedRepository,
+    known: Sequence[ContractVersion],
+    chosen: BatchRecord | None,
+) -> tuple[dict[str, object], list[Change]]:
+    """The schema after the known contracts, and how the chosen batch differs; refused where nothing does."""
+    declared = dataset_json(production.declared)
+    former = version_for(known, datetime.fromisoformat(chosen.time)) if chosen else known[-1]
+    # What was changed in the declaration since is part of it.
+    base = declared if declared != known[0].dataset else former.dataset
+    found = [] if chosen is None else _changes(production, repository, base, chosen)
+    dataset = changed(base, found)
+    if dataset == known[-1].dataset:
+        raise UsageError(
+            "nothing differs from the contract",
+            where=production.keys.name,
+            fix="`rai batches NAME` tells why batches are in quarantine; --batch KEY names one",
+        )
+    return dataset, found
+
+
+def _publish(
+    version: ContractVersion, known: Sequence[ContractVersion], repository: VersionedRepository, name: str, head: str
+) -> None:
+    """Commit a version; with the first, what was declared before it."""
+    put = ChangeSet().put(path_of(version), version.as_bytes(), "application/json")
+    if len(known) == 1:
+        put.put(path_of(known[0]), known[0].as_bytes(), "application/json")
+    words = {"by": version.by, "reason": version.reason, "use_case": name}
+    repository.commit(PRODUCTION, put, f"Contract {version.number}: {version.reason}", words, expected_head=head)
 
 
 def _waiting(repository: VersionedRepository, arrivals: Arrivals) -> list[BatchRecord]:
