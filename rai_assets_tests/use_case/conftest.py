@@ -76,6 +76,17 @@ def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
+def audit_loans(folder: Path, declaration: str = DECLARATION) -> None:
+    """Write `loans` into a user's folder, and audit it for the first time."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = put_loans(folder / "defs", declaration)
+        enter(folder, patch)
+        declared = load(place / "defs.yaml")
+        assert declared is not None
+        assert run(declared).champion is not None
+        patch.setenv("DAGSTER_HOME", "")
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder with one use case in `defs/`; state goes to `.rai` beside it."""
@@ -95,14 +106,7 @@ def loans(workplace: Path) -> Declared:
 def first_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state that the first audit of `loans` leaves."""
     folder = tmp_path_factory.mktemp("first_audit")
-    with pytest.MonkeyPatch.context() as patch:
-        declared = load(put_loans(folder / "defs") / "defs.yaml")
-        assert declared is not None
-        patch.chdir(folder)
-        patch.setenv("RAI_HOME", str(folder / ".rai"))
-        patch.setenv("RAI_DEFS", str(folder / "defs"))
-        run(declared)
-        patch.setenv("DAGSTER_HOME", "")
+    audit_loans(folder)
     return folder / ".rai"
 
 

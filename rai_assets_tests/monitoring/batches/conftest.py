@@ -16,8 +16,7 @@ from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.reading import repository_of
-from rai_assets.use_case.run import run
-from rai_assets_tests.use_case.conftest import DECLARATION, enter, loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, audit_loans, enter
 
 PRODUCTION = "  production: {inbox: {path: inbox, settle: 0}}\n"
 
@@ -106,16 +105,7 @@ class Desk:
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of `loans` after its first audit: a champion serves. Copied for each test."""
     folder = tmp_path_factory.mktemp("audited")
-    with pytest.MonkeyPatch.context() as patch:
-        use_case = folder / "defs" / "loans"
-        use_case.mkdir(parents=True)
-        (use_case / "defs.yaml").write_text(DECLARATION + PRODUCTION)
-        (use_case / "loans.csv").write_text(loan_rows())
-        enter(folder, patch)
-        declared = load(use_case / "defs.yaml")
-        assert declared is not None
-        assert run(declared).champion is not None
-        patch.setenv("DAGSTER_HOME", "")
+    audit_loans(folder, DECLARATION + PRODUCTION)
     return folder
 
 
