@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from rai_assets_tests.hostile.conftest import SECRET, Case
-from rai_assets_tests.monitoring.alerts.conftest import SECRET as SIGNING
+from rai_assets_tests.monitoring.alerts.sinks import SECRET as SIGNING
 from rai_assets_tests.monitoring.alerts.sinks import http_sink
 
 CHANNELS = """\
