@@ -47,7 +47,8 @@ class ClassTable:
         counts = table(None).astype(np.int64)
         if groups.weight is None:
             return cls(counts, counts.astype(float), counts.astype(float))
-        return cls(counts, table(groups.weight), table(groups.weight**2))
+        # Where there are no rows, sums of weights are integers too.
+        return cls(counts, table(groups.weight).astype(float), table(groups.weight**2).astype(float))
 
     def cells(self, of_class: int) -> Cells:
         """The count tables of one class against the rest."""
@@ -91,8 +92,8 @@ def _one_known(known: NDArray, n_classes: int, groups: Groups, *, is_target: boo
 
     counts = tables(None)
     weight = groups.weight
-    weights = [item.astype(float) for item in counts] if weight is None else tables(weight)
-    squares = weights if weight is None else tables(weight**2)
+    weights = [item.astype(float) for item in (counts if weight is None else tables(weight))]
+    squares = weights if weight is None else [item.astype(float) for item in tables(weight**2)]
     return [
         Cells(*three, has_target=is_target, has_decision=not is_target)
         for three in zip(counts, weights, squares, strict=True)

@@ -106,6 +106,14 @@ def test_no_rows_are_no_numbers_and_no_fault() -> None:
     assert all(number.value is None for number in numbers if number.definition != "count@1")
 
 
+def test_rows_without_weight_are_no_numbers_and_no_fault() -> None:
+    score = np.array([[0.5, 0.3, 0.2]])
+    rows = Rows("multiclass", ("a", "b", "c"), np.array([0], np.int8), np.array([0], np.int8), score, True, np.zeros(1))
+    numbers = measure(rows)
+    assert all(number.value is None and number.reason for number in numbers if number.definition == "macro_f1@1")
+    assert any(number.definition == "macro_f1@1" for number in numbers)
+
+
 @st.composite
 def measured_rows(draw: st.DrawFn) -> tuple[Rows, Grouping]:
     n = draw(st.integers(1, 60))
