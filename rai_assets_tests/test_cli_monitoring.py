@@ -127,7 +127,6 @@ def test_what_cannot_be_done_is_one_clear_word(
 
 
 def test_two_folders_of_pictures(rai: Rai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("PIL")
     monkeypatch.setenv("RAI_HOME", str(tmp_path / "home"))
     for side, darkest in (("before", 0), ("now", 100)):
         (tmp_path / f"{side}_pictures").mkdir()

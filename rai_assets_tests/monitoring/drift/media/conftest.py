@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from rai_assets_tests.data.media.making import png_of
 
-pytest.importorskip("PIL")
-
 
 @dataclass(frozen=True)
 class Digits:

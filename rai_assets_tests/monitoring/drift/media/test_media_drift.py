@@ -203,7 +203,6 @@ def test_vectors_of_any_table_are_compared_together() -> None:
 
 
 def test_recordings_by_level_and_length(shared_data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("soundfile")
     wavs = sorted((shared_data / "fsdd" / "wav").glob("*.wav"))
     for at, path in enumerate(wavs):
         loud = at % 2
