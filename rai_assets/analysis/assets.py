@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from rai_assets.metrics.number import Number
-from rai_assets.metrics.requirements import AUDITED, Requirement
+from rai_assets.metrics.requirements import AUDITED, Requirement, measured_by
 from rai_assets.store.assets import ResultAsset
 
 if TYPE_CHECKING:
@@ -69,14 +69,6 @@ def analysis_asset(
         present=present or (lambda result: {}),
         requirements=[item for item in requirements if measured_by(item) == thing],
     )
-
-
-def measured_by(requirement: Requirement) -> str:
-    """The asset that measures a requirement's number."""
-    name = requirement.definition.partition("@")[0]
-    if name in {"mean_absolute_shap_value", "additivity_residual", "sensitive_association", "permutation_importance"}:
-        return "explanations"
-    return "fairness_audit" if requirement.sensitive or requirement.group else "evaluation"
 
 
 def headline(result: Result, definitions: Sequence[str], *, sensitive: str | None = None) -> dict[str, float]:

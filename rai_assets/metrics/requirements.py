@@ -84,6 +84,14 @@ class Requirement:
         )
 
 
+def measured_by(requirement: Requirement) -> str:
+    """The asset that measures a requirement's number."""
+    name = requirement.definition.partition("@")[0]
+    if name in {"mean_absolute_shap_value", "additivity_residual", "sensitive_association", "permutation_importance"}:
+        return "explanations"
+    return "fairness_audit" if requirement.sensitive or requirement.group else "evaluation"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether a requirement holds.

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import BaseModel
 
-from rai_assets.analysis.assets import measured_by
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.keys import CHAMPION
-from rai_assets.metrics.requirements import Requirement
+from rai_assets.metrics.requirements import Requirement, measured_by
 from rai_assets.monitoring.batches.assets import batch_predictions
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings

@@ -21,6 +21,7 @@ from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets.monitoring.batches.settings import LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
+from rai_assets.use_case.checks import why_never_told
 from rai_assets.use_case.timing import FreshnessSettings, RetentionSettings, ScheduleSettings
 
 if TYPE_CHECKING:
@@ -200,6 +201,9 @@ class UseCase(_Strict):
             if rule.asset is not None and rule.asset not in self.assets:
                 said = f"there is no asset {rule.asset!r}; {near_names(rule.asset, self.assets)}"
                 raise _refused(("alerts", "rules", index, "asset"), said)
+            fault = why_never_told(rule, self) if rule.check is not None else None
+            if fault is not None:
+                raise _refused(("alerts", "rules", index, "check"), fault)
             for column in rule.sensitive:
                 _check_sensitive(contract, ("alerts", "rules", index, "sensitive"), column)
             _check_groups(contract, ("alerts", "rules", index, "group"), rule.group)

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from rai_assets.home import home, prepare
-from rai_assets.keys import UseCaseKeys
+from rai_assets.keys import UseCaseKeys, check_name
 from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.protocol import VersionedRepository
@@ -95,6 +95,18 @@ def test_a_failed_check_and_a_crossed_limit_are_told_once(told: Declared, sink: 
     assert tick(told).startswith("0 new, 0 sent")
     run(told)
     assert tick(told).startswith("0 new, 0 sent")
+
+
+def test_a_rule_about_one_requirement_tells_of_it_alone(told: Declared, sink: Sink) -> None:
+    lines = [line for line in told.path.read_text().splitlines() if "{when: " not in line]
+    told.path.write_text("\n".join([*lines, "      - {when: check_failed, check: R3, to: [ops]}"]) + "\n")
+    declared = load(told.path)
+    assert declared is not None
+    begin(declared)
+    run(declared)
+    tick(declared)
+    (event,) = sink.events()
+    assert (event["asset"], event["subject"]) == ("evaluation", check_name("R3"))
 
 
 def test_a_refused_file_is_told_without_its_values_and_without_the_failed_run(

@@ -10,6 +10,8 @@ import dagster as dg
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from rai_assets.keys import check_name
+from rai_assets.use_case.checks import checks_of
 from rai_assets.use_case.declaration import Declared, load, load_all
 from rai_assets.use_case.graph import broken_definitions, build, location_definitions
 
@@ -58,6 +60,22 @@ def test_the_declaration_knows_the_names_of_the_assets(workplace: Path, producti
     assert declared is not None
     made = build(declared).resolve_asset_graph().get_all_asset_keys()
     assert {key.path[-1] for key in made} == set(declared.use_case.assets)
+
+
+@pytest.mark.parametrize("production", ["", "  production: {inbox: {path: inbox}}\n"])
+def test_the_declaration_knows_the_names_of_the_checks(workplace: Path, production: str) -> None:
+    path = workplace / "defs" / "loans" / "defs.yaml"
+    path.write_text(path.read_text() + production)
+    declared = load(path)
+    assert declared is not None
+    ids = {item.id for item in declared.use_case.requirements}
+    known = {
+        (asset, check_name(name) if name in ids else name)
+        for asset, names in checks_of(declared.use_case).items()
+        for name in names
+    }
+    made = build(declared).resolve_asset_graph().asset_check_keys
+    assert {(key.asset_key.path[-1], key.name) for key in made} == known
 
 
 def test_sensitive_columns_never_reach_the_dagster_names(loans: Declared) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rai_assets.keys import check_name
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import judge
 from rai_assets.monitoring.alerts.settings import AlertSettings, Kind, RuleSettings, Severity
@@ -122,6 +123,7 @@ def _wants(rule: RuleSettings, event: Event) -> bool:
     return (
         rule.when == event.kind
         and rule.asset in (None, event.asset)
+        and (rule.check is None or event.subject in (rule.check, check_name(rule.check)))
         and (rule.severity == "warning" or event.severity == "error")
         and (rule.when != "metric_crossed" or limit_of(rule) == event.subject)
     )

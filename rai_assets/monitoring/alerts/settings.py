@@ -97,6 +97,8 @@ class RuleSettings(Strict):
             policy allows), `run_failed` (a run ended with an error that no other alert tells of), `quarantine` (a batch
             was refused by its contract).
         asset: Only of this asset, e.g. `fairness_audit`; of every one when left out. A metric needs it.
+        check: Only this check: the name of a rule, e.g. `ranges`, of a question, e.g. `gaps_not_wider`, or the id of a
+            requirement; every one when left out.
         severity: `error` leaves out failed checks that only warn.
         definition: Of the metric.
         sensitive: Columns whose groups the metric compares.
@@ -110,6 +112,7 @@ class RuleSettings(Strict):
 
     when: Kind
     asset: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")] | None = None
+    check: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     severity: Severity = "warning"
     definition: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     sensitive: list[str] = Field(default_factory=list)
@@ -131,6 +134,8 @@ class RuleSettings(Strict):
             raise ValueError("a definition, its place and its limit belong to `when: metric_crossed`")
         if self.asset is not None and self.when in ("run_failed", "quarantine"):
             raise ValueError(f"`when: {self.when}` is of no one asset; leave out `asset`")
+        if self.check is not None and self.when not in ("check_failed", "drift"):
+            raise ValueError(f"`when: {self.when}` is of no one check; leave out `check`")
         drift = self.asset in DRIFT_ASSETS
         if self.when == "drift" and self.asset is not None and not drift:
             raise ValueError(f"{self.asset!r} is no asset of drift; {near_names(self.asset, DRIFT_ASSETS)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rai_assets.keys import check_name
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.alerts.events import judged, notices
 from rai_assets_tests.monitoring.alerts.conftest import event, settings
@@ -27,6 +28,15 @@ def test_a_rule_for_errors_leaves_out_what_only_warns() -> None:
     rules = settings({"when": "check_failed", "severity": "error", "to": ["ops"]})
     assert notices(rules, [event(severity="warning")]) == []
     assert len(notices(rules, [event()])) == 1
+
+
+@pytest.mark.parametrize(
+    ("check", "told"), [("gate", "gate"), ("R1", check_name("R1")), ("columns_unchanged", "columns_unchanged")]
+)
+def test_a_rule_may_be_about_one_check(check: str, told: str) -> None:
+    rules = settings({"when": "check_failed", "check": check, "to": ["ops"]})
+    assert notices(rules, [event(subject=told)]) == [(event(subject=told), {"ops": False})]
+    assert notices(rules, [event(subject="ranges")]) == []
 
 
 def test_the_failure_of_a_run_is_not_told_to_whom_is_told_the_error_behind_it() -> None:
