@@ -126,10 +126,12 @@ def _here(figure: str) -> str:
 
 
 def _docstring(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    text = inspect.getdoc(model) or ""
-    summary, _, attributes = text.partition("Attributes:")
+    """What a settings class is, and the meaning of each of its settings, those of its bases too."""
+    summary, _, attributes = (inspect.getdoc(model) or "").partition("Attributes:")
     entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", attributes, re.MULTILINE)
-    return " ".join(summary.split()), {name: " ".join(meaning.split()) for name, meaning in entries}
+    above = [_docstring(base)[1] for base in model.__bases__ if issubclass(base, BaseModel) and base is not BaseModel]
+    meanings = {name: meaning for found in above for name, meaning in found.items()}
+    return " ".join(summary.split()), meanings | {name: " ".join(meaning.split()) for name, meaning in entries}
 
 
 def _models(annotation: object) -> list[type[BaseModel]]:

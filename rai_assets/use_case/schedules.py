@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Dagster reads those of the op as it is defined.
 
+from collections.abc import Callable
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import dagster as dg
 from rai_assets.keys import UseCaseKeys
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.timing import AuditSchedule, ReportSchedule, RetentionSchedule
+from rai_assets.use_case.timing import AuditSchedule, ReportSchedule, RetentionSchedule, Timed
 
 
 def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.ScheduleDefinition:
@@ -22,14 +23,6 @@ def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.S
         job: Audits one data branch.
     """
 
-    @dg.schedule(
-        name=f"{keys.audit_job}_schedule",
-        job=job,
-        cron_schedule=settings.cron,
-        execution_timezone=settings.zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Refreshes and audits {', '.join(settings.branches)} of {keys.name}, as its declaration says.",
-    )
     def audits(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         present = set(context.instance.get_dynamic_partitions(keys.branch_partitions))
         asked = [branch for branch in settings.branches if branch in present]
@@ -37,7 +30,7 @@ def audit_schedule(keys: UseCaseKeys, settings: AuditSchedule, job: Any) -> dg.S
             return dg.SkipReason(f"there is no data branch {' or '.join(settings.branches)}")
         return [dg.RunRequest(run_key=branch, partition_key=branch) for branch in asked]
 
-    return audits
+    return _schedule(job, settings, f"Refreshes and audits {', '.join(settings.branches)} of {keys.name}", audits)
 
 
 def report_schedule(keys: UseCaseKeys, settings: ReportSchedule, job: Any) -> dg.ScheduleDefinition:
@@ -49,14 +42,6 @@ def report_schedule(keys: UseCaseKeys, settings: ReportSchedule, job: Any) -> dg
         job: Makes the report.
     """
 
-    @dg.schedule(
-        name=f"{keys.monitoring_report_job}_schedule",
-        job=job,
-        cron_schedule=settings.cron,
-        execution_timezone=settings.zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Makes the report on the production of {keys.name}, as its declaration says.",
-    )
     def reports(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         if settings.days is None:
             return dg.RunRequest()
@@ -65,7 +50,7 @@ def report_schedule(keys: UseCaseKeys, settings: ReportSchedule, job: Any) -> dg
         window = {"start": first.isoformat(), "end": last.isoformat()}
         return dg.RunRequest(run_config={"ops": {f"{keys.name}__monitoring_report": {"config": window}}})
 
-    return reports
+    return _schedule(job, settings, f"Makes the report on the production of {keys.name}", reports)
 
 
 def retention_job(declared: Declared) -> dg.JobDefinition:
@@ -88,11 +73,18 @@ def retention_job(declared: Declared) -> dg.JobDefinition:
 
 def retention_schedule(keys: UseCaseKeys, settings: RetentionSchedule, job: Any) -> dg.ScheduleDefinition:
     """The schedule of the job; it is on once it is declared."""
-    return dg.ScheduleDefinition(
-        name=f"{keys.retention_job}_schedule",
+    return _schedule(job, settings, f"Removes what is older than {keys.name} keeps it", lambda _: dg.RunRequest())
+
+
+def _schedule(
+    job: Any, settings: Timed, does: str, runs: Callable[[dg.ScheduleEvaluationContext], Any]
+) -> dg.ScheduleDefinition:
+    """The declared schedule of a job, whose runs are asked for at each of its times."""
+    return dg.schedule(
+        name=f"{job.name}_schedule",
         job=job,
         cron_schedule=settings.cron,
         execution_timezone=settings.zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Removes what is older than {keys.name} keeps it, as its declaration says.",
-    )
+        description=f"{does}, as its declaration says.",
+    )(runs)

@@ -13,45 +13,41 @@ from rai_assets.data.times import Cron, Span, Zone, span
 from rai_assets.keys import MAIN
 
 
-class AuditSchedule(Strict):
-    """When data branches are refreshed and audited, whether anything changed or not.
+class Timed(Strict):
+    """What runs at certain times.
 
     Attributes:
-        cron: Minute, hour, day of the month, month and weekday, e.g. "0 3 * * *".
+        cron: Minute, hour, day of the month, month and weekday, e.g. "0 3 * * *" or "0 7 * * mon".
         zone: IANA time zone of these times.
-        branches: The data branches; one that is not there at that time is left out.
     """
 
     cron: Cron
     zone: Zone = "UTC"
+
+
+class AuditSchedule(Timed):
+    """When data branches are refreshed and audited, whether anything changed or not.
+
+    Attributes:
+        branches: The data branches; one that is not there at that time is left out.
+    """
+
     branches: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([MAIN], min_length=1)
 
 
-class ReportSchedule(Strict):
+class ReportSchedule(Timed):
     """When the report on production is made.
 
     Attributes:
-        cron: Minute, hour, day of the month, month and weekday, e.g. "0 7 * * mon".
-        zone: IANA time zone of these times.
         days: It is about so many whole days (UTC) before that time; about the year that ends with the newest batch if
             left out.
     """
 
-    cron: Cron
-    zone: Zone = "UTC"
     days: Annotated[int, Field(ge=1, le=3660)] | None = None
 
 
-class RetentionSchedule(Strict):
-    """When what is older than it is kept is removed.
-
-    Attributes:
-        cron: Minute, hour, day of the month, month and weekday, e.g. "0 4 * * *".
-        zone: IANA time zone of these times.
-    """
-
-    cron: Cron
-    zone: Zone = "UTC"
+class RetentionSchedule(Timed):
+    """When what is older than it is kept is removed."""
 
 
 class ScheduleSettings(Strict):

@@ -79,6 +79,17 @@ def test_a_weekly_report_is_about_the_week_before_it(workplace: Path, rai: Rai) 
     assert "  scheduled: report on the last 7 days of production at 0 1 * * mon (Europe/Berlin)\n" in rai("list")
 
 
+def test_the_removal_of_what_is_old_is_asked_for_at_each_of_its_times(workplace: Path) -> None:
+    daily = '  retention: {results: 50d}\n  schedules: {retention: {cron: "0 4 * * *", zone: Europe/Berlin}}\n'
+    repository = build(declared(workplace, daily)).get_repository_def()
+    made = repository.get_schedule_def("loans_retention_schedule")
+    assert (made.cron_schedule, made.execution_timezone) == ("0 4 * * *", "Europe/Berlin")
+    with dg.DagsterInstance.ephemeral() as instance:
+        (asked,) = made.evaluate_tick(dg.build_schedule_context(instance)).run_requests or []
+    assert asked.run_config == {}
+    assert dg.validate_run_config(repository.get_job("loans_retention"), asked.run_config)
+
+
 def test_without_a_declaration_nothing_is_scheduled(loans: Declared) -> None:
     assert list(build(loans).schedules or []) == []
 
