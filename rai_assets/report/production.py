@@ -10,7 +10,8 @@ from typing import Any
 from rai_assets import __version__
 from rai_assets.charts.text import count, cut, decimal, how_many
 from rai_assets.monitoring.profiles.statistics import TableTally
-from rai_assets.monitoring.windows.alarms import ANSWERS, Alarm, alarms
+from rai_assets.monitoring.windows.alarm import Alarm
+from rai_assets.monitoring.windows.alarms import ANSWERS, alarms
 from rai_assets.monitoring.windows.trends import (
     arrivals_chart,
     charted,

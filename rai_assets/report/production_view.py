@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from rai_assets.charts.text import count, cut, decimal, how_many
-from rai_assets.monitoring.windows.alarms import LEVEL, Alarm
+from rai_assets.monitoring.windows.alarm import LEVEL, Alarm
 from rai_assets.report.production import ProductionReport
 from rai_assets.report.view import paragraphs, part_of
 from rai_assets.report.words import definitions_used

@@ -10,7 +10,7 @@ from rai_assets.charts import heat_map, trend
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.performance.fairness import BASELINE
-from rai_assets.monitoring.windows.alarms import Alarm
+from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.window import Seen, Window
 
 Chart = dict[str, Any]

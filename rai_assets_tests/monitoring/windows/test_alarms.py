@@ -10,7 +10,8 @@ from scipy.stats import binom, norm
 
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.questions import MODEL_DECISION
-from rai_assets.monitoring.windows.alarms import Alarm, alarms, beyond_by_chance, chance_of
+from rai_assets.monitoring.windows.alarm import Alarm
+from rai_assets.monitoring.windows.alarms import alarms
 from rai_assets.monitoring.windows.window import Refused, Seen, Window
 from rai_assets.provenance import Provenance
 from rai_assets.store.results import Result
@@ -32,13 +33,6 @@ def row(column: str, p_value: float | None = None, effect: float = 0.1) -> dict[
 
 def found(*batches: Seen, **more: Any) -> list[Alarm]:
     return alarms(Window(START, END, batches, **more), {"income": 0.9, "age": 0.1}, 0.05)
-
-
-@pytest.mark.parametrize(("alarmed", "batches"), [(1, 1), (1, 12), (3, 12), (40, 365)])
-def test_the_number_of_alarms_is_judged_by_the_binomial_tail(alarmed: int, batches: int) -> None:
-    assert chance_of(alarmed, batches, 0.05) == pytest.approx(binom.sf(alarmed - 1, batches, 0.05))
-    # With p-values two questions are asked, so each counts double.
-    assert chance_of(alarmed, batches, 0.05, [1.0]) == pytest.approx(min(1, 2 * binom.sf(alarmed - 1, batches, 0.05)))
 
 
 def test_one_clear_alarm_stands_and_one_of_twelve_at_the_level_does_not() -> None:
@@ -202,8 +196,6 @@ def test_a_clear_failure_stands_however_many_batches_hold() -> None:
     (clear,) = found(*days)
     assert clear.chance == pytest.approx(2 * 20 * norm.sf(0.1 / 0.02 * norm.ppf(0.975)), rel=1e-6)
     assert clear.stands
-    assert beyond_by_chance({"value": 0.8, "low": 0.7, "high": 0.9, "level": 0.95}, 0.7) == pytest.approx(0.025)
-    assert beyond_by_chance({"value": 0.8, "low": None, "high": None, "level": None}, 0.7) is None
 
 
 def test_alarms_that_chance_explains_come_last() -> None:
@@ -251,6 +243,3 @@ def test_a_reason_of_one_line_is_told_whole() -> None:
 def test_an_alarm_of_six_in_a_hundred_is_explained_by_chance() -> None:
     assert not Alarm("column", "x", "", (), "", (), "", 0.051).stands
     assert Alarm("column", "x", "", (), "", (), "", None).stands
-    assert chance_of(0, 5, 0.05) == pytest.approx(1.0)
-    assert chance_of(1, 5, 0.05, [0.9]) == pytest.approx(2 * (1 - 0.95**5))
-    assert chance_of(3, 3, 0.9, [0.9]) == 1.0

@@ -8,7 +8,7 @@ from typing import Any
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.performance.fairness import BASELINE
-from rai_assets.monitoring.windows.alarms import Alarm
+from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.trends import (
     arrivals_chart,
     drift_charts,

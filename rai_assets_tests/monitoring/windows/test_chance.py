@@ -1,0 +1,26 @@
+"""Chance is told from change: closed forms."""
+
+from __future__ import annotations
+
+import pytest
+from scipy.stats import binom
+
+from rai_assets.monitoring.windows.chance import beyond_by_chance, chance_of
+
+
+@pytest.mark.parametrize(("alarmed", "batches"), [(1, 1), (1, 12), (3, 12), (40, 365)])
+def test_the_number_of_alarms_is_judged_by_the_binomial_tail(alarmed: int, batches: int) -> None:
+    assert chance_of(alarmed, batches, 0.05) == pytest.approx(binom.sf(alarmed - 1, batches, 0.05))
+    # With p-values two questions are asked, so each counts double.
+    assert chance_of(alarmed, batches, 0.05, [1.0]) == pytest.approx(min(1, 2 * binom.sf(alarmed - 1, batches, 0.05)))
+
+
+def test_a_chance_is_a_probability() -> None:
+    assert chance_of(0, 5, 0.05) == pytest.approx(1.0)
+    assert chance_of(1, 5, 0.05, [0.9]) == pytest.approx(2 * (1 - 0.95**5))
+    assert chance_of(3, 3, 0.9, [0.9]) == 1.0
+
+
+def test_a_limit_at_the_end_of_a_95_percent_interval_is_beyond_it_in_one_tail() -> None:
+    assert beyond_by_chance({"value": 0.8, "low": 0.7, "high": 0.9, "level": 0.95}, 0.7) == pytest.approx(0.025)
+    assert beyond_by_chance({"value": 0.8, "low": None, "high": None, "level": None}, 0.7) is None
