@@ -108,8 +108,9 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
         now,
         features,
         seed=seed,
-        ordered=timestamp is not None,
+        ordered=timestamp is not None and asked.null != "permutation",
         level=asked.level / 2,
+        minimum_effect=asked.minimum_effect,
         kept=before.kept,
     )
     absent = [name for name in names if name not in shared]

@@ -158,7 +158,7 @@ def _cannot_tell(sides: _Sides) -> str:
     if sides.ordered and len(sides.blocks) < LEAST_BLOCKS:
         return (
             f"the reference has an order and holds {len(sides.blocks)} blocks of the batch's size; "
-            f"at least {LEAST_BLOCKS} are needed"
+            f"at least {LEAST_BLOCKS} are needed, or `null: permutation`, which takes its rows as interchangeable"
         )
     return ""
 

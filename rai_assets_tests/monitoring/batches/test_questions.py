@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,13 +17,16 @@ from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import accept
-from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.numbers import explain, select_numbers
-from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
-from rai_assets_tests.use_case.conftest import loan_rows
+from rai_assets.use_case.reading import repository_of
+from rai_assets.use_case.run import run
+from rai_assets_tests.monitoring.batches.conftest import PRODUCTION, Daemon, Desk
+from rai_assets_tests.use_case.conftest import DECLARATION, enter, loan_rows, put_loans
 
 QUESTIONS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance", "realized_performance")
 QUIET = Progress(lambda _: None)
+AT = "at: {role: timestamp, dtype: timestamp}\n      "
 
 
 def without_target(text: str) -> str:
@@ -115,6 +120,34 @@ def test_a_batch_without_a_column_is_asked_what_can_be_asked(
     assert fairness.facts["checks"] == {"gaps_not_wider": said}
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/no-group/"))
     assert set(QUESTIONS) <= set(results.assets(store, "results-production", "batches/one-row/"))
+
+
+def dated(text: str) -> str:
+    """The table with a column `at`: the rows arrived minute by minute."""
+    first, *rows = text.splitlines()
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    lines = [f"{row},{(start + timedelta(minutes=at)).isoformat()}" for at, row in enumerate(rows)]
+    return "\n".join([f"{first},at", *lines]) + "\n"
+
+
+def test_where_the_reference_has_an_order_the_declaration_says_whether_rows_are_interchangeable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put_loans(tmp_path / "defs", in_order := DECLARATION.replace("repaid:", AT + "repaid:") + PRODUCTION)
+    (place / "loans.csv").write_text(dated(loan_rows()))
+    enter(tmp_path, monkeypatch)
+    said = {}
+    for null in ("auto", "permutation"):
+        (place / "defs.yaml").write_text(in_order.replace("settle: 0}", f"settle: 0}}, drift: {{null: {null}}}"))
+        declared = load(place / "defs.yaml")
+        assert declared is not None
+        run(declared)
+        Desk(place / "inbox").put("calm.csv", dated(loan_rows(300, seed=3)))
+        assert backfill(declared, None, None, QUIET, again=True).problems == []
+        drift = results.load(repository_of("loans"), "results-production", "drift", folder="batches/calm/")
+        said[null] = drift.facts["checks"]["columns_together_unchanged"]["sentence"]
+    assert "at least 20 are needed, or `null: permutation`" in said["auto"]
+    assert said["permutation"] == "the columns together have not changed beyond chance"
 
 
 @pytest.mark.parametrize(
