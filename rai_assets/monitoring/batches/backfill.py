@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from uuid import uuid4
 
 from rai_assets.charts.text import how_many
@@ -127,54 +128,75 @@ def audit_together(
 def _group(
     production: Production, repository: VersionedRepository, group: Sequence[Asked], labels: Sequence[str]
 ) -> list[Accepted | str]:
-    start = repository.resolve(PRODUCTION)
-    known, given = versions(repository, start), words_on(repository, start)
-    found: list[Accepted | str] = []
-    together: list[Prepared] = []
-    alone: list[Asked] = []
+    """What became of each batch of a group; those that keep their contract are published by one commit."""
     words = {"run_id": str(uuid4()), "use_case": production.keys.name}
+    start = repository.resolve(PRODUCTION)
+    found: list[Accepted | str] = []
+    together: dict[str, Prepared] = {}
+    alone: set[str] = set()
     with repository.scratch() as folder:
-        for number, asked in enumerate(group):
-            present = BatchRecord.read(repository, start, asked.key)
-            if present is not None and present.made_of(asked.sources):
-                found.append(Accepted(present, True, start, PRODUCTION, changed=False))
-                continue
-            place = folder / str(number)
-            place.mkdir()
-            try:
-                prepared = prepare(asked, present, known, labels, place, lambda *_: None, given.get(asked.key))
-            except RaiError as fault:
-                found.append(f"{asked.key}: {fault}")
-                continue
-            if prepared.holds:
-                together.append(prepared)
+        for asked, made in zip(group, _prepared(repository, start, group, labels, folder), strict=True):
+            if not isinstance(made, Prepared):
+                found.append(made)
+            elif made.holds:
+                together[asked.key] = made
             else:
-                alone.append(asked)
+                alone.add(asked.key)
         if together:
-            changes = ChangeSet()
-            first, last = together[0].record.key, together[-1].record.key
-            for prepared in together:
-                prepared.add_to(changes)
             try:
-                published = publish(
-                    repository,
-                    PRODUCTION,
-                    changes,
-                    run_branch=f"run-{words['run_id']}",
-                    start=start,
-                    message=f"{how_many(len(together), 'batch')}, {first} to {last}",
-                    words=words,
-                    judge=lambda *_: True,  # each was judged by itself
-                    prefix=BATCHES,
-                )
-                found += [Accepted(item.record, True, published.commit, PRODUCTION, changed=True) for item in together]
+                found += _published(repository, start, [*together.values()], words)
             except RaiError:
                 # Others publish batches meanwhile: each goes its own way.
-                keys = {item.record.key for item in together}
-                alone += [asked for asked in group if asked.key in keys]
-    for asked in alone:
+                alone |= together.keys()
+    return [*found, *(_by_itself(asked, repository, words) for asked in group if asked.key in alone)]
+
+
+def _prepared(
+    repository: VersionedRepository, start: str, group: Sequence[Asked], labels: Sequence[str], folder: Path
+) -> Iterator[Prepared | Accepted | str]:
+    """Each batch written into a folder and checked, or as it stands in the commit `start` already, or why neither."""
+    known, given = versions(repository, start), words_on(repository, start)
+    for number, asked in enumerate(group):
+        present = BatchRecord.read(repository, start, asked.key)
+        if present is not None and present.made_of(asked.sources):
+            yield Accepted(present, True, start, PRODUCTION, changed=False)
+            continue
+        place = folder / str(number)
+        place.mkdir()
         try:
-            found.append(accept(asked, repository, run_id=str(uuid4()), words=words))
+            yield prepare(asked, present, known, labels, place, lambda *_: None, given.get(asked.key))
         except RaiError as fault:
-            found.append(f"{asked.key}: {fault}")
-    return found
+            yield f"{asked.key}: {fault}"
+
+
+def _published(
+    repository: VersionedRepository, start: str, prepared: Sequence[Prepared], words: Mapping[str, str]
+) -> list[Accepted]:
+    """Batches that were prepared on the commit `start`, published by one commit.
+
+    Raises:
+        RaiError: Others published batches meanwhile.
+    """
+    changes = ChangeSet()
+    for item in prepared:
+        item.add_to(changes)
+    published = publish(
+        repository,
+        PRODUCTION,
+        changes,
+        run_branch=f"run-{words['run_id']}",
+        start=start,
+        message=f"{how_many(len(prepared), 'batch')}, {prepared[0].record.key} to {prepared[-1].record.key}",
+        words=words,
+        judge=lambda *_: True,  # each was judged by itself
+        prefix=BATCHES,
+    )
+    return [Accepted(item.record, True, published.commit, PRODUCTION, changed=True) for item in prepared]
+
+
+def _by_itself(asked: Asked, repository: VersionedRepository, words: Mapping[str, str]) -> Accepted | str:
+    """What became of a batch that is audited alone, as in a run of its own."""
+    try:
+        return accept(asked, repository, run_id=str(uuid4()), words=words)
+    except RaiError as fault:
+        return f"{asked.key}: {fault}"
