@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -149,8 +150,10 @@ def _one_transaction(storage: Any) -> Iterator[None]:
     """Write many events into Dagster's SQLite files at once; other storages keep their connections themselves.
 
     Dagster opens and closes a file two or three times for every event, which takes four times the event's own work.
+    It asks the two methods that every storage has for each of these connections; here they answer with one.
     """
     from dagster._core.storage.event_log import SqliteEventLogStorage
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -161,7 +164,7 @@ def _one_transaction(storage: Any) -> Iterator[None]:
         there: dict[str, Any] = {}
 
         @contextmanager
-        def connect(shard: str) -> Iterator[Any]:
+        def connection(shard: str) -> Iterator[Any]:
             if shard not in there:
                 engine = create_engine(
                     storage.conn_string_for_shard(shard),
@@ -171,8 +174,9 @@ def _one_transaction(storage: Any) -> Iterator[None]:
                 there[shard] = stack.enter_context(engine.begin())
             yield there[shard]
 
-        storage._connect = connect  # type: ignore[method-assign]
+        storage.run_connection = connection  # type: ignore[method-assign,assignment]
+        storage.index_connection = partial(connection, INDEX_SHARD_NAME)  # type: ignore[method-assign]
         try:
             yield
         finally:
-            del storage._connect
+            del storage.run_connection, storage.index_connection
