@@ -20,10 +20,11 @@ from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
-from rai_assets.monitoring.drift.compute import drift
+from rai_assets.monitoring.drift.compute import drift_of
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.drift.sources import open_source
 from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
 from rai_assets.monitoring.performance.fairness import fairness_drift
 from rai_assets.monitoring.performance.realized import labelled_rows
@@ -102,7 +103,10 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
             "importance": settings.importance or reference.importance,
         }
     )
-    alone = drift(before.table, now, asked, seed=seed)
+    sides = [
+        open_source(rows, name, asked.categorical) for rows, name in ((before.table, "reference"), (now, "current"))
+    ]
+    alone = drift_of(sides, asked, seed=seed)
     together = multivariate_drift(
         before.ordered,
         now,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rai_assets.charts.text import cut
-from rai_assets.errors import InputRefused
+from rai_assets.errors import InputRefused, UsageError, near_names
 from rai_assets.monitoring.drift.chunks import Chunk, Plan
 from rai_assets.monitoring.drift.columns import Kind, Vocabulary, aligned
 from rai_assets.monitoring.drift.comparison import Comparison, blocks
@@ -48,10 +48,36 @@ def drift(
 
     Raises:
         InputRefused: A side cannot be read, has no rows, or they have no column in common.
+        UsageError: The settings name a column that neither side has.
     """
     asked, files = settings or DriftSettings(), media or MediaSettings()
     named = [(reference, "reference"), (current, "current")]
     sides = [_opened(data, name, asked, files, seed, header, progress) for data, name in named]
+    _refuse_unknown(sides, asked)
+    return drift_of(sides, asked, seed=seed, media=files, progress=progress)
+
+
+def drift_of(
+    sides: Sequence[Source],
+    asked: DriftSettings,
+    *,
+    seed: int,
+    media: MediaSettings | None = None,
+    progress: Progress = lambda *_: None,
+) -> DriftResult:
+    """Compare the columns that two opened sides have in common; settings of a column that neither has say nothing.
+
+    Args:
+        sides: Reference and current rows.
+        asked: Methods, chunks and the rule that raises an alarm.
+        seed: Of redrawn rows.
+        media: How pictures and recordings were read.
+        progress: Told (what, done, in all) of what takes long.
+
+    Raises:
+        InputRefused: A side cannot be read, has no rows, or they have no column in common.
+    """
+    files = media or MediaSettings()
     kinds, vectors, refused = _common(sides[0], sides[1], asked)
     gathered = []
     for name in vectors:
@@ -109,12 +135,32 @@ def _opened(
     return table_source(source, Path.cwd() if path is None else path.resolve().parent, files, seed, progress)
 
 
+def _refuse_unknown(sides: Sequence[Source], asked: DriftSettings) -> None:
+    """Refuse settings of a column that neither side has: they would be left out without a word."""
+    there = list(dict.fromkeys(name for side in sides for name in side.columns))
+    named: dict[str, Iterable[str]] = {
+        "method": asked.columns,
+        "only": asked.only,
+        "categorical": asked.categorical,
+        "importance": asked.importance,
+        "timestamp": [asked.timestamp] if asked.timestamp is not None else [],
+    }
+    for where, names in named.items():
+        for name in names:
+            if there and name not in there:
+                raise UsageError(
+                    f"neither {sides[0].name} nor {sides[1].name} has a column {cut(name, 60)!r}",
+                    where=where,
+                    fix=near_names(name, there),
+                )
+
+
 def _common(
     reference: Source, current: Source, asked: DriftSettings
 ) -> tuple[dict[str, Kind], list[str], dict[str, str]]:
     """What every column of both sides holds, which hold vectors, and why others are not compared."""
     sides = (reference, current)
-    every = dict.fromkeys(name for side in sides for name in (*side.kinds, *side.vectors, *side.unread))
+    every = dict.fromkeys(name for side in sides for name in side.columns)
     kinds: dict[str, Kind] = {}
     vectors: list[str] = []
     refused: dict[str, str] = {}

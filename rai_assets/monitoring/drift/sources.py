@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +25,6 @@ from rai_assets.data.sniffing import sniff
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import Kind
 
-if TYPE_CHECKING:
-    pass
-
-Compared = "str | Path | pd.DataFrame | pa.Table | pa.RecordBatchReader"
 Progress = Callable[[str, int, int], None]
 
 
@@ -51,6 +47,11 @@ class Source:
     unread: Mapping[str, str] = field(default_factory=dict)
     vectors: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column, also those that cannot be compared."""
+        return (*self.kinds, *self.vectors, *self.unread)
 
 
 def open_source(
