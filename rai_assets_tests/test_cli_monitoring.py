@@ -44,6 +44,15 @@ def test_the_table_names_what_drifted_and_by_what(rai: Rai) -> None:
     assert "Drifted: " in said and "age" in said.split("Drifted: ")[1]
 
 
+def test_a_p_value_too_small_to_write_is_not_shown_as_nothing(rai: Rai, tmp_path: Path) -> None:
+    for name, older in (("young", 0.0), ("old", 400.0)):
+        visits(2000, 3, older=older)[["age"]].to_csv(tmp_path / f"{name}.csv", index=False)
+    _, said, _ = rai("drift", "young.csv", "old.csv")
+    assert "ks      1.00       < 0.0001  < 0.0001    <= 0.0500" in said
+    _, said, _ = rai("drift", "young.csv", "old.csv", "--format", "json")
+    assert json.loads(said)[0]["p_value"] < 1e-300
+
+
 def test_json_is_a_list_of_flat_objects(rai: Rai) -> None:
     code, said, _ = rai("drift", "before.csv", "now.csv", "--method", "ks,chi2", "--format", "json")
     rows = json.loads(said)

@@ -11,6 +11,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _MARKDOWN_TARGET = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _MARKDOWN_SYNTAX = re.compile(r"([\\*_{}\[\]()<>#~!$&])")
 _ADDRESS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}):(?=//)|\b(www)(?=\.)")
+_LEAST_P_VALUE = "0.0001"
 
 
 def visible(text: object) -> str:
@@ -61,6 +62,13 @@ def how_many(number: int, one: str, many: str = "") -> str:
 def measure(value: float, *, counted: bool = False) -> str:
     """A value as `count` or `decimal` writes it."""
     return count(value) if counted else decimal(value)
+
+
+def chance(p_value: float, *, named: bool = False) -> str:
+    """A p-value: `0.0123`, or `< 0.0001`; `named` as `p = 0.0123` and `p < 0.0001`. It is never written as 0."""
+    below = p_value < float(_LEAST_P_VALUE)
+    shown = f"< {_LEAST_P_VALUE}" if below else decimal(p_value)
+    return shown if not named else f"p {shown}" if below else f"p = {shown}"
 
 
 def interval(low: float | None, high: float | None, *, counted: bool = False) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rai_assets.charts.text import chance
 from rai_assets.errors import RaiError
 from rai_assets.home import demo_definition, demo_in_production, demo_inbox, home, prepare
 from rai_assets.progress import Progress, announce
@@ -49,7 +50,8 @@ def run_demo() -> Shown:
     lines = ["", "Planted -> found (read from what `rai metrics lending` prints)"]
     width = max(len(item.planted) for item in planted)
     for item in planted:
-        lines.append(f"  {item.planted:<{width}}  {'found' if item.found else 'NOT FOUND'}  p = {item.p_value:.2g}")
+        told = "found" if item.found else "NOT FOUND"
+        lines.append(f"  {item.planted:<{width}}  {told}  {chance(item.p_value, named=True)}")
         lines += [f"      {part}" for part in item.evidence.split("; ")]
     changes = changes_found(play_year())
     lines += ["", "Planted -> found in a year of production (`rai report lending_served --production`)"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rai_assets.charts.text import count, cut, decimal, how_many, interval, markdown, visible
+from rai_assets.charts.text import chance, count, cut, decimal, how_many, interval, markdown, visible
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_an_interval_says_what_it_has() -> None:
     assert interval(None, None) == ""
     assert interval(0.8, None) == "at least 0.800"
     assert interval(None, 12.0, counted=True) == "at most 12"
+
+
+def test_a_p_value_is_never_written_as_nothing() -> None:
+    assert [chance(p) for p in (0.0, 1e-300, 9.99e-5)] == ["< 0.0001"] * 3
+    assert [chance(p) for p in (1e-4, 0.01234, 1.0)] == ["0.000100", "0.0123", "1.00"]
+    assert (chance(0.0, named=True), chance(0.05, named=True)) == ("p < 0.0001", "p = 0.0500")
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:

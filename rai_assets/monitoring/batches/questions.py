@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from rai_assets.analysis.explanation.compute import compute as explain
 from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.charts.text import chance
 from rai_assets.compute.kept import Kept
 from rai_assets.data.columns import Role
 from rai_assets.metrics.findings import Findings
@@ -261,9 +262,9 @@ def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
         known = [row for row in rows if row.drifted is not None]
         said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
         return True, said
-    told = [f"{row.method} {row.statistic:.3f} ({_chance(row.p_value)})" for row in alarms if row.p_value is not None]
+    told = [
+        f"{row.method} {row.statistic:.3f} ({chance(row.p_value, named=True)})"
+        for row in alarms
+        if row.p_value is not None
+    ]
     return False, "; ".join(told)
-
-
-def _chance(p_value: float) -> str:
-    return "p < 0.0001" if p_value < 1e-4 else f"p {p_value:.2g}"

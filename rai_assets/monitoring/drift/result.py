@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rai_assets.charts.text import count, cut, decimal
+from rai_assets.charts.text import chance, count, cut, decimal
 
 _SHOWN_NAME, _SHOWN_REASON = 40, 120
 
@@ -137,8 +137,8 @@ def _cells(row: DriftRow, *, several: bool) -> list[str]:
         *([row.chunk] if several else []),
         row.method or "-",
         "" if row.statistic is None else decimal(row.statistic),
-        "" if row.p_value is None else decimal(row.p_value),
-        "" if row.family_p_value is None else decimal(row.family_p_value),
+        "" if row.p_value is None else chance(row.p_value),
+        "" if row.family_p_value is None else chance(row.family_p_value),
         f"<= {limit}" if row.p_value is not None and limit else limit,
         "" if row.effect is None else decimal(row.effect),
         {True: "yes", False: "no", None: "-"}[row.drifted],
