@@ -38,6 +38,8 @@ class ProductionReport:
         owners: E-mail addresses or `team:name`.
         start: First instant of the window, UTC.
         end: The first instant after it.
+        dated: What says when a batch was.
+        span: First and last instant of the accepted rows, UTC; None where they have no times.
         batches: Accepted batches in it.
         rows: Their rows.
         asked: Batches of which at least one question was answered.
@@ -56,6 +58,8 @@ class ProductionReport:
     owners: tuple[str, ...]
     start: datetime
     end: datetime
+    dated: str
+    span: tuple[datetime, datetime] | None
     batches: int
     rows: int
     asked: int
@@ -110,6 +114,8 @@ def production_report_of(
         owners=tuple(owners),
         start=window.start,
         end=window.end,
+        dated=window.dated,
+        span=window.span,
         batches=len(window.batches),
         rows=window.rows,
         asked=sum(item.answered for item in window.batches),

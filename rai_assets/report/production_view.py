@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rai_assets.charts.text import count, cut, decimal, how_many
@@ -51,8 +51,8 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
     return {
         "report": report,
         "purpose": paragraphs(report.purpose),
-        "first_day": f"{report.start:%Y-%m-%d}",
-        "last_day": f"{report.end - timedelta(microseconds=1):%Y-%m-%d}",
+        "window": _days(report.start, report.end - timedelta(microseconds=1)),
+        "rows_of": "" if report.span is None else _days(*report.span),
         "watched": f"{how_many(report.batches, 'batch')}, {how_many(report.rows, 'row')}",
         "compared": report.reference,
         "outcome": outcome,
@@ -64,6 +64,10 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
         "parts": [part_of(section, report.use_case) for section in report.sections],
         "definitions": definitions_used(set(report.definitions)),
     }
+
+
+def _days(first: datetime, last: datetime) -> str:
+    return f"{first.astimezone(UTC):%Y-%m-%d} to {last.astimezone(UTC):%Y-%m-%d}, UTC"
 
 
 def outcome_sentence(report: ProductionReport) -> str:

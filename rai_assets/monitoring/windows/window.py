@@ -121,6 +121,7 @@ class Window:
             files, which are not expected at any time.
         commit: The commit of the results that were read; empty where there is none.
         early_labels: Labels that have come for rows that have not.
+        dated: What says when a batch was: that its file was changed last, or the hour or day of its rows.
     """
 
     start: datetime
@@ -131,6 +132,13 @@ class Window:
     missing: tuple[str, ...] | None = None
     commit: str = ""
     early_labels: int = 0
+    dated: str = "the last change of its file"
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """First and last instant of the rows of its accepted batches; None where they have no times."""
+        spans = [tuple(map(datetime.fromisoformat, span)) for item in self.batches if (span := item.record.span)]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
     @property
     def name(self) -> str:
@@ -195,7 +203,11 @@ def read_window(
     waiting = tuple(entry.key for entry in arrivals.entries("pending"))
     early = sum(waiting_labels(repository).values())
     there = [*(item.key for item in inside), *(item.key for item in quarantined), *waiting]
-    return Window(start, end, seen, quarantined, waiting, _missing(rule, there), commit, early)
+    return Window(start, end, seen, quarantined, waiting, _missing(rule, there), commit, early, _dated(rule))
+
+
+def _dated(rule: BatchSettings) -> str:
+    return f"the {'hour' if rule.rule == 'hourly' else 'day'} of its rows" if rule.by_event else Window.dated
 
 
 def _results(repository: VersionedRepository, commit: str, key: str) -> Iterator[tuple[str, Result]]:
