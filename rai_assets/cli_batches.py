@@ -41,7 +41,7 @@ def batches(
     declared = find(name)
     found = listed(declared, None if state is None else state.value)
     if form is Format.json:
-        print(json.dumps([vars(entry) for entry in found], indent=1, ensure_ascii=False))
+        print(json.dumps([entry.as_json() for entry in found], indent=1, ensure_ascii=False))
         return
     for entry in found:
         revision = "" if entry.revision is None else f"  revision {entry.revision}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from rai_assets.charts.text import how_many
 from rai_assets.keys import UseCaseKeys
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
@@ -60,7 +61,7 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
             if not requests:
                 production.tidy(ledger)
         if not requests:
-            return dg.SkipReason(f"nothing new; {looked.waiting:,} files are not ready yet")
+            return dg.SkipReason(f"nothing new; {how_many(looked.waiting, 'file is', 'files are')} not ready yet")
         present = set(context.instance.get_dynamic_partitions(keys.batch_partitions))
         new = [request.key for request in requests if request.key not in present]
         partitions = dg.DynamicPartitionsDefinition(name=keys.batch_partitions)

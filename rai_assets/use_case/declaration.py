@@ -185,8 +185,9 @@ def _from_python(path: Path) -> UseCase:
         raise refusal(error, lambda _: f"{path}:{line}", source) from error
     except (Exception, SystemExit) as error:  # a file that exits must not end the command with its code
         place = f"{path}:{_line_in(path, error)}"
+        said = f"{error.what}; {error.fix}" if isinstance(error, RaiError) else error
         raise DeclarationError(
-            f"the file ends with {type(error).__name__}: {error}", where=place, fix="mend the code there"
+            f"the file ends with {type(error).__name__}: {said}", where=place, fix="mend the code there"
         ) from error
     finally:
         sys.path.remove(str(path.parent))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.alerts.settings import DRIFT_ASSETS
@@ -58,7 +59,8 @@ def _said(check: Any) -> str:
     violations, columns = (check.metadata.get(name) for name in ("violations", "columns"))
     if violations is None or columns is None:
         return str(check.description or check.check_name)
-    return f"{check.check_name}: {violations.value:,} violations" + (f" in {columns.value}" if columns.value else "")
+    found = how_many(int(violations.value), "violation")
+    return f"{check.check_name}: {found}" + (f" in {columns.value}" if columns.value else "")
 
 
 def _crossed(ended: EndedRun, settings: AlertSettings, outbox: Outbox) -> Iterator[Event]:

@@ -120,7 +120,7 @@ def test_a_refused_file_is_told_without_its_values_and_without_the_failed_run(
     (event,) = sink.events()
     assert event["type"] == "rai.check_failed"
     assert event["asset"] == "dataset"
-    assert event["text"] == "ranges: 1 violations in income"
+    assert event["text"] == "ranges: 1 violation in income"
     assert "777" not in sink.bodies[0].decode()
 
 

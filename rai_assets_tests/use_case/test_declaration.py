@@ -65,6 +65,7 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
         (VALID + "  analyses: {fairness: {stratifiers: [grade]}}\n", 14, "'grade' is not a declared column"),
         (VALID + "  analyses: {fairness: {reference: {gender: F}}}\n", 14, "'gender' is not a column with role"),
         (VALID.replace("sex: {", '"sex,age": {').replace("[sex]", '["sex,age"]'), 5, "has a comma in its name"),
+        (VALID + "  production: {inbox: {path: in}, drift: {methods: [guess]}}\n", 14, "no method 'guess'; one of ks,"),
         ("attributes: {}\n", 1, "type:"),
         ("type: [\n", 2, "not valid YAML"),
     ],
@@ -75,6 +76,7 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         load(path)
     assert said in str(refused.value)
     assert f"{path}:{line}" in str(refused.value)
+    assert str(refused.value).count("Fix: ") == 1
 
 
 ALERTS = """\
@@ -262,6 +264,10 @@ def test_a_declaration_in_python(tmp_path: Path) -> None:
     path.write_text("import sys\nsys.exit(0)\n")
     with pytest.raises(DeclarationError, match="use_case.py:2"):
         load(path)
+    path.write_text("from rai_assets.metrics.definitions import definition\ndefinition('selection_rat')\n")
+    with pytest.raises(DeclarationError, match="use_case.py:2: the file ends with UsageError: ") as refused:
+        load(path)
+    assert str(refused.value).count("Fix: ") == 1
     path.write_text("1 / 0\n")
     with pytest.raises(DeclarationError, match="use_case.py:1"):
         load(path)

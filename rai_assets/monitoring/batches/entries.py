@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from rai_assets.provenance import digest_of
 
@@ -72,6 +73,10 @@ class Entry:
     reason: str | None
     since: float
     attempts: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as a flat JSON object; `since` is ISO 8601, UTC."""
+        return {**vars(self), "since": datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds")}
 
 
 def sources_digest(sources: Iterable[Taken]) -> str:

@@ -98,7 +98,7 @@ class DriftSettings(Strict):
         try:
             return [method_named(name) for name in names] if isinstance(names, list) else names
         except UsageError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(f"{error.what}; {error.fix}") from error
 
     @model_validator(mode="after")
     def _fits_together(self) -> DriftSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_the_pause_doubles_from_half_a_minute_to_an_hour_and_begins_again_with_n
     assert len(ledger.pending(9, now)) == 1
     ledger.ended_without_verdict("a", now)
     assert (ledger.pending(9, now + 29), len(ledger.pending(9, now + 30))) == ([], 1)
+
+
+def test_as_json_it_says_since_when_in_words_of_a_calendar(ledger: Arrivals) -> None:
+    take(ledger, "a.csv", "1", "a")
+    (entry,) = ledger.entries()
+    told = entry.as_json()
+    assert told["since"] == "2026-01-01T12:00:00+00:00"
+    assert json.loads(json.dumps(told)) == {**vars(entry), "since": told["since"]}
 
 
 def test_those_asked_for_first_come_first_and_at_most_so_many(ledger: Arrivals) -> None:
