@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
 from rai_assets.data.columns import Strict
 from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings, LoggedSettings
 from rai_assets.monitoring.drift.settings import DriftSettings
@@ -30,3 +32,11 @@ class ProductionSettings(Strict):
     profile: ProfileSettings = ProfileSettings()
     drift: DriftSettings = DriftSettings()
     performance: PerformanceSettings = PerformanceSettings()
+
+    @model_validator(mode="after")
+    def _labels_elsewhere(self) -> ProductionSettings:
+        if self.labels is not None and self.labels.overlaps(self.inbox):
+            raise ValueError(
+                "`labels` and `inbox` are two places, neither within the other: a file is a batch or labels"
+            )
+        return self

@@ -19,7 +19,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
-from rai_assets.monitoring.batches.settings import LoggedSettings
+from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE, LoggedSettings
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.use_case.checks import why_never_told
 from rai_assets.use_case.timing import FreshnessSettings, RetentionSettings, ScheduleSettings
@@ -232,6 +232,7 @@ class UseCase(_Strict):
                 "needed",
             )
         self._check_logged(contract, self.production.logged)
+        self._check_watched(contract, self.production)
         stamp = contract.timestamp
         if self.production.batch.by_event and (stamp is None or contract[stamp].dtype != "timestamp"):
             raise _refused(
@@ -239,6 +240,23 @@ class UseCase(_Strict):
                 f"`{self.production.batch.rule}` by event time needs a column with role `timestamp` and dtype "
                 "`timestamp`; or say `by: arrival time`",
             )
+
+    def _check_watched(self, contract: Contract, production: ProductionSettings) -> None:
+        """Refuse what is said of a column that no batch is looked at by."""
+        for index, column in enumerate(production.profile.by):
+            if column not in contract:
+                said = f"{column!r} is not a declared column; {near_names(column, contract.names)}"
+                raise _refused(("production", "profile", "by", index), said)
+        compared = [name for role in COMPARED for name in contract.with_role(role)]
+        answers = () if self.model is None else (MODEL_DECISION, MODEL_SCORE)
+        times = [column.name for column in contract if column.dtype == "timestamp"]
+        for key, names in production.drift.named_columns.items():
+            known = times if key == "timestamp" else [*dict.fromkeys(compared), *answers]
+            for name in names:
+                if name not in known:
+                    kind = "column of times" if key == "timestamp" else "column that drift is looked at in"
+                    fix = near_names(name, known) if known else "there is none"
+                    raise _refused(("production", "drift", key), f"{name!r} is no {kind}; {fix}")
 
     def _check_logged(self, contract: Contract, logged: LoggedSettings) -> None:
         for key, name in (("score", logged.score), ("decision", logged.decision)):

@@ -45,13 +45,17 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://[64:ff9b::a9fe:a9fe]/", "not public"),
         ("https://2130706433/", "not public"),
         ("http://93.184.216.34/", "not encrypted"),
-        ("file:///etc/passwd", "no https URL"),
-        ("gopher://127.0.0.1:25/", "no https URL"),
     ],
 )
 def test_33_alerts_do_not_go_inside(case: Case, url: str, says: str) -> None:
     declare(case, url)
     case.refused("alerts test loans ops", says, where="channel ops of loans", code=2)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://127.0.0.1:25/", "ftp://127.0.0.1/"])
+def test_33_an_alert_by_anything_but_http_is_no_declaration(case: Case, url: str) -> None:
+    declare(case, url)
+    case.refused("alerts test loans ops", "no https URL", where="alerts.channels.ops.url")
 
 
 @pytest.mark.parametrize("host", ["json://127.0.0.1/", "jsons://169.254.169.254/", "mailto://a:b@10.0.0.1/"])

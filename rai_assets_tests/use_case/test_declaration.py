@@ -127,6 +127,58 @@ def test_an_alert_may_be_about_one_check(tmp_path: Path, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("production", "said"),
+    [
+        ("profile: {by: [sxe]}", "production.profile.by.0: 'sxe' is not a declared column; did you mean sex?"),
+        (
+            "drift: {columns: {incme: [ks]}}",
+            "production.drift.columns: 'incme' is no column that drift is looked at in; did you mean income?",
+        ),
+        ("drift: {only: [sex, note]}", "production.drift.only: 'note' is no column"),
+        (
+            "drift: {importance: {repayed: 2}}",
+            "did you mean repaid? there are income, sex, repaid, decision of the model",
+        ),
+        ("drift: {categorical: [person]}", "'person' is no column that drift is looked at in"),
+        ("drift: {timestamp: income}", "production.drift.timestamp: 'income' is no column of times; there are day"),
+        ("labels: {path: ./in/}", "production: `labels` and `inbox` are two places"),
+        ("labels: {path: in/labels}", "production: `labels` and `inbox` are two places"),
+    ],
+)
+def test_what_is_said_of_a_column_or_a_place_that_no_batch_has_is_refused(
+    tmp_path: Path, production: str, said: str
+) -> None:
+    columns = (
+        "{role: ignored, dtype: text}\n      person: {role: identifier, dtype: text}\n      day: {role: timestamp, "
+    )
+    text = VALID.replace("      income: {", f"      note: {columns}dtype: timestamp}}\n      income: {{")
+    with pytest.raises(DeclarationError) as refused:
+        load(write(tmp_path, text + f"  production: {{inbox: {{path: in}}, {production}}}\n"))
+    assert said in str(refused.value)
+    right = "profile: {by: [sex]}, drift: {columns: {score of the model: [ks]}, only: [income, score of the model]}"
+    assert load(write(tmp_path, text + f"  production: {{inbox: {{path: in}}, labels: {{path: inn}}, {right}}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://example.org/token", "this is no https URL; write it as https://host/path"),
+        ("example.org/token", "this is no https URL"),
+        ("https://", "this is no https URL"),
+        ("https://example.org:port/token", "the URL cannot be read"),
+        ("https://me:token@example.org/", "credentials do not belong into the URL"),
+    ],
+)
+def test_a_webhook_that_cannot_be_called_is_refused_without_its_token(tmp_path: Path, url: str, said: str) -> None:
+    alerts = '  alerts: {channels: {ops: {type: webhook, url: "URL", secret_env: SECRET}}}\n'
+    with pytest.raises(DeclarationError) as refused:
+        load(write(tmp_path, VALID + alerts.replace("URL", url, 1)))
+    assert f"alerts.channels.ops.url: {said}" in str(refused.value)
+    assert "token" not in str(refused.value)
+    assert load(write(tmp_path, VALID + alerts.replace("URL", "https://example.org/x", 1))) is not None
+
+
+@pytest.mark.parametrize(
     ("column", "value", "choices"),
     [
         ("dtype: category, allowed: [F, M]", "W", "'F', 'M'"),

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import socket
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from rai_assets.errors import UsageError
 
@@ -48,18 +48,8 @@ def target(url: str, where: str) -> Target:
     Raises:
         UsageError: It is no such URL, the host is unknown, or it leads to an address that alerts are not sent to.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as fault:
-        raise UsageError("the URL cannot be read", where=where, fix="write it as https://host/path") from fault
-    host = parts.hostname or ""
-    if parts.scheme not in ("https", "http") or not host or any(sign in url for sign in "\r\n\t "):
-        raise UsageError("this is no https URL", where=where, fix="write it as https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(
-            "credentials do not belong into the URL", where=where, fix="leave out what stands before the @"
-        )
+    parts = read(url, where)
+    host, port = parts.hostname or "", parts.port
     allowed = host.lower() in _named_hosts()
     host = _ascii(host, where)
     if parts.scheme == "http" and not allowed:
@@ -79,6 +69,26 @@ def target(url: str, where: str) -> Target:
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port, quote(path, safe="%/:?&=+,;@!$'()*~[]"), addresses[0])
+
+
+def read(url: str, where: str) -> SplitResult:
+    """The parts of a URL that could be called; nothing is resolved. Arguments as of `target`.
+
+    Raises:
+        UsageError: It is no https or http URL, or holds credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError as fault:
+        raise UsageError("the URL cannot be read", where=where, fix="write it as https://host/path") from fault
+    if parts.scheme not in ("https", "http") or not parts.hostname or any(sign in url for sign in "\r\n\t "):
+        raise UsageError("this is no https URL", where=where, fix="write it as https://host/path")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            "credentials do not belong into the URL", where=where, fix="leave out what stands before the @"
+        )
+    return parts
 
 
 def _named_hosts() -> set[str]:

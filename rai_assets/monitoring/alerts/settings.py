@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rai_assets.data.columns import Strict
 from rai_assets.data.times import Zone
-from rai_assets.errors import near_names
+from rai_assets.errors import UsageError, near_names
 from rai_assets.metrics.requirements import Requirement
+from rai_assets.monitoring.alerts.addresses import read
 
 Kind = Literal["check_failed", "metric_crossed", "drift", "not_fresh", "run_failed", "quarantine"]
 Severity = Literal["warning", "error"]
@@ -25,6 +26,14 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 def _check_address(text: str) -> str:
     if not _ADDRESS.fullmatch(text):
         raise ValueError(f"{text!r} is no e-mail address")
+    return text
+
+
+def _check_url(text: str) -> str:
+    try:
+        read(text, "url")
+    except UsageError as error:
+        raise ValueError(f"{error.what}; {error.fix}") from error
     return text
 
 
@@ -50,7 +59,7 @@ class WebhookSettings(Strict):
     """
 
     type: Literal["webhook"]
-    url: Annotated[str, Field(max_length=2000)] | None = None
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_check_url)] | None = None
     url_env: Variable | None = None
     secret_env: Variable
 

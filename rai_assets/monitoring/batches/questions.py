@@ -12,7 +12,6 @@ from rai_assets.analysis.explanation.compute import compute as explain
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.charts.text import chance
 from rai_assets.compute.kept import Kept
-from rai_assets.data.columns import Role
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import Verdict
@@ -21,6 +20,7 @@ from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
+from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE
 from rai_assets.monitoring.drift.compute import drift_of
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.result import DriftRow
@@ -33,8 +33,6 @@ from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.store.results import Result, of_findings
 from rai_assets.store.stage import Stage
 
-_COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
-MODEL_DECISION, MODEL_SCORE = "decision of the model", "score of the model"
 COLUMNS_ALONE, COLUMNS_TOGETHER = "columns_unchanged", "columns_together_unchanged"
 SAME_REASONS, GAPS_NOT_WIDER = "same_reasons", "gaps_not_wider"
 
@@ -86,7 +84,7 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
     batch = batch_of(stage)
     contract = reference.contract
     ordered = settings.timestamp or contract.timestamp or ""
-    names = [item.name for item in contract if any(role in item.roles for role in _COMPARED)]
+    names = [item.name for item in contract if any(role in item.roles for role in COMPARED)]
     now = batch.table()
     arrived = contract.target not in now.column_names or now.column(contract.target).null_count < now.num_rows
     shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from os.path import normpath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from rai_assets.data.columns import ColumnName, Strict
+from rai_assets.data.columns import ColumnName, Role, Strict
 from rai_assets.data.settings import Format
 from rai_assets.data.times import Zone
+
+COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
+"""Roles of the columns whose drift is looked at."""
+MODEL_DECISION, MODEL_SCORE = "decision of the model", "score of the model"
+"""The columns of drift with what the model said."""
 
 
 class InboxSettings(Strict):
@@ -50,6 +57,20 @@ class InboxSettings(Strict):
         if not self.path and self.model_fields_set & {"complete", "settle"}:
             raise ValueError("`complete` and `settle` are about a folder; elsewhere a file is whole or not there")
         return self
+
+    def overlaps(self, other: InboxSettings) -> bool:
+        """Whether files of one are also files of the other, as far as the declaration tells."""
+        mine, theirs = self._place(), other._place()
+        return mine[0] == theirs[0] and (mine[1].is_relative_to(theirs[1]) or theirs[1].is_relative_to(mine[1]))
+
+    def _place(self) -> tuple[tuple[str | None, ...], PurePosixPath]:
+        """What holds the folder of the files, and the folder."""
+        if self.path:
+            return ("path",), PurePosixPath(normpath(self.path))
+        if self.s3:
+            bucket, _, prefix = self.s3.removeprefix("s3://").partition("/")
+            return ("s3", self.endpoint, bucket), PurePosixPath(normpath(prefix))
+        return ("branch", self.repository, self.branch), PurePosixPath(normpath(self.prefix))
 
 
 class LoggedSettings(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,19 +138,12 @@ def _opened(
 def _refuse_unknown(sides: Sequence[Source], asked: DriftSettings) -> None:
     """Refuse settings of a column that neither side has: they would be left out without a word."""
     there = list(dict.fromkeys(name for side in sides for name in side.columns))
-    named: dict[str, Iterable[str]] = {
-        "method": asked.columns,
-        "only": asked.only,
-        "categorical": asked.categorical,
-        "importance": asked.importance,
-        "timestamp": [asked.timestamp] if asked.timestamp is not None else [],
-    }
-    for where, names in named.items():
+    for where, names in asked.named_columns.items():
         for name in names:
             if there and name not in there:
                 raise UsageError(
                     f"neither {sides[0].name} nor {sides[1].name} has a column {cut(name, 60)!r}",
-                    where=where,
+                    where="method" if where == "columns" else where,
                     fix=near_names(name, there),
                 )
 

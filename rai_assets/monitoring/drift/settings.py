@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -91,6 +92,17 @@ class DriftSettings(Strict):
     minimum_effect: Annotated[float, Field(ge=0)] = 0.0
     null: Literal["auto", "permutation", "blocks"] = "auto"
     importance: dict[ColumnName, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    @property
+    def named_columns(self) -> Mapping[str, Sequence[str]]:
+        """{setting: the columns that it names}."""
+        return {
+            "columns": list(self.columns),
+            "only": self.only,
+            "categorical": self.categorical,
+            "importance": list(self.importance),
+            "timestamp": [] if self.timestamp is None else [self.timestamp],
+        }
 
     @field_validator("methods", mode="before")
     @classmethod

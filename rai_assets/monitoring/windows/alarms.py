@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rai_assets.charts.text import count, cut, how_many
-from rai_assets.monitoring.batches.questions import MODEL_DECISION, MODEL_SCORE
+from rai_assets.monitoring.batches.settings import MODEL_DECISION, MODEL_SCORE
 from rai_assets.monitoring.windows import changes, outcomes
 from rai_assets.monitoring.windows.alarm import NAME, REASON, Alarm
 from rai_assets.monitoring.windows.window import Window
