@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from rai_assets.errors import UsageError
 from rai_assets.home import home
@@ -15,9 +14,6 @@ from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.store.open import open_repository
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import person
-
-if TYPE_CHECKING:
-    pass
 
 
 def production_of(declared: Declared) -> Production:

@@ -91,7 +91,8 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
         RaiError: Other data were published meanwhile.
         UsageError: There is no such branch or no reason, the data were not audited, or nothing stands in their way.
     """
-    from rai_assets.data.ingest import DESTINATION, land
+    from rai_assets.data.ingest import DESTINATION
+    from rai_assets.data.publish import land
     from rai_assets.monitoring.batches.accept import BATCH
 
     name, requirements = declared.use_case.name, declared.requirements

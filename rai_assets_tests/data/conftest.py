@@ -15,6 +15,8 @@ from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
 
 Declare = Callable[..., DatasetSettings]
+COLUMNS = {"a": {"dtype": "integer"}, "c": {"dtype": "category", "missing": "allowed"}}
+GOOD = "a,c\n1,x\n2,\n3,y\n"
 
 
 @pytest.fixture
@@ -46,6 +48,11 @@ def store(repository: VersionedRepository, tmp_path: Path) -> Callable[[DatasetS
         return ingest(settings, tmp_path, repository, "main", run_id=f"t{next(runs)}")
 
     return run
+
+
+def data_branches(repository: VersionedRepository) -> dict[str, str]:
+    """The branches that hold data; the ledger's are beside them."""
+    return {name: head for name, head in repository.branches().items() if not name.startswith("results-")}
 
 
 def look(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rai_assets.data.dataset import Dataset
-from rai_assets.data.ingest import publish
+from rai_assets.data.publish import publish
 from rai_assets.data.staging import Progress
 from rai_assets.errors import RaiError
 from rai_assets.keys import CHAMPION, MAIN, PRODUCTION, batch_folder

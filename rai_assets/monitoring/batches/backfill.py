@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from rai_assets.charts.text import how_many
-from rai_assets.data.ingest import publish
+from rai_assets.data.publish import publish
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION
 from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
