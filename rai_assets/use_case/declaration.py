@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import DeclarationError, RaiError, UsageError, near_names
 from rai_assets.home import definitions_folder, demo_definition, demo_in_production, demo_inbox, home
 from rai_assets.keys import repository_name
@@ -18,6 +19,7 @@ from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.refusal import Path_, refusal
 from rai_assets.use_case.strict_yaml import read_yaml
 
+_TOLD = 3  # declarations that cannot be loaded, in one message
 COMPONENT_TYPE = "rai_assets.use_case.component.ResponsibleAIUseCase"
 
 
@@ -100,7 +102,7 @@ def find(name: str) -> Declared:
     """The use case with this name.
 
     Raises:
-        RaiError: It cannot be loaded.
+        RaiError: It cannot be loaded, or another cannot that may be the one.
         UsageError: There is none.
     """
     declared, broken = load_all()
@@ -111,8 +113,23 @@ def find(name: str) -> Declared:
         if refused.name == name:
             raise refused.error
     known = [item.use_case.name for item in declared]
+    said = f"there is no use case {name[:80]!r} in {definitions_folder()}"
     fix = near_names(name, known) if known else f"rai init {name} --data FILE --target COLUMN"
-    raise UsageError(f"there is no use case {name[:80]!r} in {definitions_folder()}", fix=fix)
+    if broken:
+        raise _none_of(said, broken, fix if known else "")
+    raise UsageError(said, fix=fix)
+
+
+def _none_of(said: str, broken: Sequence[Broken], fix: str) -> DeclarationError:
+    """That no use case has the name, and which cannot be loaded and may be the one, whatever their folders' names."""
+    first, rest = [item.error for item in broken[:_TOLD]], len(broken) - _TOLD
+    lines = [f"  {error.where}: {error.what}" if error.where else f"  {error.what}" for error in first]
+    more = [f"  and {rest} more; `rai validate` has them all"] if rest > 0 else []
+    fixes = [*(error.fix for error in first), *([fix] if fix else [])]
+    return DeclarationError(
+        "\n".join([f"{said}, but {how_many(len(broken), 'declaration')} cannot be loaded:", *lines, *more]),
+        fix="; ".join(dict.fromkeys(fixes)),
+    )
 
 
 def _demos_that_were_run() -> Iterator[Declared]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rai_assets.errors import DeclarationError
-from rai_assets.use_case.declaration import load, load_all
+from rai_assets.use_case.declaration import find, load, load_all
 from rai_assets.use_case.strict_yaml import read_yaml
 
 VALID = """\
@@ -283,6 +283,28 @@ def test_a_broken_file_leaves_the_others_alone_and_names_must_differ(tmp_path: P
     assert [item.use_case.name for item in declared] == ["loans"]
     assert [item.name for item in broken] == ["other", "twin"]
     assert "taken by" in str(broken[1].error)
+
+
+def test_a_use_case_that_is_not_there_may_be_one_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAI_DEFS", str(tmp_path))
+    monkeypatch.setenv("RAI_HOME", str(tmp_path / "home"))
+    path = write(tmp_path, VALID.replace("owners:", "owner:"), "spring")
+    with pytest.raises(DeclarationError) as refused:
+        find("loans")
+    assert str(refused.value) == (
+        f"there is no use case 'loans' in {tmp_path}, but 1 declaration cannot be loaded:\n"
+        f"  {path}:4: owner: is not known here\n  Fix: write `owners` for `owner`"
+    )
+    write(tmp_path, VALID.replace("name: loans", "name: cards"), "cards")
+    with pytest.raises(DeclarationError, match="write `owners` for `owner`; did you mean cards?"):
+        find("card")
+    for other in "abc":
+        write(tmp_path, "type: [\n", other)
+    with pytest.raises(DeclarationError, match="but 4 declarations cannot be loaded:(?s:.*)and 1 more; `rai validate`"):
+        find("loans")
+    assert find("cards").use_case.name == "cards"
 
 
 def test_a_declaration_in_python(tmp_path: Path) -> None:
