@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -207,6 +208,7 @@ def explain(text: str) -> str:
         UsageError: The address is malformed, or no number has it.
     """
     from rai_assets.metrics.definitions import definition as definition_of
+    from rai_assets.monitoring.performance.fairness import BASELINE
 
     address = Address.parse(text)
     try:
@@ -232,11 +234,16 @@ def explain(text: str) -> str:
     number, formula = found[0], definition_of(address.definition)
     folder, slash, asset = address.asset.rpartition("/")
     result = results.load(repository, commit, asset, whole=False, folder=folder + slash)
-    here = result.provenance
-    if not folder:
+    read = here = result.provenance
+    rows = ""
+    if number.coordinates.get("chunk") == BASELINE:
+        before = result.facts["reference"]
+        rows, folder = f"the baseline, {before['split']} rows of ", ""
+        read = here = replace(read, branch=MAIN, commit=before["commit"])
+    elif not folder:
         here = results.load(repository, commit, "dataset", whole=False).provenance
     same = [f"            the same data as {_commit_in_words(repository, here)}"]
-    if result.provenance.commit == here.commit:
+    if read.commit == here.commit:
         same = []
     lines = [
         _as_table(found).splitlines()[1],
@@ -245,7 +252,7 @@ def explain(text: str) -> str:
         f"result      {address.asset} in results commit {commit}",
         f"model       {result.provenance.model or 'none: logged decisions'}",
         f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
-        f"data        {_commit_in_words(repository, result.provenance)}",
+        f"data        {rows}{_commit_in_words(repository, read)}",
         *same,
         *_files(repository, here.commit, folder),
     ]

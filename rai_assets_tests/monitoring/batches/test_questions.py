@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rai_assets.data.dataset import read_sources
 from rai_assets.errors import UsageError
 from rai_assets.keys import check_name
 from rai_assets.monitoring.batches.batch import Batch, records
@@ -89,6 +90,12 @@ def test_every_question_leaves_a_result_with_pinned_numbers_and_the_same_inputs_
     (record,) = records(store, store.resolve("production"))
     assert number in select_numbers(declared, batch="a")
     assert explain(str(number.address)).endswith(f"file        a.csv  sha256 {record.sources[0].sha256}  120 rows")
+    gaps = results.addressed_numbers(store, "results-production", "batches/a/fairness_drift")
+    told = explain(str(next(item.address for item in gaps if item.coordinates.get("chunk") == "baseline")))
+    audited = results.load(store, "champion", "champion").provenance.commit
+    assert f"data        the baseline, test rows of commit {audited} of branch main" in told
+    (source,) = read_sources(store, audited).files
+    assert told.endswith(f"file        {source.path}  sha256 {source.sha256}  {source.rows:,} rows")
     before = store.resolve("results-production")
     job = daemon.definitions.resolve_job_def("loans_production")
     assert job.execute_in_process(instance=daemon.instance, partition_key="a").success
