@@ -13,6 +13,7 @@ from rai_assets.home import home
 from rai_assets.store.resource import Lake
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.ended_runs import EndedRun, ended_runs
+from rai_assets.use_case.recording import Told
 from rai_assets.use_case.run_events import late_events, run_events
 
 if TYPE_CHECKING:
@@ -107,6 +108,26 @@ def gather(
     for name, mine in settings.items():
         new += keep(outbox, mine, list(late_events(name, instance, outbox)), now)
     return new, faults
+
+
+def tell_over(declared: Declared, told: Sequence[Told], run_id: str) -> None:
+    """What a backfill found to hold is news when it breaks again; what it found broken is printed by it.
+
+    Args:
+        declared: The use case.
+        told: What the backfill made and found.
+        run_id: Of its run.
+    """
+    from rai_assets.monitoring.alerts.outbox import open_outbox
+
+    use_case = declared.use_case
+    if not use_case.alerts.rules:
+        return
+    outbox = open_outbox(home())
+    standing = outbox.standing(use_case.name)
+    mine = [item for item in told if item.partition in standing]
+    if mine:
+        run_events(EndedRun.of_backfill(use_case.keys(), run_id, mine, Lake()), use_case.alerts, outbox)
 
 
 def _since(outbox: Outbox, now: float) -> float:

@@ -63,6 +63,7 @@ def backfill(
     prepare()
     import dagster as dg
 
+    from rai_assets.use_case.alerting import tell_over
     from rai_assets.use_case.graph import questions
     from rai_assets.use_case.recording import recording
 
@@ -86,7 +87,9 @@ def backfill(
             published = answering.wanted(found, done)
             production.join_labels(repository, [item.record.key for item in published], {"run_id": "backfill"})
             _show_keys(instance, production.keys, [item.record.key for item in found])
-            run.tell(answering.answer(published, [item for item in found if not item.published]))
+            told = answering.answer(published, [item for item in found if not item.published])
+            run.tell(told)
+            tell_over(declared, told, run.run_id)
         production.tidy(arrivals)
     done.problems += answering.problems
     return done

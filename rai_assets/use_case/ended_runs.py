@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from rai_assets.keys import UseCaseKeys
 from rai_assets.provenance import run_page
 from rai_assets.store.resource import Lake
-from rai_assets.use_case.recording import BACKFILL
+from rai_assets.use_case.recording import BACKFILL, Told
 
 if TYPE_CHECKING:
     from rai_assets.monitoring.alerts.events import Event
@@ -79,6 +81,30 @@ class EndedRun:
             [item.step_failure_data for item in events if item.is_step_failure],
             lake,
         )
+
+    @classmethod
+    def of_backfill(cls, keys: UseCaseKeys, run_id: str, told: Sequence[Told], lake: Lake) -> EndedRun:
+        """What a backfill made and found, as if its run had ended now."""
+        made = [
+            dg.AssetMaterialization(keys.asset(item.thing), partition=item.partition, metadata=item.made)
+            for item in told
+            if item.made
+        ]
+        checks = [
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(keys.asset(item.thing)),
+                check_name=str(check.check_name),
+                passed=check.passed,
+                metadata=check.metadata or {},
+                severity=check.severity,
+                description=check.description,
+                partition=item.partition,
+            )
+            for item in told
+            for check in item.checks
+        ]
+        run = dg.DagsterRun(keys.production_job, run_id=run_id)
+        return cls(keys.name, run, time.time(), made, checks, [], lake)
 
     @property
     def failed(self) -> bool:

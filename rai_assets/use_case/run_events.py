@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,13 +30,13 @@ def run_events(ended: EndedRun, settings: AlertSettings, outbox: Outbox) -> list
 
 def _checks(ended: EndedRun, outbox: Outbox) -> Iterator[Event]:
     """Failed checks; those of a batch are one event, its quarantine."""
-    refused: dict[str, list[str]] = {}
+    refused: dict[str, list[Any]] = {}
     for check in ended.checks:
         thing, partition = check.asset_key.path[-1], check.partition or ""
         said = _said(check)
         severe = check.severity == dg.AssetCheckSeverity.ERROR
         if thing == _BATCH and severe:
-            refused.setdefault(partition, []).extend([] if check.passed else [said])
+            refused.setdefault(partition, []).extend([] if check.passed else [check])
             continue
         kind: Kind = "drift" if thing in DRIFT_ASSETS else "check_failed"
         title = f"{ended.use_case}: {check.check_name} of {thing} failed{_on(partition)}"
@@ -45,13 +46,20 @@ def _checks(ended: EndedRun, outbox: Outbox) -> Iterator[Event]:
             outbox.over(event.thing, ended.at)
         else:
             yield event
-    for partition, reasons in refused.items():
+    for partition, broken in refused.items():
         title = f"{ended.use_case}: batch {partition} is quarantined"
-        event = ended.event("quarantine", _BATCH, "", partition, title, "\n".join(reasons))
-        if reasons:
+        event = ended.event("quarantine", _BATCH, "", partition, title, "\n".join(_said(check) for check in broken))
+        event = replace(event, content=_content(broken))
+        if broken:
             yield event
         else:
             outbox.over(event.thing, ended.at)
+
+
+def _content(broken: Sequence[Any]) -> str:
+    """What a batch is quarantined for: other files, or other rules that they break, are another quarantine."""
+    files = {check.metadata["files_digest"].value for check in broken if "files_digest" in check.metadata}
+    return " ".join([*sorted(files), *sorted(check.check_name for check in broken)])
 
 
 def _said(check: Any) -> str:

@@ -34,6 +34,7 @@ class Event:
         title: One line.
         text: A few sentences: what, where, what to do.
         link: Page with the details; empty if the address of the pages is not known.
+        content: What it was found of, e.g. a digest: the same thing found of something else is news.
     """
 
     kind: Kind
@@ -47,10 +48,11 @@ class Event:
     title: str
     text: str
     link: str = ""
+    content: str = ""
 
     @property
     def thing(self) -> str:
-        """What is told of, the same in every run: a second event of it is no news while the first one stands."""
+        """What is told of, the same in every run: of the same content it is no news while the first event stands."""
         return json.dumps([self.use_case, self.kind, self.asset, self.subject, self.partition])
 
     @property
@@ -62,6 +64,7 @@ class Event:
         """JSON value that a webhook is sent; the time in UTC."""
         moment = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="seconds")
         facts = {**asdict(self), "title": self.title[:_MAX_TITLE], "text": self.text[:_MAX_TEXT], "at": moment}
+        del facts["content"]
         return {"id": self.id, "type": f"rai.{facts.pop('kind')}", **facts}
 
 

@@ -28,9 +28,11 @@ _TABLES = (
          tries integer not null default 0, fault text not null default '', rest text not null default '[]',
          primary key (event, channel))""",
     "create index if not exists sending_due on sending (state, due)",
-    "create table if not exists standing (thing text primary key, since real not null)",
+    """create table if not exists standing (
+         thing text primary key, since real not null, content text not null default '')""",
     "create table if not exists mark (name text primary key, value text not null)",
 )
+_ADDED = (("sending", "rest", "[]"), ("standing", "content", ""))
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ class Outbox:
         with self._open() as database:
             for statement in _TABLES:
                 database.execute(statement)
-            # An outbox of an older version.
-            if "rest" not in {row[1] for row in database.execute("pragma table_info(sending)")}:
-                database.execute("alter table sending add column rest text not null default '[]'")
+            for table, column, default in _ADDED:  # to an outbox of an older version
+                if column not in {row[1] for row in database.execute(f"pragma table_info({table})")}:
+                    database.execute(f"alter table {table} add column {column} text not null default '{default}'")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -103,8 +105,8 @@ class Outbox:
     def put(self, event: Event, channels: Mapping[str, float]) -> bool:
         """Keep an event for its channels, if it is news.
 
-        It is none if it was put before, or if the same thing stands already, told of in an earlier run. The end of a
-        run is news each time.
+        It is none if it was put before, or if the same thing stands already with the same content, told of in an
+        earlier run. The end of a run is news each time.
 
         Args:
             event: What happened.
@@ -118,9 +120,11 @@ class Outbox:
             if not database.execute("insert or ignore into event values (?, ?, ?, ?)", row).rowcount:
                 return False
             if event.kind != "run_failed":
-                thing = (event.thing, event.at)
-                if not database.execute("insert or ignore into standing values (?, ?)", thing).rowcount:
+                content = database.execute("select content from standing where thing = ?", (event.thing,)).fetchone()
+                if content == (event.content,):
                     return False
+                thing = (event.thing, event.at, event.content)
+                database.execute("insert or replace into standing (thing, since, content) values (?, ?, ?)", thing)
             database.executemany(
                 "insert into sending (event, channel, state, due) values (?, ?, 'waiting', ?)",
                 [(event.id, channel, due) for channel, due in channels.items()],
@@ -136,6 +140,16 @@ class Outbox:
         """
         with self._open() as database:
             database.execute("delete from standing where thing = ? and since < ?", (thing, at))
+
+    def standing(self, use_case: str) -> set[str]:
+        """The partitions of a use case of which something that was told stands.
+
+        Args:
+            use_case: Its name.
+        """
+        with self._open() as database:
+            things = [json.loads(thing) for (thing,) in database.execute("select thing from standing")]
+        return {partition for name, _, _, _, partition in things if name == use_case}
 
     def claim(self, now: float, limit: int = 20) -> list[Sending]:
         """What is due, the least tried first, then the oldest; nobody else is given it for two minutes.

@@ -93,6 +93,7 @@ def check_results(accepted: "Accepted", rules: Sequence[str]) -> Iterator[dg.Ass
                 "violations": 0 if item is None else item.count,
                 "columns": "" if item is None else ", ".join(item.columns),
                 "revision": accepted.record.revision,
+                "files_digest": accepted.record.digest,
                 "contract": accepted.record.contract,
                 "commit": accepted.commit,
                 "branch": accepted.branch,

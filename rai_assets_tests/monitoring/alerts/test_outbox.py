@@ -34,6 +34,17 @@ def test_what_stands_already_is_no_news_until_it_was_over(outbox: Outbox) -> Non
     assert not outbox.put(event(run="run-4", at=NOON + 4 * 86_400), {"ops": NOON})
 
 
+def test_the_same_thing_with_another_content_is_news(outbox: Outbox) -> None:
+    for hours, (content, news) in enumerate([("a", True), ("a", False), ("b", True), ("a", True)]):
+        found = event(content=content, run=f"run-{hours}", at=NOON + 3600 * hours)
+        assert outbox.put(found, {"ops": NOON}) is news
+        assert "content" not in found.body()
+    # A run that is read a second time is none, whatever was found since.
+    assert not outbox.put(event(content="b", run="run-2", at=NOON + 7200), {"ops": NOON})
+    assert outbox.standing("lending") == {"main"}
+    assert outbox.standing("loans") == set()
+
+
 def test_what_was_tried_and_is_not_taken(outbox: Outbox) -> None:
     assert outbox.put(event(), {"ops": NOON, "team": NOON + 36_000})  # the second waits for the end of quiet hours
     assert outbox.untaken(NOON + 7200) == []
@@ -139,6 +150,8 @@ def test_an_outbox_of_an_older_version_is_used_on(tmp_path: Path) -> None:
     Outbox(path).put(event(), {"ops": NOON})
     with closing(sqlite3.connect(path)) as database:
         database.execute("alter table sending drop column rest")
+        database.execute("alter table standing drop column content")
+    assert not Outbox(path).put(event(run="run-2", at=NOON + 60), {"ops": NOON})
     (sending,) = Outbox(path).claim(NOON)
     assert (sending.event, sending.rest) == (event().id, ())
 
