@@ -15,6 +15,7 @@ from rai_assets.data.sketch import CAPACITY, QuantileSketch
 
 Kind = Literal["number", "category", "time"]
 
+BINS = 10  # of a number, each with about the same share of the reference
 EXACT_ROWS = 1_000_000  # rows of a side up to which every value is kept
 _KEPT_VALUES = 1 << 17  # distinct numbers that are kept however many the rows
 _WHOLE = 2.0**53  # below it every whole number is a double
@@ -229,20 +230,19 @@ class Cells:
         return cells.astype(np.int64)
 
 
-def freeze(reference: Sample, kind: Kind, texts: list[str] | None = None, bins: int = 10) -> Cells:
+def freeze(reference: Sample, kind: Kind, texts: list[str] | None = None) -> Cells:
     """The cells of a reference column.
 
     Args:
         reference: The column over the reference.
         kind: What it holds.
         texts: The texts of its vocabulary, for a category.
-        bins: Bins of a number, each with about the same share of the reference.
     """
-    if kind == "category" or 0 < len(reference.values) <= bins:
+    if kind == "category" or 0 < len(reference.values) <= BINS:
         names = [texts[int(code)] if texts else written(code, kind) for code in reference.values]
         return Cells("category", reference.values, (*names, "(unseen)"))
     reached = np.cumsum(reference.counts)
-    at = np.searchsorted(reached, np.arange(1, bins) / bins * reached[-1] * (1 - 1e-12)) if len(reached) else []
+    at = np.searchsorted(reached, np.arange(1, BINS) / BINS * reached[-1] * (1 - 1e-12)) if len(reached) else []
     edges = np.unique(reference.values[at]) if len(reached) else np.zeros(0)
     edges = edges[edges < reference.values[-1]] if len(reached) else edges
     return Cells(kind, edges, tuple(_bins(edges, kind)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ FEWEST_ROWS = 20
 """Rows of either side below which there is no comparison."""
 DRIVERS = 3
 """Columns that are named as what the classifier goes by."""
+CONFIDENCE = 0.95
+"""Level of the intervals."""
 MOST_BLOCKS = 40
 """Blocks of an ordered reference that the batch is compared with at most."""
 
@@ -71,8 +73,6 @@ class _Sides:
     seed: int
     rng: np.random.Generator
     kept: Kept
-    places: dict[str, str] = field(default_factory=dict)
-    confidence: float = 0.95
 
     @property
     def blocks(self) -> list[slice]:
@@ -87,10 +87,10 @@ class _Sides:
     def number(self, estimates: Estimates, **others: str) -> Number:
         """The one value of some estimates as a published number."""
         item = definition(estimates.metric)
-        low, high = estimates.bounds(self.confidence)
+        low, high = estimates.bounds(CONFIDENCE)
         return measured(
-            item.id, estimates.value[0], low[0], high[0], level=self.confidence, n=int(estimates.n[0]),
-            small=bool(estimates.scarcest[0] < SMALL), coordinates={**self.places, **others}, unit=item.unit,
+            item.id, estimates.value[0], low[0], high[0], level=CONFIDENCE, n=int(estimates.n[0]),
+            small=bool(estimates.scarcest[0] < SMALL), coordinates=others, unit=item.unit,
         )  # fmt: skip
 
 
@@ -101,10 +101,8 @@ def multivariate_drift(
     *,
     seed: int,
     ordered: bool = False,
-    chunk: str = "",
     level: float = 0.05,
     minimum_effect: float = 0.0,
-    confidence: float = 0.95,
     kept: Kept | None = None,
     importance: bool = True,
 ) -> MultivariateDrift:
@@ -121,18 +119,16 @@ def multivariate_drift(
         features: Columns that enter.
         seed: Of every random choice.
         ordered: The rows of the reference stand in their order of time, and neighbours may resemble each other.
-        chunk: Name of the batch, the coordinate `chunk`; empty for none.
         level: P-value up to which the batch has drifted; of one method, not of both together.
         minimum_effect: Least size of the effect of a drift. The effect is, of the classifier, AUC - 0.5; of the error,
             the distance of the means in deviations of the reference rows' errors.
-        confidence: Level of the intervals.
         kept: What was made of these very rows of the reference for other batches.
         importance: Also tell which columns the classifier goes by.
     """
-    places, names = {"chunk": chunk} if chunk else {}, [item.name for item in features]
+    names = [item.name for item in features]
     reference, current = reference.select(names), current.select(names)
     rng, kept = np.random.default_rng(seed), kept or Kept()
-    sides = _Sides(reference, current, features, ordered, seed, rng, kept, places, confidence)
+    sides = _Sides(reference, current, features, ordered, seed, rng, kept)
     findings, why = Findings(), _cannot_tell(sides)
     if why:
         outcomes = [_without(name, why, sides) for name in (CLASSIFIER, RECONSTRUCTION)]
@@ -164,7 +160,7 @@ def _cannot_tell(sides: _Sides) -> str:
 
 
 def _without(name: str, why: str, sides: _Sides) -> _Outcome:
-    number = Number(definition(name).id, None, coordinates=sides.places, reason=why)
+    number = Number(definition(name).id, None, reason=why)
     return _Outcome(name, numbers=[number], reason=why)
 
 
@@ -178,8 +174,7 @@ def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
     ranked = sorted(told.importance.items(), key=lambda item: -item[1])
     item = definition("domain_classifier_importance")
     numbers = [
-        Number(item.id, value, n=int(told.auc.n[0]), coordinates={**sides.places, "feature": feature})
-        for feature, value in ranked
+        Number(item.id, value, n=int(told.auc.n[0]), coordinates={"feature": feature}) for feature, value in ranked
     ]
     drivers = ", ".join(feature for feature, value in ranked[:DRIVERS] if value > 0) if auc > 0.5 else ""
     null = sides.null or "rank sum of rows outside the fit"
@@ -229,7 +224,7 @@ def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) 
     large = outcome.effect is None or abs(outcome.effect) >= minimum_effect
     return DriftRow(
         column="",
-        chunk=sides.places.get("chunk", "all"),
+        chunk="all",
         method=outcome.name,
         definition=definition(outcome.name).id,
         statistic=outcome.statistic,

@@ -51,7 +51,6 @@ def attribution_drift(
     seed: int,
     unit: str = "",
     output: str = "",
-    chunk: str = "",
 ) -> AttributionDrift:
     """Compare the mean |Shapley value| of every feature between the reference and a batch.
 
@@ -65,7 +64,6 @@ def attribution_drift(
         seed: Of the rows drawn.
         unit: Of the Shapley values.
         output: The class that is explained; empty where there is one output.
-        chunk: Name of the batch.
 
     Raises:
         UsageError: The two do not explain the same features.
@@ -76,9 +74,9 @@ def attribution_drift(
             "the reference and the batch do not explain the same features", fix="explain both by the same model"
         )
     rng = np.random.default_rng(seed)
-    places = {**({"class": output} if output else {}), **({"chunk": chunk} if chunk else {})}
+    places = {"class": output} if output else {}
     before, now = (_sizes(table, features) for table in (reference, current))
-    frame = DriftRow("", chunk or "all", n_reference=len(before), n_current=len(now), rule="calibrated")
+    frame = DriftRow("", "all", n_reference=len(before), n_current=len(now), rule="calibrated")
     why = _cannot_tell(before, now)
     if why:
         return _unknown(why, frame, places)
@@ -86,7 +84,7 @@ def attribution_drift(
     agreements = _agreements(before, now, drawn, frame, settings)
     rows = (*agreements, *_moved(before, now, features, frame, settings, rng))
     importances = _importance(now, features, settings.level, places, unit)
-    baseline = _importance(before, features, settings.level, {**places, "chunk": "reference"}, unit)
+    baseline = _importance(before, features, settings.level, places, unit)
     agreed = [Number(row.definition, row.statistic, n=len(now), coordinates=places) for row in agreements]
     chart = {f"attributions_{output or 'score'}": _chart(baseline, importances)}
     return AttributionDrift(rows, Findings([*agreed, *importances], chart, notes=_notes(drawn, settings)))

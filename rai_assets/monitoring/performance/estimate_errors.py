@@ -41,7 +41,6 @@ def estimate_errors(
     settings: PerformanceSettings,
     *,
     seed: int,
-    chunk: str = "",
 ) -> EstimateErrors:
     """Estimate the labelled rows as if they had no labels, and compare with what the labels showed.
 
@@ -56,12 +55,11 @@ def estimate_errors(
         features: As for `estimated_performance`.
         settings: As for `estimated_performance`.
         seed: As for `estimated_performance`.
-        chunk: Name of the batch.
     """
     truths = {_key(number): number for number in shown if number.value is not None}
 
     def pairs(at: PerformanceSettings) -> list[tuple[Number, Number]]:
-        made = estimated_performance(calibration, labelled, contract, features, at, seed=seed, chunk=chunk).numbers
+        made = estimated_performance(calibration, labelled, contract, features, at, seed=seed).numbers
         found = []
         for estimate in made:
             name = estimate.definition.partition("@")[0].removeprefix("estimated_")

@@ -49,7 +49,6 @@ def estimated_performance(
     settings: PerformanceSettings,
     *,
     seed: int,
-    chunk: str = "",
 ) -> Findings:
     """Estimate what the labels of a batch will show: by calibrated confidence (CBPE), or by predicted losses (DLE).
 
@@ -64,9 +63,8 @@ def estimated_performance(
         features: Columns that place a row among the calibration rows.
         settings: Level, sizes and limits.
         seed: Of the folds and of the rows drawn.
-        chunk: Name of the batch, the coordinate `chunk`; empty for none.
     """
-    problem = _Problem(calibration, current, features, settings, seed, {"chunk": chunk} if chunk else {})
+    problem = _Problem(calibration, current, features, settings, seed)
     found = Findings(notes=[BLIND.format(rows=calibration.rows.n, split=calibration.rows.split)])
     everyone = np.ones(calibration.rows.n, bool), np.ones(current.rows.n, bool)
     numbers, note = problem.answer(*everyone, {})
@@ -93,7 +91,6 @@ class _Problem:
     features: Sequence[Feature]
     settings: PerformanceSettings
     seed: int
-    places: Mapping[str, str]
 
     @cached_property
     def support(self) -> Support:
@@ -120,9 +117,9 @@ class _Problem:
         low, high = self.support.bounds(settings.level, members)
         beyond = measured(
             "unsupported_rate@1", share, low, high, level=settings.level, n=looked_at, small=looked_at < SMALL,
-            group=group, coordinates=self.places, split=rows.split, unit="rate",
+            group=group, split=rows.split, unit="rate",
         ) if looked_at else Number(
-            "unsupported_rate@1", None, group=group, coordinates=self.places, reason="no row was looked at"
+            "unsupported_rate@1", None, group=group, reason="no row was looked at"
         )  # fmt: skip
         weight = self.alike if self.calibration.rows.weight is None else self.alike * self.calibration.rows.weight
         labelled = replace(self.calibration.rows, weight=weight).take(known)
@@ -149,7 +146,7 @@ class _Problem:
     ) -> Number:
         kind = definition(f"estimated_{item.name}")
         where: dict[str, Any] = {
-            "group": group, "coordinates": {**self.places, **places}, "split": split, "unit": kind.unit
+            "group": group, "coordinates": dict(places), "split": split, "unit": kind.unit
         }  # fmt: skip
         if not why and not np.isfinite(item.value):
             why = f"no row {item.kind}".rstrip()

@@ -75,7 +75,6 @@ def fairness_drift(
     settings: PerformanceSettings,
     *,
     labelled: ScoredRows | None = None,
-    chunk: str = "",
 ) -> FairnessDrift:
     """Compare the largest gap between groups of a batch with that of the baseline, metric by metric.
 
@@ -89,7 +88,6 @@ def fairness_drift(
         labelled: Those of them whose labels have arrived, with these; whether they were decided rightly is compared.
         contract: Says which groups there are.
         settings: Level, sizes and the share of false alarms.
-        chunk: Name of the batch.
     """
     found = Findings()
     if not contract.sensitive:
@@ -109,7 +107,7 @@ def fairness_drift(
     together = 1 - settings.false_alarms / max(len(asked), 1)
     changes = []
     for question in asked.values():
-        change, numbers = question.answer(settings.level, together, chunk)
+        change, numbers = question.answer(settings.level, together)
         changes.append(change)
         found.numbers.extend(numbers)
     found.notes.extend(_notes(every, changes, current.rows, labelled, together))
@@ -181,11 +179,11 @@ class _Question:
     now: Estimates
     comparison: Comparison
 
-    def answer(self, level: float, together: float, chunk: str) -> tuple[GapChange, list[Number]]:
+    def answer(self, level: float, together: float) -> tuple[GapChange, list[Number]]:
         """The change with its verdict; the gap before, now and the change as numbers."""
         gap = definition(f"{self.metric}_difference")
         places = {"sensitive": self.comparison.grouping.name}
-        at = {"before": {**places, "chunk": BASELINE}, "now": {**places, **({"chunk": chunk} if chunk else {})}}
+        at = {"before": {**places, "chunk": BASELINE}, "now": places}
         of_change = {**at["now"], "of": gap.id}
         reasons = {code: why for code in range(len(self.now.value)) if (why := self._why_not(code))}
         kept = np.array([code not in reasons for code in range(len(self.now.value))], bool)

@@ -23,7 +23,6 @@ class Arrived:
         again: Labels that came more than once, always the same; the first is taken.
         contradicted: Predictions whose labels contradict each other: none is taken.
         unmatched: Labels of no prediction.
-        late: Labels that came later than was agreed; they count all the same. None where that was not asked.
     """
 
     label: NDArray[np.intp]
@@ -31,7 +30,6 @@ class Arrived:
     again: int = 0
     contradicted: int = 0
     unmatched: int = 0
-    late: int | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -49,23 +47,13 @@ class Arrived:
             (self.contradicted, "predictions have labels that contradict each other, and none is taken"),
             (self.again, "labels came more than once, always the same"),
             (self.unmatched, "labels belong to no prediction of this batch"),
-            (self.late or 0, "labels came later than agreed; they count all the same"),
         ):
             if count:
                 said.append(f"{count:,} {what}.")
         return said
 
 
-def join_labels(
-    predictions: pa.Table,
-    labels: pa.Table,
-    identifiers: Sequence[str],
-    target: str,
-    *,
-    predicted_at: str | None = None,
-    labelled_at: str | None = None,
-    delay_days: float | None = None,
-) -> Arrived:
+def join_labels(predictions: pa.Table, labels: pa.Table, identifiers: Sequence[str], target: str) -> Arrived:
     """Find the label of every prediction.
 
     A missing label is none, and so is one whose identifier is missing.
@@ -75,9 +63,6 @@ def join_labels(
         labels: Rows with the identifiers and the target, in any order; may repeat.
         identifiers: The columns that together name a row.
         target: The column of labels.
-        predicted_at: Timestamps of the predictions.
-        labelled_at: Timestamps of the labels.
-        delay_days: Days after which a label is late; asked only where both timestamps are there.
 
     Raises:
         InputRefused: A column is not there.
@@ -115,7 +100,6 @@ def join_labels(
         again=int((count[agree] - 1).clip(0).sum()),
         contradicted=int(contradicted.sum()),
         unmatched=int((~predicted[given[rows]]).sum()),
-        late=_late(predictions, labels, found, predicted_at, labelled_at, delay_days),
     )
 
 
@@ -147,20 +131,3 @@ def _first_labels(
     agree = np.ones(size, bool)
     np.logical_and.at(agree, given, values == values[first[given]])
     return first, agree, np.bincount(given, minlength=size)
-
-
-def _late(
-    predictions: pa.Table,
-    labels: pa.Table,
-    found: NDArray[np.intp],
-    predicted_at: str | None,
-    labelled_at: str | None,
-    delay_days: float | None,
-) -> int | None:
-    if predicted_at is None or labelled_at is None or delay_days is None:
-        return None
-    known = np.flatnonzero(found >= 0)
-    given = predictions.column(predicted_at).take(pa.array(known))
-    came = labels.column(labelled_at).take(pa.array(found[known]))
-    seconds = pc.seconds_between(given, came.cast(given.type))
-    return int(pc.sum(pc.greater(seconds, delay_days * 86_400)).as_py() or 0)

@@ -61,7 +61,6 @@ def realized_performance(
     settings: PerformanceSettings,
     *,
     seed: int,
-    chunk: str = "",
     requirements: Sequence[Requirement] = (),
     references: References | None = None,
 ) -> Realized:
@@ -74,14 +73,12 @@ def realized_performance(
         contract: Roles of the columns.
         settings: Level and sizes.
         seed: Of the permutations by which arrival is tested where counts are small.
-        chunk: Name of the batch.
         requirements: What they are about is measured, too; on all rows if it needs no label.
         references: The group that others are compared with, by the columns of a grouping.
     """
-    places = {"chunk": chunk} if chunk else {}
     found = Findings(notes=arrived.sentences())
     grouped = groupings(current.table, contract, settings.intersections)
-    found.numbers.extend(_shares(arrived.known, grouped, settings, places, current.rows.split))
+    found.numbers.extend(_shares(arrived.known, grouped, settings, current.rows.split))
     labelled = labelled_rows(current, labels, arrived, contract)
     if labelled is None:
         found.notes.append("No label has arrived: there is no performance to measure yet.")
@@ -94,7 +91,7 @@ def realized_performance(
         there = {item.definition for item in numbers}
         of_labelled = _measured(labelled, contract, settings, requirements, references)
         numbers += [item for item in of_labelled if item.definition not in there]
-    found.numbers.extend(replace(item, coordinates={**item.coordinates, **places}) for item in numbers)
+    found.numbers.extend(numbers)
     biased = tuple(biased_arrival(arrived.known, current.rows, grouped, settings, seed=seed))
     found.notes.extend(biased)
     return Realized(labelled, found, biased)
@@ -126,7 +123,6 @@ def _shares(
     known: NDArray[np.bool_],
     grouped: Sequence[Grouping],
     settings: PerformanceSettings,
-    places: Mapping[str, str],
     split: str,
 ) -> list[Number]:
     """Share of the rows that have a label, of all and of every group."""
@@ -139,7 +135,7 @@ def _shares(
         numbers.append(
             measured(
                 "labelled_rate@1", labelled / n if n else np.nan, float(low), float(high), level=settings.level, n=n,
-                small=n < SMALL, group=group, coordinates=places, split=split, unit="rate",
+                small=n < SMALL, group=group, split=split, unit="rate",
                 reason=None if n else "no row",
             )
         )  # fmt: skip

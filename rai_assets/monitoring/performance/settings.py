@@ -19,7 +19,6 @@ class PerformanceSettings(BaseModel):
         most_unsupported: Share of the rows unlike any calibration row from which nothing is estimated.
         least_ndcg: Agreement of the features' importances, as nDCG, below which they have drifted.
         false_alarms: P-value up to which a change is taken for one, over all changes of one batch together.
-        label_delay: Days after which a label is called late; None where none is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -31,4 +30,3 @@ class PerformanceSettings(BaseModel):
     most_unsupported: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     least_ndcg: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
     false_alarms: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
-    label_delay: Annotated[float, Field(gt=0)] | None = None

@@ -122,8 +122,7 @@ def reasons_charts(window: Window) -> dict[str, Chart]:
     weights: dict[str, list[tuple[Seen, Number]]] = {}
     for item in asked:
         for number in item.results["attribution_drift"].numbers:
-            here = number.coordinates.get("chunk") in (None, item.key) and "class" not in number.coordinates
-            if here and "feature" in number.coordinates and number.definition == "mean_absolute_shap_value@1":
+            if number.definition == "mean_absolute_shap_value@1" and number.coordinates.keys() == {"feature"}:
                 weights.setdefault(number.coordinates["feature"], []).append((item, number))
     first = sorted(weights, key=lambda name: -max(number.value or 0.0 for _, number in weights[name]))[:5]
     if first:

@@ -88,12 +88,10 @@ class Seen:
         return f"{which['split']} rows of commit {which['commit'][:12]}, reference {which['digest'][:8]}"
 
     def number(self, asset: str, definition: str, **coordinates: str) -> Number | None:
-        """The number of all its rows with these coordinates, other than the batch's own name."""
+        """The number of all its rows with these coordinates."""
         found = self.results.get(asset)
         for item in () if found is None else found.numbers:
-            places = {name: value for name, value in item.coordinates.items() if name != "chunk"}
-            of_batch = item.coordinates.get("chunk") in (None, self.key)
-            if item.definition == definition and places == coordinates and of_batch and not item.group:
+            if item.definition == definition and item.coordinates == coordinates and not item.group:
                 return item
         return None
 

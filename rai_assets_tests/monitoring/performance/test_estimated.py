@@ -26,7 +26,7 @@ SETTINGS = PerformanceSettings()
 
 
 def estimated(data: Scored, calibration: ScoredRows, batch: ScoredRows) -> Findings:
-    return estimated_performance(calibration, batch, data.contract, FEATURES, SETTINGS, seed=0, chunk="2026-01")
+    return estimated_performance(calibration, batch, data.contract, FEATURES, SETTINGS, seed=0)
 
 
 def of_all(numbers: list[Number]) -> dict[str, Number]:
@@ -56,7 +56,7 @@ def test_other_people_are_followed(adult: Scored) -> None:
         assert number.low <= true[name].value <= number.high, name
         assert number.high - number.low < 0.08
         assert "without labels" in number.reason
-        assert number.coordinates == {"chunk": "2026-01"}
+        assert number.coordinates == {}
 
 
 def test_every_group_has_a_calibration_of_its_own(adult: Scored) -> None:

@@ -33,14 +33,14 @@ def decided(rng: np.random.Generator, n: int, false_rates: dict[str, float]) -> 
 
 
 def test_the_gaps_are_those_of_every_other_table(adult: Scored) -> None:
-    found = fairness_drift(adult.calibration, adult.batch, adult.contract, SETTINGS, chunk="2026-01")
-    for chunk, side in (("baseline", adult.calibration), ("2026-01", adult.batch)):
+    found = fairness_drift(adult.calibration, adult.batch, adult.contract, SETTINGS)
+    for baseline, side in (({"chunk": "baseline"}, adult.calibration), ({}, adult.batch)):
         wanted = {
             number.definition: (number.value, number.low, number.high, number.n)
             for number in measure(side.rows, grouping(side.table, adult.contract, ["sex"]))
             if number.definition.endswith("_difference@1") and not number.group
         }
-        places = {"sensitive": "sex", "chunk": chunk}
+        places = {"sensitive": "sex", **baseline}
         ours = [number for number in found.findings.numbers if number.coordinates == places]
         assert len(ours) == 5
         for number in ours:
@@ -50,7 +50,7 @@ def test_the_gaps_are_those_of_every_other_table(adult: Scored) -> None:
 def test_the_change_is_now_less_before_with_both_intervals() -> None:
     rng = np.random.default_rng(0)
     before, now = decided(rng, 4_000, {"a": 0.1, "b": 0.15}), decided(rng, 2_000, {"a": 0.1, "b": 0.2})
-    numbers = fairness_drift(before, now, CONTRACT, SETTINGS, chunk="x").findings.numbers
+    numbers = fairness_drift(before, now, CONTRACT, SETTINGS).findings.numbers
     gap_before, gap_now, change = (
         number
         for number in numbers
@@ -59,7 +59,7 @@ def test_the_change_is_now_less_before_with_both_intervals() -> None:
     assert change.value == pytest.approx(gap_now.value - gap_before.value)
     below = np.hypot(gap_now.value - gap_now.low, gap_before.high - gap_before.value)
     assert change.low == pytest.approx(change.value - below)
-    assert change.coordinates == {"sensitive": "team", "chunk": "x", "of": "false_positive_rate_difference@1"}
+    assert change.coordinates == {"sensitive": "team", "of": "false_positive_rate_difference@1"}
 
 
 def test_a_group_that_is_treated_worse_is_found(adult: Scored) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -52,15 +50,6 @@ def test_whole_numbers_match_dictionaries_of_text() -> None:
     predictions = table(id=[10, 20])
     labels = pa.table({"id": pa.array(["20", "10"]).dictionary_encode(), "y": pa.array(["a", "b"]).dictionary_encode()})
     assert join_labels(predictions, labels, ["id"], "y").label.tolist() == [1, 0]
-
-
-def test_late_labels_are_counted_and_kept() -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    predictions = table(id=[1, 2, 3], at=[start] * 3)
-    labels = table(id=[1, 2], y=[0, 1], came=[start + timedelta(days=3), start + timedelta(days=9)])
-    arrived = join_labels(predictions, labels, ["id"], "y", predicted_at="at", labelled_at="came", delay_days=7)
-    assert arrived.late == 1 and arrived.known.sum() == 2
-    assert join_labels(predictions, labels, ["id"], "y").late is None
 
 
 def test_no_labels_and_no_predictions() -> None:

@@ -39,7 +39,7 @@ def realized(adult: Scored, batch: ScoredRows, target: np.ndarray, chosen: np.nd
     predictions = batch.table.append_column("id", pa.array(np.arange(batch.rows.n)))
     arrived = join_labels(predictions, labels, ["id"], "income")
     side = ScoredRows(replace(batch.rows, target=None), predictions, batch.keep)
-    return realized_performance(side, labels, arrived, with_target(adult.contract), SETTINGS, seed=0, chunk="b1")
+    return realized_performance(side, labels, arrived, with_target(adult.contract), SETTINGS, seed=0)
 
 
 def test_with_every_label_it_is_the_products_own_measurement(adult: Scored) -> None:
@@ -54,7 +54,6 @@ def test_with_every_label_it_is_the_products_own_measurement(adult: Scored) -> N
         for number in measure(batch.rows, by):
             mine = ours[number.definition, tuple(number.group.items()), number.coordinates.get("sensitive")]
             assert (mine.value, mine.low, mine.high, mine.n) == (number.value, number.low, number.high, number.n)
-            assert mine.coordinates["chunk"] == "b1"
     assert ours["labelled_rate@1", (), None].value == 1.0
     assert found.biased == ()
 
@@ -105,7 +104,6 @@ def errors(adult: Scored, target: np.ndarray, batch: ScoredRows) -> tuple[Estima
     shown = realized(adult, batch, target, chosen)
     found = estimate_errors(
         adult.calibration, shown.labelled, shown.findings.numbers, adult.contract, FEATURES, SETTINGS, seed=0,
-        chunk="b1",
     )  # fmt: skip
     return found, shown.findings
 
@@ -130,9 +128,7 @@ def test_an_error_has_the_interval_of_the_estimate_turned_around(adult: Scored) 
     found, shown = errors(adult, batch.rows.target, batch)
     labelled = realized(adult, batch, batch.rows.target, np.arange(1_500)).labelled
     assert labelled is not None
-    made = estimated_performance(
-        adult.calibration, labelled, adult.contract, FEATURES, SETTINGS, seed=0, chunk="b1"
-    ).numbers
+    made = estimated_performance(adult.calibration, labelled, adult.contract, FEATURES, SETTINGS, seed=0).numbers
     for error in found.findings.numbers:
         truth, estimate = (
             next(
@@ -147,7 +143,7 @@ def test_an_error_has_the_interval_of_the_estimate_turned_around(adult: Scored) 
         )
         assert error.value == pytest.approx(truth.value - estimate.value)
         assert (error.low, error.high) == pytest.approx((truth.value - estimate.high, truth.value - estimate.low))
-        assert (error.level, error.n, error.coordinates["chunk"]) == (0.95, truth.n, "b1")
+        assert (error.level, error.n) == (0.95, truth.n)
     assert len(found.findings.numbers) >= 20
 
 

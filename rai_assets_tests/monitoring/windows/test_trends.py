@@ -101,7 +101,7 @@ def test_gaps_that_grew_come_before_the_leading_one_of_every_other_column() -> N
             {"definition": GAP, "sensitive": "sex", "verdict": "grew" if grew else "held"},
         ]
         numbers = [
-            Number(name, 0.1 * day, coordinates={"sensitive": sensitive, "chunk": f"2026-01-{day:02d}"})
+            Number(name, 0.1 * day, coordinates={"sensitive": sensitive})
             for name in (GAP, "accuracy_difference@1")
             for sensitive in ("age", "sex")
         ]
@@ -121,10 +121,10 @@ def test_gaps_that_grew_come_before_the_leading_one_of_every_other_column() -> N
 def test_what_was_estimated_and_what_was_measured_are_two_series() -> None:
     def batch(day: int, measured: float | None) -> Seen:
         numbers = [Number("accuracy@1", measured, reason=None if measured else "no label has arrived yet")]
-        # Of the whole batch, not of one group or another chunk.
+        # Of the whole batch, not of one group or of the baseline.
         numbers += [
             Number("accuracy@1", 0.1, group={"sex": "F"}),
-            Number("accuracy@1", 0.2, coordinates={"chunk": "x"}),
+            Number("accuracy@1", 0.2, coordinates={"chunk": BASELINE}),
         ]
         estimate = Number("estimated_accuracy@1", 0.9, 0.85, 0.95, n=50, reason="it assumes much")
         return seen(
@@ -149,18 +149,17 @@ def test_what_was_estimated_and_what_was_measured_are_two_series() -> None:
 
 
 def test_the_five_heaviest_columns_are_shown_with_what_the_model_goes_by() -> None:
-    def batch(day: int, chunk: str | None) -> Seen:
-        places = {} if chunk is None else {"chunk": chunk}
-        numbers = [Number("attribution_ndcg@1", 0.9, coordinates=places)]
+    def batch(day: int) -> Seen:
+        numbers = [Number("attribution_ndcg@1", 0.9)]
         numbers += [
-            Number("mean_absolute_shap_value@1", (7 - at) / 10 * day, coordinates={"feature": f"f{at}", **places})
+            Number("mean_absolute_shap_value@1", (7 - at) / 10 * day, coordinates={"feature": f"f{at}"})
             for at in range(7)
         ]
-        other = {"feature": "f6", "chunk": BASELINE}
+        other = {"feature": "f6", "class": "late"}
         numbers.append(Number("mean_absolute_shap_value@1", 99.0, coordinates=other))
         return seen(day, attribution_drift=result("attribution_drift", *numbers, failed="others" if day == 2 else ""))
 
-    charts = reasons_charts(window(batch(1, None), batch(2, "2026-01-02")))
+    charts = reasons_charts(window(batch(1), batch(2)))
     assert points(charts["agreement"], "value", "alarm") == [(0.9, False), (0.9, True)]
     weights = points(charts["importances"], "group", "label", "value")
     assert list(dict.fromkeys(group for group, _, _ in weights)) == ["f0", "f1", "f2", "f3", "f4"]
