@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from rai_assets.data.columns import Strict
 
 EstimatorName = Literal[
     "logistic_regression", "linear_regression", "decision_tree", "random_forest", "hist_gradient_boosting", "mlp"
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class OnnxSettings(_Strict):
+class OnnxSettings(Strict):
     """An ONNX file and what it reads and answers.
 
     Its inputs must be the features by name, one column each: `string` for categories (the empty string where a value
@@ -34,7 +32,7 @@ class OnnxSettings(_Strict):
     )
 
 
-class ModelSettings(_Strict):
+class ModelSettings(Strict):
     """The model of a use case: exactly one of `estimator`, `factory` and `onnx`."""
 
     estimator: EstimatorName | None = Field(

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rai_assets.analysis.evaluation.settings import EvaluationSettings
 from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.analysis.fairness.settings import FairnessSettings
+from rai_assets.data.columns import Strict
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import UsageError, near_names
 from rai_assets.keys import USE_CASE_PATTERN, UseCaseKeys
@@ -45,10 +46,6 @@ _OF_PRODUCTION = (
 _OF_A_MODEL_IN_PRODUCTION = ("batch_predictions", "attribution_drift")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 def _check_owner(text: str) -> str:
     if not _OWNER.fullmatch(text):
         raise ValueError(f"{text!r} is neither an e-mail address nor team:name")
@@ -60,7 +57,7 @@ def _refused(place: tuple[str | int, ...], message: str) -> PydanticCustomError:
     return PydanticCustomError("declaration", "{message}", {"message": message, "place": place})
 
 
-class RequirementSettings(_Strict):
+class RequirementSettings(Strict):
     """What must hold of one number, and whether the gate depends on it.
 
     Attributes:
@@ -78,9 +75,9 @@ class RequirementSettings(_Strict):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")]
     text: Annotated[str, Field(min_length=1, max_length=1000)]
     definition: Annotated[str, Field(min_length=1, max_length=100)]
-    sensitive: list[str] = []
-    group: dict[str, str] = {}
-    coordinates: dict[str, str] = {}
+    sensitive: list[str] = Field(default_factory=list)
+    group: dict[str, str] = Field(default_factory=dict)
+    coordinates: dict[str, str] = Field(default_factory=dict)
     at_most: float | None = None
     at_least: float | None = None
     blocking: bool = True
@@ -108,7 +105,7 @@ class RequirementSettings(_Strict):
         return Requirement(**self.model_dump())
 
 
-class Analyses(_Strict):
+class Analyses(Strict):
     """The settings of each question asked of the model; what is left out runs with its defaults."""
 
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -132,7 +129,7 @@ def _check_groups(contract: Contract, place: tuple[str | int, ...], group: Mappi
             raise _refused((*place, column), f"{column!r} has no group {value!r}; its groups are {there}")
 
 
-class UseCase(_Strict):
+class UseCase(Strict):
     """One business problem: its data, model, questions, requirements and people.
 
     Attributes:
@@ -154,11 +151,11 @@ class UseCase(_Strict):
     name: Annotated[str, Field(pattern=USE_CASE_PATTERN)]
     title: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=10_000)] = ""
-    owners: list[Annotated[str, AfterValidator(_check_owner)]] = []
+    owners: list[Annotated[str, AfterValidator(_check_owner)]] = Field(default_factory=list)
     dataset: DatasetSettings
     model: ModelSettings | None = None
     analyses: Analyses = Analyses()
-    requirements: list[RequirementSettings] = []
+    requirements: list[RequirementSettings] = Field(default_factory=list)
     alerts: AlertSettings = AlertSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     freshness: FreshnessSettings = FreshnessSettings()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rai_assets.data.columns import Strict
 
 
-class EvaluationSettings(BaseModel):
+class EvaluationSettings(Strict):
     """Settings of the evaluation.
 
     Attributes:
@@ -17,8 +19,6 @@ class EvaluationSettings(BaseModel):
         cost_ratio: Cost of a false positive, measured in false negatives. Where it is given the suggested threshold
             has the lowest cost, whatever `maximise` says.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     minimum_size: Annotated[int, Field(ge=1)] = 5

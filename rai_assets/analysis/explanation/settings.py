@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rai_assets.data.columns import Strict
 
 Perturbation = Literal["interventional", "path_dependent"]
 
 
-class ExplanationSettings(BaseModel):
+class ExplanationSettings(Strict):
     """Settings of the explanations.
 
     Attributes:
@@ -19,8 +21,6 @@ class ExplanationSettings(BaseModel):
             proportion to the training rows that took them (tree ensembles only).
         seed: Seed of the choice of background rows and of sampled attributions.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     background: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     perturbation: Perturbation = "interventional"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rai_assets.data.columns import Strict
 
 
-class FairnessSettings(BaseModel):
+class FairnessSettings(Strict):
     """Settings of the fairness audit.
 
     Attributes:
@@ -20,10 +22,8 @@ class FairnessSettings(BaseModel):
             within quantile bins.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     minimum_size: Annotated[int, Field(ge=1)] = 5
     intersections: Annotated[int, Field(ge=1, le=10)] = 3
-    reference: dict[str, str] = {}
-    stratifiers: list[str] = []
+    reference: dict[str, str] = Field(default_factory=dict)
+    stratifiers: list[str] = Field(default_factory=list)

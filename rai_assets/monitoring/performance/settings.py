@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rai_assets.data.columns import Strict
 
 
-class PerformanceSettings(BaseModel):
+class PerformanceSettings(Strict):
     """Settings of the performance in production, estimated and measured.
 
     Attributes:
@@ -20,8 +22,6 @@ class PerformanceSettings(BaseModel):
         least_ndcg: Agreement of the features' importances, as nDCG, below which they have drifted.
         false_alarms: P-value up to which a change is taken for one, over all changes of one batch together.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     calibration: Literal["calibration", "test"] | None = None
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
