@@ -13,6 +13,7 @@ from rai_assets.analysis.explanation.settings import ExplanationSettings
 from rai_assets.keys import CHAMPION
 from rai_assets.metrics.requirements import Requirement, measured_by
 from rai_assets.monitoring.batches.assets import batch_predictions
+from rai_assets.monitoring.checks import ANSWERED, JUDGED_AGAIN
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.assets import data_profile
@@ -92,7 +93,6 @@ class _Question:
         description: Markdown a business owner understands.
         ask: The step and the reference in, an answer out.
         part: Its part of the declaration; a change of it makes a new result.
-        checks: {name: what holds when it passes}.
         judged: Requirements on its numbers.
     """
 
@@ -100,7 +100,6 @@ class _Question:
     description: str
     ask: Callable[["Stage", "Reference"], "Answer"]
     part: BaseModel
-    checks: Mapping[str, str]
     judged: Sequence[Requirement] = ()
 
 
@@ -110,11 +109,7 @@ def _drift(settings: DriftSettings) -> _Question:
 
         return ask_drift(stage, reference, settings, SEED)
 
-    checks = {
-        "columns_unchanged": "No column has changed beyond chance.",
-        "columns_together_unchanged": "The columns together have not changed beyond chance.",
-    }
-    return _Question("drift", DRIFT, ask, settings, checks)
+    return _Question("drift", DRIFT, ask, settings)
 
 
 def _fairness_drift(settings: PerformanceSettings) -> _Question:
@@ -123,8 +118,7 @@ def _fairness_drift(settings: PerformanceSettings) -> _Question:
 
         return ask_fairness(stage, reference, settings)
 
-    checks = {"gaps_not_wider": "No gap between groups is seen to have grown."}
-    return _Question("fairness_drift", FAIRNESS_DRIFT, ask, settings, checks)
+    return _Question("fairness_drift", FAIRNESS_DRIFT, ask, settings)
 
 
 def _estimated_performance(settings: PerformanceSettings) -> _Question:
@@ -133,25 +127,20 @@ def _estimated_performance(settings: PerformanceSettings) -> _Question:
 
         return ask_estimate(stage, reference, settings, SEED)
 
-    checks = {"performance_not_lower": "The estimated performance is not below that on the calibration rows."}
-    return _Question("estimated_performance", ESTIMATED_PERFORMANCE, ask, settings, checks)
+    return _Question("estimated_performance", ESTIMATED_PERFORMANCE, ask, settings)
 
 
 def _realized_performance(
     settings: PerformanceSettings, requirements: Sequence[Requirement], reference_groups: Mapping[str, str] | None
 ) -> _Question:
-    judged = [item for item in requirements if measured_by(item) in ("evaluation", "fairness_audit")]
+    judged = [item for item in requirements if measured_by(item) in JUDGED_AGAIN]
 
     def ask(stage: "Stage", reference: "Reference") -> "Answer":
         from rai_assets.monitoring.batches.performing import Judged, ask_realized
 
         return ask_realized(stage, reference, settings, Judged(judged, reference_groups), SEED)
 
-    checks = {
-        "not_below_audit": "The performance that the labels show is not below that in the audit beyond chance.",
-        "estimates_held": "What the labels show lies within the intervals of the estimates.",
-    }
-    return _Question("realized_performance", REALIZED_PERFORMANCE, ask, settings, checks, judged)
+    return _Question("realized_performance", REALIZED_PERFORMANCE, ask, settings, judged)
 
 
 def _attribution_drift(settings: PerformanceSettings, explanation: ExplanationSettings) -> _Question:
@@ -160,8 +149,7 @@ def _attribution_drift(settings: PerformanceSettings, explanation: ExplanationSe
 
         return ask_attributions(stage, reference, settings, explanation, SEED)
 
-    checks = {"same_reasons": "The order of the columns' importances agrees with that of the champion's audit."}
-    return _Question("attribution_drift", ATTRIBUTION_DRIFT, ask, settings, checks)
+    return _Question("attribution_drift", ATTRIBUTION_DRIFT, ask, settings)
 
 
 def _asset(question: _Question, *, has_model: bool) -> ResultAsset:
@@ -194,7 +182,7 @@ def _asset(question: _Question, *, has_model: bool) -> ResultAsset:
         compute=compute,
         requirements=question.judged,
         present=_present,
-        checks=question.checks,
+        checks=ANSWERED[thing],
         outside=outside,
         per="batch",
     )

@@ -9,19 +9,10 @@ from rai_assets.errors import near_names
 from rai_assets.metrics.requirements import measured_by
 from rai_assets.monitoring.alerts.settings import DRIFT_ASSETS, Kind, RuleSettings
 from rai_assets.monitoring.batches.rules import blocking, rule_descriptions
+from rai_assets.monitoring.checks import ANSWERED, JUDGED_AGAIN
 
 if TYPE_CHECKING:
     from rai_assets.use_case.config import UseCase
-
-# What questions about a batch answer with a warning; `test_graph.py` compares them with the graph.
-_ANSWERED = {
-    "drift": ("columns_unchanged", "columns_together_unchanged"),
-    "attribution_drift": ("same_reasons",),
-    "fairness_drift": ("gaps_not_wider",),
-    "estimated_performance": ("performance_not_lower",),
-    "realized_performance": ("not_below_audit", "estimates_held"),
-}
-_JUDGED_AGAIN = ("evaluation", "fairness_audit")  # whose requirements are judged on batches, too
 
 
 def checks_of(use_case: UseCase) -> dict[str, tuple[str, ...]]:
@@ -35,10 +26,10 @@ def checks_of(use_case: UseCase) -> dict[str, tuple[str, ...]]:
         "dataset": tuple(rule.name for rule in rules_of(use_case.dataset)),
         "scorecard": ("gate",),
         "batch": tuple(rule_descriptions(use_case.dataset)),
-        **_ANSWERED,
+        **{asset: tuple(checks) for asset, checks in ANSWERED.items()},
     }
     for asset, name in measured:
-        for holder in (asset, *(["realized_performance"] if asset in _JUDGED_AGAIN else [])):
+        for holder in (asset, *(["realized_performance"] if asset in JUDGED_AGAIN else [])):
             found[holder] = (*found.get(holder, ()), name)
     return {asset: found[asset] for asset in use_case.assets if asset in found}
 
@@ -74,4 +65,4 @@ def _told_as(asset: str, check: str) -> Kind:
 
 
 def _only_warns(asset: str, check: str) -> bool:
-    return asset == "batch" or check in _ANSWERED.get(asset, ())
+    return asset == "batch" or check in ANSWERED.get(asset, ())

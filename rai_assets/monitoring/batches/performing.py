@@ -21,6 +21,7 @@ from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.batches.questions import Answer, unknown
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
+from rai_assets.monitoring.checks import AS_AUDITED, ESTIMATES_HELD, NOT_LOWER
 from rai_assets.monitoring.performance.estimate_errors import estimate_errors
 from rai_assets.monitoring.performance.estimated import estimated_performance
 from rai_assets.monitoring.performance.fairness import BASELINE
@@ -28,7 +29,6 @@ from rai_assets.monitoring.performance.realized import References, realized_perf
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.store.stage import Stage
 
-NOT_LOWER, ESTIMATES_HELD, AS_AUDITED = "performance_not_lower", "estimates_held", "not_below_audit"
 _MAIN_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 
 

@@ -21,6 +21,7 @@ from rai_assets.model.scoring import ScoringSession
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
 from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE
+from rai_assets.monitoring.checks import COLUMNS_ALONE, COLUMNS_TOGETHER, GAPS_NOT_WIDER, SAME_REASONS
 from rai_assets.monitoring.drift.compute import drift_of
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.result import DriftRow
@@ -32,9 +33,6 @@ from rai_assets.monitoring.performance.realized import labelled_rows
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.store.results import Result, of_findings
 from rai_assets.store.stage import Stage
-
-COLUMNS_ALONE, COLUMNS_TOGETHER = "columns_unchanged", "columns_together_unchanged"
-SAME_REASONS, GAPS_NOT_WIDER = "same_reasons", "gaps_not_wider"
 
 
 @dataclass(frozen=True)

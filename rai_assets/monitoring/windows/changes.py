@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rai_assets.charts.text import cut, decimal
+from rai_assets.monitoring.checks import COLUMNS_TOGETHER, SAME_REASONS
 from rai_assets.monitoring.windows.alarm import NAME, Alarm, keys_of, moved, said
 from rai_assets.monitoring.windows.chance import chance_of
 from rai_assets.monitoring.windows.window import Seen, Window
@@ -70,7 +71,7 @@ def _advice(column: str, *, once: bool) -> str:
 def together(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alarm]:
     """The alarm of the columns together, as a model tells their rows from those of the reference."""
     asked = [item for item in window.batches if item.rows_of("drift")]
-    hit = [item for item in asked if "columns_together_unchanged" in item.failed("drift")]
+    hit = [item for item in asked if COLUMNS_TOGETHER in item.failed("drift")]
     if hit:
         p_values = [
             row["p_value"] * 2  # reconstruction and classifier are asked of every batch
@@ -79,7 +80,7 @@ def together(window: Window, rate: float, answers: Collection[str]) -> Iterator[
         ]  # fmt: skip
         yield Alarm(
             "together", "drift", "The columns together have changed", keys_of(hit),
-            said(hit, "drift", "columns_together_unchanged"), moved(hit, answers),
+            said(hit, "drift", COLUMNS_TOGETHER), moved(hit, answers),
             "Look at the columns named first. If none of them changed by itself, it is how they go together that "
             "changed: compare their pairs.",
             chance_of(len(hit), len(asked), rate, p_values),
@@ -93,7 +94,7 @@ def reasons(window: Window, rate: float, answers: Collection[str]) -> Iterator[A
     if hit:
         yield Alarm(
             "reasons", "attribution_drift", "The model goes by other columns than in its audit", keys_of(hit),
-            said(hit, "attribution_drift", "same_reasons"), moved(hit, answers),
+            said(hit, "attribution_drift", SAME_REASONS), moved(hit, answers),
             "Read which columns it goes by now. If one of them stands in for a sensitive column, stop and audit.",
             chance_of(len(hit), len(asked), rate),
         )  # fmt: skip

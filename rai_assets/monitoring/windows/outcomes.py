@@ -7,6 +7,7 @@ from typing import Any
 
 from rai_assets.charts.text import cut, decimal
 from rai_assets.metrics.definitions import definition
+from rai_assets.monitoring.checks import AS_AUDITED, ESTIMATES_HELD, NOT_LOWER
 from rai_assets.monitoring.windows.alarm import NAME, REASON, Alarm, keys_of, moved, said
 from rai_assets.monitoring.windows.chance import beyond_by_chance, chance_of
 from rai_assets.monitoring.windows.window import Seen, Window
@@ -37,21 +38,21 @@ def requirements(window: Window, answers: Collection[str]) -> Iterator[Alarm]:
 _PERFORMANCE = (
     (
         "realized_performance",
-        "not_below_audit",
+        AS_AUDITED,
         "Performance is below that in the audit",
         "Do not wait: audit on rows with the new labels, train again if there is a model, and decide with the owners "
         "whether it may go on meanwhile.",
     ),
     (
         "realized_performance",
-        "estimates_held",
+        ESTIMATES_HELD,
         "Estimates made without labels did not hold",
         "A score does not mean any more what it meant in the audit: do not rely on estimates of batches without labels "
         "until the model or its calibration is renewed.",
     ),
     (
         "estimated_performance",
-        "performance_not_lower",
+        NOT_LOWER,
         "Performance is likely to be lower",
         "Have some of these rows labelled and measure. An estimate follows who is scored, not their outcomes.",
     ),
@@ -64,7 +65,7 @@ def performance(window: Window, rate: float, answers: Collection[str]) -> Iterat
         asked = [item for item in window.batches if item.told(asset, check)]
         hit = [item for item in asked if check in item.failed(asset)]
         if hit:
-            beyond = [_worse_by_chance(item) for item in hit] if check == "not_below_audit" else []
+            beyond = [_worse_by_chance(item) for item in hit] if check == AS_AUDITED else []
             chance = chance_of(len(hit), len(asked), rate, [p_value for p_value in beyond if p_value is not None])
             found, causes = said(hit, asset, check), moved(hit, answers)
             yield Alarm("performance", asset, title, keys_of(hit), found, causes, advice, chance)

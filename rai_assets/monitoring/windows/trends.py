@@ -9,6 +9,7 @@ from typing import Any
 from rai_assets.charts import heat_map, trend
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.number import Number
+from rai_assets.monitoring.checks import COLUMNS_TOGETHER
 from rai_assets.monitoring.performance.fairness import BASELINE
 from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.window import Seen, Window
@@ -59,7 +60,7 @@ def drift_charts(window: Window, alarms: Sequence[Alarm]) -> dict[str, Chart]:
     if _told(asked, "drift", "domain_classifier_auc@1"):
         charts["together"] = _of_numbers(
             asked, "drift", "domain_classifier_auc@1", title="How well a model tells the batch from the reference",
-            alarm=lambda item: "columns_together_unchanged" in item.failed("drift"), reference=("cannot tell", 0.5),
+            alarm=lambda item: COLUMNS_TOGETHER in item.failed("drift"), reference=("cannot tell", 0.5),
         )  # fmt: skip
     return charts
 
