@@ -20,9 +20,8 @@ from rai_assets.use_case.declaration import Declared
 SENSOR_SECONDS = 30
 _DIGITS = 12  # of a head in the cursor, which Dagster keeps with every tick
 
-Memory = dict[
-    str, tuple[str, int]
-]  # branch: the beginning of its head's id, and when it was first seen, in milliseconds
+Memory = dict[str, tuple[str, int]]
+"""{branch: (the beginning of its head's id, when it was first seen in milliseconds since 1970)}."""
 PartitionChange = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
 

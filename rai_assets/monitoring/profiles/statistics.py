@@ -120,14 +120,6 @@ class TableTally:
                 tally.forget_values()
 
 
-def merged(parts: Iterable[TableTally]) -> TableTally:
-    """The counts of all parts, merged in their order."""
-    whole = TableTally()
-    for part in parts:
-        whole.merge(part)
-    return whole
-
-
 def as_table(statistics: Iterable[tuple[Cell, ColumnStatistics]]) -> pa.Table:
     """Statistics with one row per cell: bounds as texts, quantiles and lengths as columns of their own."""
     rows: list[dict[str, Any]] = []

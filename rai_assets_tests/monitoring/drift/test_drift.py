@@ -12,25 +12,8 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from rai_assets.errors import InputRefused, UsageError
-from rai_assets.monitoring.drift import DriftResult, DriftRow, DriftSettings, drift
-
-
-def people(n: int, seed: int, older: float = 0.0, women: float = 0.5) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "age": rng.normal(40 + older, 10, n).round(1),
-            "sex": rng.choice(["F", "M"], n, p=[women, 1 - women]),
-            "children": rng.integers(0, 4, n),
-            "income": np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(size=n)),
-        }
-    )
-
-
-def row(found: DriftResult, column: str, method: str | None = None) -> DriftRow:
-    rows = [item for item in found.rows if item.column == column and method in (None, item.method)]
-    assert len(rows) == 1, rows
-    return rows[0]
+from rai_assets.monitoring.drift import DriftSettings, drift
+from rai_assets_tests.monitoring.drift.conftest import people, row
 
 
 def test_what_changed_is_found_and_nothing_else() -> None:
@@ -103,26 +86,6 @@ def test_small_effects_can_be_let_pass() -> None:
     assert not row(drift(*sides, DriftSettings(minimum_effect=0.2)), "age").drifted
 
 
-def test_chunks_of_rows_days_and_months() -> None:
-    frame = people(100, 1).assign(when=pd.date_range("2024-01-30", periods=100, freq="6h"))
-    shuffled = frame.sample(frac=1, random_state=0)
-
-    def labels(chunks: int | str) -> list[str]:
-        timestamp = None if chunks == 30 else "when"
-        found = drift(
-            people(500, 3).assign(when=frame.when[0]), shuffled, DriftSettings(chunks=chunks, timestamp=timestamp)
-        )
-        assert {item.n_current for item in found.rows if item.column == "age"} <= {30, 10, 4, 40, 8, 92}
-        return list(dict.fromkeys(item.chunk for item in found.rows))
-
-    assert labels(30) == ["0:29", "30:59", "60:89", "90:99"]
-    assert labels("monthly") == ["2024-01", "2024-02"]
-    assert labels("daily")[:3] == ["2024-01-30", "2024-01-31", "2024-02-01"]
-    by_time = drift(people(500, 3).assign(when=frame.when[0]), shuffled, DriftSettings(chunks=40, timestamp="when"))
-    expected = drift(people(500, 3), frame.drop(columns="when"), DriftSettings(chunks=40))
-    assert [item.statistic for item in by_time.rows] == [item.statistic for item in expected.rows]
-
-
 def test_fixed_limits_and_their_false_alarms() -> None:
     sides = people(100, 1), people(100, 2)
     found = drift(*sides, DriftSettings(methods=["psi"], rule="fixed", limits={"psi": 0.1}))
@@ -144,20 +107,6 @@ def test_evidently_chooses_by_the_size_of_the_reference() -> None:
     ]
     assert row(many, "age").threshold == pytest.approx(0.1 * people(1100, 1).age.std(ddof=0))
     assert row(many, "sex").threshold == pytest.approx(0.1 / np.sqrt(np.log(2)))
-
-
-def test_limits_from_chunks_of_the_reference() -> None:
-    reference = people(2000, 1)
-    settings = DriftSettings(methods=["wasserstein"], chunks=100, rule="reference_chunks", only=["age"])
-    found = drift(reference, people(500, 2, older=8), settings)
-    from scipy.stats import wasserstein_distance
-
-    values = [wasserstein_distance(reference.age, reference.age[at : at + 100]) for at in range(0, 2000, 100)]
-    assert found.rows[0].threshold == pytest.approx(np.mean(values) + 3 * np.std(values))
-    assert all(item.drifted for item in found.rows)
-    left_out = [np.delete(values, at) for at in range(20)]
-    alarms = [abs(value - rest.mean()) > 3 * rest.std() for rest, value in zip(left_out, values, strict=True)]
-    assert found.rows[0].false_alarm_rate == np.mean(alarms)
 
 
 def test_texts_by_their_words_and_their_length() -> None:
@@ -276,39 +225,6 @@ def test_values_of_every_type_are_compared() -> None:
     assert all(item.statistic is not None and not item.drifted for item in found.rows)
     nested = pa.table({"x": [1, 2], "list": [[1], [2]]})
     assert row(drift(nested, nested), "list").reason == "it holds list<item: int64>, not single values"
-
-
-@pytest.mark.parametrize(("rows", "blocks"), [(1000, 20), (1049, 20), (999, 19)])
-def test_twenty_whole_blocks_of_the_reference_are_enough_for_an_order(rows: int, blocks: int) -> None:
-    found = drift(people(rows, 1), people(100, 2), DriftSettings(methods=["ks"], only=["age"], chunks=50))
-    nulls = {item.null for item in found.rows}
-    assert nulls == ({f"{blocks} blocks of the reference"} if blocks >= 20 else {"closed form"})
-    said = "P-values are from 20 contiguous blocks" if blocks >= 20 else "the reference has fewer than 20 blocks"
-    assert any(said in note for note in found.notes)
-    asked = DriftSettings(methods=["ks"], only=["age"], chunks=50, null="blocks")
-    assert {item.null for item in drift(people(rows, 1), people(100, 2), asked).rows} == {
-        f"{blocks} blocks of the reference"
-    }
-
-
-def test_each_block_is_compared_with_the_rest_of_the_reference() -> None:
-    from scipy.stats import ks_2samp
-
-    reference, current = people(1000, 1), people(50, 2, older=2)
-    found = drift(reference, current, DriftSettings(methods=["ks"], only=["age"], chunks=50))
-    ages = reference.age.to_numpy()
-    blocks = [ks_2samp(np.delete(ages, slice(at, at + 50)), ages[at : at + 50]).statistic for at in range(0, 1000, 50)]
-    distance = ks_2samp(ages, current.age).statistic
-    assert row(found, "age").p_value == (1 + sum(block >= distance - 1e-12 for block in blocks)) / 21
-
-
-def test_a_last_chunk_of_much_fewer_rows_has_no_block_of_its_size() -> None:
-    settings = DriftSettings(methods=["ks"], only=["age"], chunks=50)
-    short, long = (drift(people(1000, 1), people(50 + rest, 2), settings).rows[1] for rest in (39, 40))
-    assert short.p_value is None
-    assert short.drifted is None
-    assert short.reason == "its 39 rows are fewer than those of a block of the reference"
-    assert (long.reason, long.p_value is None) == (None, False)
 
 
 def test_the_p_values_of_one_chunk_are_adjusted_together() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import UsageError
 from rai_assets.monitoring.profiles.profile import profile
 from rai_assets.monitoring.profiles.settings import ProfileSettings
-from rai_assets.monitoring.profiles.statistics import TableTally, as_table, merged
+from rai_assets.monitoring.profiles.statistics import TableTally, as_table
 from rai_assets.monitoring.profiles.whylogs_file import merged_profiles, whylogs_profile
 
 NOON = "2026-01-05T12:00:00+00:00"
@@ -53,6 +53,13 @@ def rows(n: int, seed: int = 0) -> pa.Table:
 
 def chunks(table: pa.Table, size: int) -> Iterator[pa.RecordBatch]:
     return iter(table.combine_chunks().to_batches(max_chunksize=size))
+
+
+def merged(parts: Iterable[TableTally]) -> TableTally:
+    whole = TableTally()
+    for part in parts:
+        whole.merge(part)
+    return whole
 
 
 PLAIN = ProfileSettings(whylogs=False)
