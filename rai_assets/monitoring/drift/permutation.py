@@ -40,9 +40,10 @@ def mean_difference_p_value(one: Floats, other: Floats, rng: np.random.Generator
         rng: Of the draws; not used from 20,000 rows of the smaller side on, where the normal limit stands in.
     """
     pooled, few = np.concatenate([one, other]), min(len(one), len(other))
+    rounding = 1e-12 * float(np.abs(pooled).sum())
     pooled = pooled - pooled.mean()
     observed = abs(float(pooled[: len(one)].sum()))
-    if observed <= 1e-12 * float(np.abs(pooled).sum()):
+    if observed <= rounding:
         return 1.0
     if few < MEANS_ARE_NORMAL:
         return sequential_p_value(

@@ -31,8 +31,21 @@ def test_from_many_rows_on_it_is_the_normal_limit() -> None:
     assert mean_difference_p_value(one, other, rng) == pytest.approx(2 * norm.sf(abs(z)), rel=1e-9)
 
 
-def test_equal_values_are_no_drift() -> None:
-    assert mean_difference_p_value(np.full(30, 0.1), np.full(40, 0.1), np.random.default_rng(0)) == 1.0
+@pytest.mark.parametrize("n", [30, MEANS_ARE_NORMAL])
+def test_equal_values_are_no_drift(n: int) -> None:
+    """The mean of many tenths is no tenth but for rounding."""
+    assert mean_difference_p_value(np.full(n, 0.1), np.full(n + 10, 0.1), np.random.default_rng(0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "drawn"),
+    [(MEANS_ARE_NORMAL, MEANS_ARE_NORMAL, False), (MEANS_ARE_NORMAL - 1, 30_000, True), (30_000, 19_999, True)],
+)
+def test_rows_are_redrawn_where_the_smaller_side_is_small(one: int, other: int, drawn: bool) -> None:
+    rng = np.random.default_rng(3)
+    sides, before = (rng.random(one), rng.random(other)), rng.bit_generator.state
+    mean_difference_p_value(*sides, rng)
+    assert (rng.bit_generator.state != before) == drawn
 
 
 def test_drawing_stops_early_and_stays_valid() -> None:
@@ -49,6 +62,20 @@ def test_drawing_stops_early_and_stays_valid() -> None:
     for level in (0.01, 0.05, 0.2):
         assert (p_values <= level).mean() <= level + 3 * np.sqrt(level / 3_000)
     assert sequential_p_value(50.0, draw) == 1 / 2_000
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (range(10, 101, 10), 10 / 100),  # the tenth as extreme is the hundredth draw
+        (range(1990, 2000), 10 / 1999),
+        (range(1991, 2001), 10 / 2000),  # nine of 1,999 and the observed one
+        (range(0), 1 / 2000),
+    ],
+)
+def test_draws_are_counted_by_hand(at: range, expected: float) -> None:
+    drawn = iter(range(1, 3000))
+    assert sequential_p_value(0.1 + 0.2, lambda: 0.3 if next(drawn) in at else 0.29) == expected
 
 
 def test_a_batch_beyond_every_block_has_the_least_p_value() -> None:

@@ -15,7 +15,7 @@ from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 
 from rai_assets.monitoring.drift import DriftRow, DriftSettings, drift
 from rai_assets.monitoring.drift.settings import Method
-from rai_assets.monitoring.drift.statistics import doane_range
+from rai_assets.monitoring.drift.statistics import chi_squared, doane_range, quantile_bins, value_by_value
 
 NUMBERS = st.one_of(st.integers(-5, 5).map(float), st.floats(-1e6, 1e6, allow_subnormal=False))
 SAMPLES = arrays(np.float64, st.integers(1, 60), elements=NUMBERS)
@@ -78,6 +78,40 @@ def test_bins_of_a_number_are_those_of_numpy(sample: np.ndarray) -> None:
     values, counts = np.unique(sample, return_counts=True)
     (low,), (high,), (bins,) = doane_range(counts[None], values)
     assert np.linspace(low, high, bins + 1) == pytest.approx(np.histogram_bin_edges(sample, "doane"))
+
+
+def test_many_references_have_the_bins_of_numpy_at_once() -> None:
+    """Small ones and large ones, and values far from zero, whose powers have no digit to spare."""
+    rng = np.random.default_rng(2)
+    values = 1e7 + np.sort(rng.exponential(size=80).round(3))
+    references = np.array([rng.multinomial(n, np.ones(80) / 80) for n in range(1, 201)])
+    lows, highs, bins = doane_range(references, values)
+    for counts, low, high, number in zip(references, lows, highs, bins, strict=True):
+        expected = np.histogram_bin_edges(np.repeat(values - 1e7, counts), "doane")
+        assert (number, low - 1e7, high - 1e7) == pytest.approx((len(expected) - 1, expected[0], expected[-1]))
+
+
+@pytest.mark.parametrize(
+    ("distinct", "rows", "few"), [(50, 500, True), (51, 5000, False), (50, 499, False), (1, 10, True), (1, 9, False)]
+)
+def test_numbers_of_few_values_are_compared_value_by_value(distinct: int, rows: int, few: bool) -> None:
+    counts = np.zeros(80, np.int64)
+    counts[:distinct] = rows // distinct
+    counts[0] += rows % distinct
+    assert value_by_value(counts) == few
+
+
+def test_a_value_that_neither_side_has_changes_nothing() -> None:
+    before, now = np.array([30, 12, 0]), np.array([10, 14, 0])
+    assert chi_squared(before, now) == pytest.approx(chi2_contingency([[30, 12], [10, 14]]).statistic)
+
+
+@pytest.mark.parametrize("n", [5, 10, 15, 30, 35, 70, 110, 700, 1130])
+def test_each_decile_is_the_smallest_value_that_is_enough(n: int) -> None:
+    """Of the numbers from 1 to n, the smallest with n d / 10 of them up to it; n / 10 may be no binary fraction."""
+    bounds = [0, *(-(-n * decile // 10) for decile in range(1, 10)), n]
+    (found,), _ = quantile_bins(np.ones((1, n), np.int64), np.ones((1, n), np.int64))
+    assert found.tolist() == np.diff(bounds).tolist()
 
 
 def test_numbers_in_bins_of_the_reference_and_one_of_what_lies_outside() -> None:
