@@ -13,10 +13,10 @@ from rai_assets.cli_alerts import commands as alert_commands
 from rai_assets.cli_audit import commands as audit_commands
 from rai_assets.cli_batches import commands as batch_commands
 from rai_assets.cli_branches import commands as branch_commands
+from rai_assets.cli_data import commands as data_commands
 from rai_assets.cli_dev import commands as dev_commands
 from rai_assets.cli_housekeeping import commands as housekeeping_commands
 from rai_assets.cli_monitoring import commands as monitoring_commands
-from rai_assets.cli_store import commands as store_commands
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.use_case.stopping import noticed_ctrl_c
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     "4 fault, 130 stopped by Ctrl-C.",
 )
 app.add_typer(audit_commands)
-app.add_typer(store_commands)
+app.add_typer(data_commands)
 app.add_typer(branch_commands)
 app.add_typer(housekeeping_commands)
 app.add_typer(alert_commands, name="alerts")

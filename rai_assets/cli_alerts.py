@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import Name, OneOrAll
+from rai_assets.cli_words import Name, OneOrAll
 from rai_assets.errors import UsageError
 
 commands = typer.Typer(help="What people are told, and what waits to be sent.")

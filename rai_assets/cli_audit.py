@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rai_assets.cli_store import Branch, Name, say, span_of
+from rai_assets.cli_words import Branch, Name, say, span_of
 from rai_assets.errors import RaiError, UsageError
 
 commands = typer.Typer()

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_branches import Form, Format
-from rai_assets.cli_store import Name, say
+from rai_assets.cli_words import Form, Format, Name, say
 
 commands = typer.Typer()
 contract_commands = typer.Typer(help="Versions of the contract that batches keep.")

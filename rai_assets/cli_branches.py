@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rai_assets.cli_store import Branch, Name, say
+from rai_assets.cli_words import Branch, Form, Format, Name, say
 from rai_assets.progress import printable
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ commands = typer.Typer()
 _SHOWN = 50  # objects of a difference
 
 
-class Format(StrEnum):
-    """How a command prints."""
-
-    table = "table"
-    json = "json"
-
-
 class Strategy(StrEnum):
     """Which side of a merge wins an object that both changed."""
 
@@ -36,7 +29,6 @@ class Strategy(StrEnum):
     destination = "dest-wins"
 
 
-Form = Annotated[Format, typer.Option("--format", help="How to print.")]
 Ref = "A branch, a tag or a commit id."
 BranchName = Annotated[str, typer.Argument(help="The data branch.", metavar="BRANCH", show_default=False)]
 Tag = Annotated[str, typer.Argument(help="The tag.", metavar="TAG", show_default=False)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rai_assets.cli_store import Name, OneOrAll, say, span_of
+from rai_assets.cli_words import Name, OneOrAll, say, span_of
 
 commands = typer.Typer()
 store_commands = typer.Typer(help="The store as a whole: verify it, copy it to another place.")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rai_assets.cli_branches import Form, Format
-from rai_assets.cli_store import say
+from rai_assets.cli_words import Form, Format, say
 from rai_assets.errors import UsageError
 
 if TYPE_CHECKING:

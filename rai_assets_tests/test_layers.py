@@ -31,10 +31,11 @@ FLOORS = [
         "cli_audit",
         "cli_batches",
         "cli_branches",
+        "cli_data",
         "cli_dev",
         "cli_housekeeping",
         "cli_monitoring",
-        "cli_store",
+        "cli_words",
     },
 ]
 ON_TOP = FLOORS[-2] | FLOORS[-1]

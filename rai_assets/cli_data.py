@@ -1,22 +1,16 @@
-"""The commands about data and where they are kept. Every command parses, calls, prints."""
+"""The commands that bring data in and let them pass. Every command parses, calls, prints."""
 
 from __future__ import annotations
 
-import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rai_assets.data.times import span
+from rai_assets.cli_words import Branch, Name, say
 from rai_assets.errors import UsageError
 
 commands = typer.Typer()
-
-Name = Annotated[str, typer.Argument(help="Name of the use case.", metavar="NAME", show_default=False)]
-OneOrAll = Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.", metavar="NAME")]
-Branch = Annotated[str, typer.Option(help="Data branch.")]
 
 
 @commands.command()
@@ -63,16 +57,3 @@ def publish(
         raise UsageError("either --branch or --batch", fix=f"rai publish {name} --batch {batch} --reason ...")
     print(let_pass(find(name), batch, reason))
     print(f"With `rai dev` this is done within a minute; or now: rai backfill {name}")
-
-
-def say(line: str) -> None:
-    """Tell how far long work is."""
-    print(f"  {line}", file=sys.stderr, flush=True)
-
-
-def span_of(text: str, option: str) -> timedelta:
-    """The span of time that an option was given."""
-    try:
-        return span(text)
-    except ValueError as error:
-        raise UsageError(str(error), where=option, fix="write it as 14d, 12h or 30m") from error
