@@ -56,13 +56,8 @@ def http_sink(port: int = 0) -> Iterator[Sink]:
         def log_message(self, *_: Any) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("localhost", port), Handler) as server:
-        sink.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield sink
-        finally:
-            server.shutdown()
+    with ThreadingHTTPServer(("localhost", port), Handler) as server, _at_work(server) as sink.port:
+        yield sink
 
 
 @contextmanager
@@ -77,13 +72,8 @@ def raw_sink(parts: Iterable[bytes], pause: float = 0.0) -> Iterator[int]:
                     self.request.sendall(part)
                     time.sleep(pause)
 
-    with socketserver.ThreadingTCPServer(("localhost", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
+    with _tcp(Handler) as port:
+        yield port
 
 
 @contextmanager
@@ -107,11 +97,23 @@ def mail_sink() -> Iterator[Sink]:
         def say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
 
-    with socketserver.ThreadingTCPServer(("localhost", 0), Handler) as server:
+    with _tcp(Handler) as sink.port:
+        yield sink
+
+
+@contextmanager
+def _tcp(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
+    with socketserver.ThreadingTCPServer(("localhost", 0), handler) as server:
         server.daemon_threads = True
-        sink.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield sink
-        finally:
-            server.shutdown()
+        with _at_work(server) as port:
+            yield port
+
+
+@contextmanager
+def _at_work(server: socketserver.TCPServer) -> Iterator[int]:
+    """A server that answers on a thread of its own; yields its port."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
