@@ -33,6 +33,8 @@ from rai_assets.monitoring.alerts.addresses import target
         "https://240.0.0.1/x",
         "https://2130706433/x",  # 127.0.0.1 as one number
         "https://0x7f.1/x",
+        "https://[ff0e::1]/x",  # multicast
+        "https://[4000::1]/x",  # reserved
     ],
 )
 def test_addresses_of_this_machine_and_its_networks_are_refused(url: str) -> None:
@@ -48,8 +50,13 @@ def test_addresses_of_this_machine_and_its_networks_are_refused(url: str) -> Non
         ("javascript:alert(1)", "no https URL"),
         ("https:///path", "no https URL"),
         ("https://user:secret@example.org/", "credentials"),
+        ("https://user@example.org/", "credentials"),
+        ("https://:secret@example.org/", "credentials"),
+        ("ftp://93.184.216.34/x", "no https URL"),
         ("http://93.184.216.34/x", "not encrypted"),
         ("https://93.184.216.34/x\r\nX-Injected: 1", "no https URL"),
+        ("https://93.184.216.34/a b", "no https URL"),
+        ("https://93.184.216.34/a\tb", "no https URL"),
         ("https://93.184.216.34:99999/", "cannot be read"),
     ],
 )
@@ -63,13 +70,25 @@ def test_a_public_address_is_taken_with_its_port_and_query() -> None:
     found = target("https://93.184.216.34/hook?token=1", "channel ops")
     assert (found.scheme, found.host, found.port, found.path) == ("https", "93.184.216.34", 443, "/hook?token=1")
     assert found.address == "93.184.216.34"
+    assert target("https://93.184.216.34", "channel ops").path == "/"
+    # What a URL may hold is sent as it stands.
+    assert target("https://93.184.216.34/a%2Fb;c=1/@x?y='z'&t=~", "channel ops").path == "/a%2Fb;c=1/@x?y='z'&t=~"
+    assert target("https://[64:ff9b::5db8:d822]/", "channel ops").address == "64:ff9b::5db8:d822"  # NAT64 of that one
 
 
 def test_an_administrator_may_name_hosts_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAI_ALERT_HOSTS", "other.example.org, LOCALHOST")
     assert target("http://localhost:8080/x", "channel ops").port == 8080
+    assert target("http://localhost/x", "channel ops").port == 80
+    assert target("https://localhost/x", "channel ops").port == 443
     with pytest.raises(UsageError, match="not public"):
         target("https://127.0.0.1/x", "channel ops")  # the name was allowed, not what it stands for
+
+
+def test_no_host_is_named_by_an_empty_entry_or_a_part_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAI_ALERT_HOSTS", "host,, other.example.org")
+    with pytest.raises(UsageError, match="not public"):
+        target("https://localhost/x", "channel ops")
 
 
 def test_a_public_name_beside_one_inside_is_refused_and_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rai_assets.keys import check_name
 from rai_assets.metrics.number import Number
-from rai_assets.monitoring.alerts.events import judged, notices
+from rai_assets.monitoring.alerts.events import judged, limit_of, notices
 from rai_assets_tests.monitoring.alerts.conftest import event, settings
 
 
@@ -48,19 +48,28 @@ def test_the_failure_of_a_run_is_not_told_to_whom_is_told_the_error_behind_it() 
     assert notices(rules, [event(severity="warning"), ended])[1] == (ended, {"ops": False, "team": False})
 
 
+def test_a_channel_of_several_rules_is_urgent_if_one_of_them_is_whichever_comes_first() -> None:
+    calm, urgent = {"when": "drift", "to": ["ops"]}, {"when": "drift", "to": ["ops", "team"], "urgent": True}
+    drifted = event(kind="drift", severity="warning")
+    for rules in (settings(calm, urgent), settings(urgent, calm)):
+        assert notices(rules, [drifted]) == [(drifted, {"ops": True, "team": True})]
+
+
 def test_the_same_event_has_the_same_id_and_another_run_another() -> None:
     assert event().id == event(title="Other words").id
     assert event().id != event(run="run-2").id
     assert event().thing == event(run="run-2").thing
-    assert event().thing != event(partition="trial").thing
+    assert event().id != event(at=event().at + 60).id
+    others = ({"use_case": "x"}, {"kind": "drift"}, {"asset": "x"}, {"subject": "x"}, {"partition": "x"})
+    assert len({event().thing, *(event(**other).thing for other in others)}) == 6
 
 
 def test_the_body_names_the_event_and_cuts_long_words() -> None:
-    body = event(text="x" * 5000).body()
+    body = event(text="x" * 5000, title="y" * 5000).body()
     assert body["id"] == event().id
     assert body["type"] == "rai.check_failed"
     assert body["at"] == "2026-01-01T12:00:00+00:00"
-    assert len(body["text"]) == 2000
+    assert (len(body["text"]), len(body["title"])) == (2000, 200)
 
 
 RULE = {
@@ -88,3 +97,12 @@ def test_a_limit_is_crossed_when_the_whole_interval_is_beyond_it(low: float, bey
 def test_a_number_that_was_not_measured_crosses_nothing() -> None:
     rules = settings({**RULE, "sensitive": ["sex"], "at_most": 0.1})
     assert judged(rules.rules[0], [])[0] is False
+
+
+def test_a_limit_is_named_by_all_that_tells_it_from_others() -> None:
+    """The group and the class, and a limit of zero."""
+    place = {"group": {"sex": "F"}, "coordinates": {"class": "high"}}
+    (rule,) = settings({**RULE, "definition": "selection_rate", **place, "at_most": 0}).rules
+    assert limit_of(rule) == "selection_rate[sex=F, class=high] at most 0"
+    (rule,) = settings({**RULE, "definition": "accuracy", "at_least": 0.25}).rules
+    assert limit_of(rule) == "accuracy[] at least 0.25"

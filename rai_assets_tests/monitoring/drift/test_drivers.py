@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rai_assets.monitoring.drift.columns import Sample, freeze
+from rai_assets.monitoring.drift.columns import EMPTY, Sample, freeze
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, gathered, row_order
 from rai_assets.monitoring.drift.methods import Column
 
@@ -29,6 +29,19 @@ def test_what_is_less_than_a_twentieth_of_the_whole_is_not_named() -> None:
     before, now = sample(300, 400, 300), sample(500, 430, 70)
     # a .102, b .002, c .335.
     assert drivers(cells_of(COLUMN, before), before, now) == "c: 30.0 % -> 7.00 %; a: 30.0 % -> 50.0 %"
+
+
+@pytest.mark.parametrize(("grown", "said"), [(160, "; b: 20.0 % -> 21.6 %"), (155, "")])
+def test_a_twentieth_is_of_the_whole(grown: int, said: str) -> None:
+    """Beside a growth of 30 %, one of 1.6 % is 5.06 % of both together, and one of 1.55 % is 4.91 %."""
+    before, now = sample(2000, 2000, 6000), sample(5000, 2000 + grown, 3000 - grown)
+    assert gathered(cells_of(COLUMN, before), before, now) == f"a: 20.0 % -> 50.0 %{said}"
+
+
+def test_where_nothing_is_left_there_are_no_shares() -> None:
+    before = sample(300, 700)
+    assert drivers(cells_of(COLUMN, before), before, EMPTY) == "b: 70.0 % -> 0 %; a: 30.0 % -> 0 %"
+    assert gathered(cells_of(COLUMN, before), before, EMPTY) == ""
 
 
 def test_unseen_values_are_one_cell_and_what_is_gone_has_no_share() -> None:
@@ -90,6 +103,24 @@ def test_a_change_that_stays_and_chance_are_not(chunks: tuple[Sample, ...]) -> N
 
 
 def test_twice_what_chance_makes_is_needed() -> None:
-    """Chunks of 100 random rows differ by sqrt(2 * .25 / (pi * 100)) = 3.99 % on average, twice that is 7.98 %."""
-    assert order(sample(57, 43), sample(43, 57), sample(57, 43), sample(43, 57)) is None
-    assert order(sample(58, 42), sample(42, 58), sample(58, 42), sample(42, 58)) is not None
+    """Chunks of 1,000 random rows differ by sqrt(2 * .25 / (pi * 1000)) = 1.262 % on average, twice that is 2.523 %."""
+    assert order(*[sample(525, 475), sample(475, 525)] * 2) is None
+    assert order(*[sample(526, 474), sample(474, 526)] * 2) is not None
+
+
+def test_what_is_left_over_all_rows_is_a_quarter_at_most() -> None:
+    # They differ by (50 + 50 + 33) / 3 = 44.3 %, a quarter of which is 11.1 %; left are 33 / 3 = 11.0 %.
+    assert order(sample(100, 0), sample(0, 100), sample(83, 17)) is not None
+    # (50 + 50 + 34) / 3 = 44.7 %, a quarter of it is 11.2 %; left are 11.3 %.
+    assert order(sample(100, 0), sample(0, 100), sample(84, 16)) is None
+
+
+def test_a_long_label_is_cut_and_a_share_has_a_floor() -> None:
+    long = Column("town", "category", ["x" * 60, "b", "c"])
+    before, now = sample(5000, 5000), sample(2500, 5000, 2500)
+    named = drivers(cells_of(long, before), before, now)
+    # The floor of 1e-4: (.25 - .0001) ln 2500 = 1.96 of what is new, .25 ln 2 = .17 of what is less.
+    assert named.startswith("(unseen): 0 % -> 25.0 %; xxx")
+    assert "x" * 40 in named and "x" * 41 not in named
+    rare = sample(49_999, 0, 0, 1), sample(47_500, 0, 0, 2_501)
+    assert drivers(cells_of(COLUMN, rare[0]), *rare) == "d: 0 % -> 5.00 %", "1 row of 50,000 counts as 5 of them"
