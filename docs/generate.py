@@ -72,28 +72,42 @@ def definitions_page() -> str:
 
 def declaration_page() -> str:
     """Every setting with its type, default and meaning, outermost first."""
-    parts, waiting, seen = [DECLARATION_HEAD], [("The use case", UseCase)], set()
-    while waiting:
-        title, model = waiting.pop(0)
-        if model in seen:
-            continue
-        seen.add(model)
+    parts = [DECLARATION_HEAD]
+    for model, places in _sections().items():
         summary, meanings = _docstring(model)
         rows = []
         for name, field in model.model_fields.items():
-            inner = _models(field.annotation)
-            waiting += [(f"`{name}`", item) for item in inner]
             default = (
                 "required" if field.is_required() else _cell(_default(field.get_default(call_default_factory=True)))
             )
             meaning = field.description or meanings.get(name, "")
             rows.append(f"| `{name}` | {_cell(_type(field.annotation))} | {default} | {_cell(meaning)} |")
         parts.append(
-            f"\n## {title}\n\n{summary}\n\n| key | type | default | meaning |\n|:--|:--|:--|:--|\n"
+            f"\n## {_title(model, places)}\n\n{summary}\n\n| key | type | default | meaning |\n|:--|:--|:--|:--|\n"
             + "\n".join(rows)
             + "\n"
         )
     return "".join(parts)
+
+
+def _sections() -> dict[type[BaseModel], list[str]]:
+    """{settings class: the places in the declaration that it is for}, outermost first."""
+    found: dict[type[BaseModel], list[str]] = {UseCase: []}
+    waiting = [(UseCase, "")]
+    while waiting:
+        model, above = waiting.pop(0)
+        for name, field in model.model_fields.items():
+            for inner in _models(field.annotation):
+                if inner not in found:
+                    waiting.append((inner, f"{above}{name}: "))
+                found.setdefault(inner, []).append(f"`{above}{name}`")
+    return found
+
+
+def _title(model: type[BaseModel], places: list[str]) -> str:
+    kind = model.model_fields.get("type")
+    of_type = f", `type: {typing.get_args(kind.annotation)[0]}`" if kind is not None and kind.is_required() else ""
+    return (", ".join(places) or "The use case") + of_type
 
 
 def published_page() -> str:
