@@ -7,16 +7,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from uuid import uuid4
 
 from rai_assets.charts.text import how_many
 from rai_assets.data.dataset import TABLE
 from rai_assets.data.erasure import count_rows, erase_rows
 from rai_assets.errors import UsageError
-from rai_assets.keys import BATCHES, CHAMPION, PRODUCTION, results_branch
+from rai_assets.home import home
+from rai_assets.keys import BATCHES, CHAMPION, PRODUCTION, WAITING_LABELS, WINDOWS, batch_folder, results_branch
+from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.monitoring.batches.batch import TABLE as BATCH_TABLE
-from rai_assets.monitoring.batches.erasure import batches_of, erase_from_batches
+from rai_assets.monitoring.batches.erasure import batches_of, drop, erase_from_batches, is_made_from, made_from
 from rai_assets.monitoring.batches.label_store import erase_labels, labels_of_person
+from rai_assets.monitoring.batches.labels import LABELS
+from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.store import results
 from rai_assets.store.branches import data_branches
 from rai_assets.store.errors import NotFound
@@ -68,19 +73,20 @@ def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False)
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "identifier_sha256": hashlib.sha256(f"{name}:{value}".encode()).hexdigest(),
     }
-    done, places, batches = "would be erased" if dry_run else "erased", 0, 0
+    done, places = "would be erased" if dry_run else "erased", 0
     for place, rows in _tell(search).items() if dry_run else _erase(declared, search, words):
         yield f"{place}: {how_many(rows, 'row')} {done}"
         places += 1
-        batches += place.startswith(_BATCH)
     if not places:
         yield f"no row of that person is at the head of a branch of {name}"
-    if batches and not dry_run:
-        yield f"what was found of these batches is dropped; `rai backfill {name}` makes it again"
+    yield from _made_anew(search, name, words, dry_run=dry_run)
     left = list(_left(search, name))
     yield from left
     if left or places:
-        yield "not looked at: the declared files, the inbox, batches in quarantine, backups, other stores"
+        yield (
+            "not looked at: the declared files, the inbox, the bytes that are kept of its files until their batches "
+            "are accepted, batches in quarantine, backups, other stores"
+        )
 
 
 @dataclass
@@ -106,6 +112,31 @@ class _Search:
     def batches(self, commit: str) -> dict[str, int]:
         """{batch: how many of its rows are the person's} in a commit."""
         return dict(batches_of(self.repository, commit, self.identifiers, self.value))
+
+    @cached_property
+    def brought(self) -> dict[str, list[str]]:
+        """{commit of production that brought rows or labels of the person: the batches whose rows}, newest first."""
+        repository, found = self.repository, {}
+        if PRODUCTION not in repository.branches(PRODUCTION):
+            return {}
+        for commit in repository.log(PRODUCTION, prefixes=[BATCHES, WAITING_LABELS]):
+            if commit.parents:
+                changes = repository.diff(commit.parents[0], commit.id, two_dot=True)
+                paths = [item.path for item in changes if item.after is not None and _has_persons(item.path)]
+                mine = [path for path in paths if self.rows(commit.id, path)]
+                if mine:
+                    found[commit.id] = [path.split("/")[1] for path in mine if path.endswith(f"/{BATCH_TABLE}")]
+        return found
+
+    @property
+    def keys(self) -> set[str]:
+        """The batches that have, or had, rows of the person."""
+        return {key for keys in self.brought.values() for key in keys}
+
+
+def _has_persons(path: str) -> bool:
+    """Whether an object of `production` is a table with identifiers."""
+    return path.endswith((f"/{BATCH_TABLE}", f"/{LABELS}")) or path.startswith(WAITING_LABELS)
 
 
 def _tell(search: _Search) -> dict[str, int]:
@@ -136,7 +167,8 @@ def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Ite
         yield branch, rows
     if PRODUCTION in repository.branches(PRODUCTION):
         labels = erase_labels(repository, search.identifiers, search.value, words)
-        of_batches = erase_from_batches(repository, search.identifiers, search.value, words)
+        rule = BatchSettings() if declared.use_case.production is None else declared.use_case.production.batch
+        of_batches = erase_from_batches(repository, search.identifiers, search.value, rule, words)
         if of_batches:
             digest = repository.tree_digest(PRODUCTION, BATCHES)
             verdict = {"rows": sum(of_batches.values()), **words}
@@ -144,6 +176,24 @@ def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Ite
         yield from ((f"{_BATCH}{key}", rows) for key, rows in of_batches.items())
         if labels:
             yield _LABELS, labels
+
+
+def _made_anew(search: _Search, name: str, words: Mapping[str, str], *, dry_run: bool) -> Iterator[str]:
+    """Drop what was made from the person's rows in production and can be made without them; say so."""
+    repository, done = search.repository, "would be dropped" if dry_run else "is dropped"
+    branch = results_branch(PRODUCTION)
+    heads = repository.branches(branch)
+    made = made_from(repository, heads[branch], search.keys, search.rows) if branch in heads and search.keys else []
+    if not dry_run and made:
+        drop(repository, made, words)
+    if batches := [folder for folder in made if folder.startswith(BATCHES)]:
+        number = how_many(len(batches), "batch")
+        yield f"what was found of {number} {done}, predictions and profiles too; `rai backfill {name}` makes it again"
+    for window in (folder.strip("/").rpartition("/")[2] for folder in made if not folder.startswith(BATCHES)):
+        job = f"the job {name}_monitoring_report makes it again"
+        yield f"the report on {window}, with the profile of that time, {done}; {job}"
+    if not dry_run and (told := open_outbox(home()).erase(name, search.keys)):
+        yield f"{how_many(told, 'alert')} about these batches: the text is removed here; its receivers have it"
 
 
 def _left(search: _Search, name: str) -> Iterator[str]:
@@ -159,9 +209,11 @@ def _left(search: _Search, name: str) -> Iterator[str]:
         if commits:
             yield f"history of {branch}: {len(commits):,} commits hold them, the newest {commits[0][:12]}"
     if PRODUCTION in branches:
-        commits = list(_of_production(search))
-        if commits:
+        if commits := list(search.brought):
             yield f"history of {PRODUCTION}: brought by {len(commits):,} commits, the newest {commits[0][:12]}"
+        if made := list(_history_of_results(search)):
+            what = "what was found of batches with them, or of times with these batches"
+            yield f"history of {results_of}{PRODUCTION}: {len(made):,} commits hold {what}, the newest {made[0][:12]}"
     for tag, commit in repository.tags().items():
         if search.rows(commit):
             held.add(commit)
@@ -175,24 +227,25 @@ def _left(search: _Search, name: str) -> Iterator[str]:
                 yield f"{branch}: {', '.join(made)} were made from them; {again}"
     if CHAMPION in branches and _made(repository, CHAMPION, held):
         yield f"the champion learned from data that hold them: `rai run {name}` makes a challenger without them"
-    if held:
+    if held or search.brought:
         yield (
             "Dagster's records may show single rows of old data; `rai retention` deletes old runs. "
             "`rai gc` removes the contents only when no branch and no tag leads to these commits any more"
         )
 
 
-def _of_production(search: _Search) -> Iterator[str]:
-    """The commits of production that brought a table with the rows, newest first."""
-    repository = search.repository
-    for commit in repository.log(PRODUCTION, prefixes=[BATCHES]):
-        if not commit.parents:
-            continue
-        for change in repository.diff(commit.parents[0], commit.id, BATCHES, two_dot=True):
-            is_table = change.after is not None and change.path.endswith(f"/{BATCH_TABLE}")
-            if is_table and search.rows(commit.id, change.path):
-                yield commit.id
-                break
+def _history_of_results(search: _Search) -> Iterator[str]:
+    """The commits that brought results of batches or windows which were made from the rows, newest first."""
+    repository, branch, keys = search.repository, results_branch(PRODUCTION), search.keys
+    if branch not in repository.branches(branch) or not keys:
+        return
+    folders = {batch_folder(key) for key in keys}
+    for commit in repository.log(branch, prefixes=[*sorted(folders), WINDOWS]):
+        changes = repository.diff(commit.parents[0], commit.id, two_dot=True) if commit.parents else ()
+        written = {"/".join(item.path.split("/")[:2]) + "/" for item in changes if item.after is not None}
+        touched = sorted(folder for folder in written if folder in folders or folder.startswith(WINDOWS))
+        if any(is_made_from(repository, commit.id, folder, keys, search.rows) for folder in touched):
+            yield commit.id
 
 
 def _made(repository: VersionedRepository, branch: str, held: set[str]) -> list[str]:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from rai_assets.data.dataset import Dataset
+from rai_assets.home import home
+from rai_assets.monitoring.alerts.events import Event
+from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.erasure import erase_from_batches
+from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.progress import Progress
+from rai_assets.report.making import make_report, store_report
 from rai_assets.store.ledger import data_digest
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
-from rai_assets.use_case.declaration import load
+from rai_assets.use_case.batches import let_pass, production_of
+from rai_assets.use_case.declaration import find, load
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run
 from rai_assets_tests.use_case.conftest import DECLARATION, Rai, loan_rows
@@ -46,8 +57,20 @@ def store(workplace: Path) -> VersionedRepository:
     repository = repository_of("loans")
     repository.create_branch("trial", "main")
     repository.create_tag("v1", "main")
+    changed = (datetime.now(UTC) - timedelta(days=40)).timestamp()
+    os.utime(place / "inbox" / "without.csv", (changed, changed))
     assert backfill(declared, None, None, Progress(lambda _: None)).accepted == 2
+    for end in (None, datetime.now(UTC) - timedelta(days=30)):
+        made = make_report(production_of(declared), repository, "Loans", "", end=end)
+        store_report(made, repository, "run-of-the-report")
+    told = Event("drift", "loans", "drift", "columns_unchanged", "with", "run-1", time.time(), "warning", "T", "sex: W")
+    open_outbox(home()).put(told, {"ops": time.time()})
+    open_outbox(home()).put(replace(told, partition="without"), {"ops": time.time()})
     return repository
+
+
+def windows(store: VersionedRepository) -> set[str]:
+    return {item.path for item in store.list_objects("results-production", "windows/", delimiter="/")}
 
 
 def persons(store: VersionedRepository, branch: str) -> list[str]:
@@ -67,7 +90,8 @@ def stored_texts(store: VersionedRepository) -> Iterator[str]:
 
 # One audit with a model and a backfill; everything else is asked of what they leave.
 def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, store: VersionedRepository) -> None:
-    heads = store.branches()
+    heads, reports = store.branches(), windows(store)
+    assert len(reports) == 2
     words = ("erase", "loans", "--identifier", PERSON, "--reason", "Asked to be forgotten.")
     told = rai(*words, "--dry-run")
     assert told.splitlines()[:3] == [
@@ -76,6 +100,7 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
         "production, batch with: 1 row would be erased",
     ]
     assert store.branches() == heads
+    assert ", with the profile of that time, would be dropped" in told
 
     said = rai(*words)
     assert said.splitlines()[:3] == [line.replace("would be ", "") for line in told.splitlines()[:3]]
@@ -86,6 +111,15 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
     assert PERSON not in batch.table(["person"]).column("person").to_pylist()
     assert not list(store.list_objects("results-production", "batches/with/"))
     assert list(store.list_objects("results-production", "batches/without/"))
+    # Of the reports, the one with that batch is gone, with the bounds, quantiles and frequent values in its profile.
+    (gone,) = reports - windows(store)
+    assert f"the report on {gone.split('/')[1]}, with the profile of that time, is dropped" in said
+    assert [item.body["text"] for item in open_outbox(home()).listing() if item.body["partition"] == "without"] == [
+        "sex: W"
+    ]
+    assert "sex: W" not in [
+        item.body["text"] for item in open_outbox(home()).listing() if item.body["partition"] == "with"
+    ]
 
     path = f"ledger/{data_digest(store, 'main')}.json"
     with store.open("results-main", path) as stream:
@@ -97,8 +131,10 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
 
     for line in (
         "history of main: ",
-        "what was found of these batches is dropped; `rai backfill loans` makes it again",
+        "what was found of 1 batch is dropped, predictions and profiles too; `rai backfill loans` makes it again",
+        "1 alert about these batches: the text is removed here; its receivers have it",
         "history of production: brought by ",
+        "history of results-production: ",
         "tag v1 holds them (`rai tag delete loans v1`)",
         "results-main: dataset, explanations, model, predictions, splits were made from them; `rai run loans",
         "the champion learned from data that hold them",
@@ -107,6 +143,17 @@ def test_a_persons_rows_leave_every_head_and_what_holds_them_is_named(rai: Rai, 
     again = rai(*words)
     assert "no row of that person is at the head of a branch of loans" in again
     assert "history of main: " in again
+    assert "history of results-production: " in again
+    assert "dropped" not in again
+
+    # What is made again, is made without them, and stays.
+    declared = find("loans")
+    assert backfill(declared, None, None, Progress(lambda _: None)).problems == []
+    made = make_report(production_of(declared), store, "Loans", "")
+    store_report(made, store, "run-of-the-report")
+    assert gone in windows(store)
+    assert "dropped" not in rai(*words)
+    assert gone in windows(store)
 
     rai("run", "loans", "--only", "dataset")
     assert PERSON not in persons(store, "main"), "the declared files are not read again"
@@ -121,3 +168,29 @@ def test_without_an_identifier_nobody_can_be_found(rai: Rai) -> None:
 def test_a_reason_is_needed(rai: Rai, workplace: Path) -> None:
     (workplace / "defs" / "loans" / "defs.yaml").write_text(WITH_PERSONS)
     assert "for a reason" in rai("erase", "loans", "--identifier", "x", "--reason", " ", code=2)
+
+
+def test_the_record_of_a_batch_says_no_value_of_an_erased_row(rai: Rai, workplace: Path) -> None:
+    place = workplace / "defs" / "loans"
+    stamped = WITH_PERSONS.replace("      weekday:", "      at: {role: timestamp, dtype: timestamp}\n      weekday:")
+    (place / "defs.yaml").write_text(stamped + PRODUCTION)
+    (place / "inbox").mkdir()
+    days = [f"2026-01-0{1 + (index != 7)}T00:00:00Z" for index in range(20)]  # our person came first
+    head, *lines = rows(20, seed=1).splitlines()
+    lines = [line.replace(",F,", ",Q,").replace(",M,", ",Q,") if "ada-7," in line else line for line in lines]
+    (place / "inbox" / "with.csv").write_text(
+        "\n".join([f"at,{head}", *(f"{day},{line}" for day, line in zip(days, lines, strict=True))]) + "\n"
+    )
+    declared = find("loans")
+    assert backfill(declared, None, None, Progress(lambda _: None)).quarantined == 1
+    let_pass(declared, "with", "The form has it.")
+    assert backfill(declared, None, None, Progress(lambda _: None)).accepted == 1
+    store = repository_of("loans")
+    before = Batch(store, store.resolve("production"), "with").record
+    assert before.span == ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    assert "'Q' is not among the allowed values" in str(before.findings)
+    assert erase_from_batches(store, ["person"], PERSON, BatchSettings(), {}) == {"with": 1}
+    after = Batch(store, store.resolve("production"), "with").record
+    assert after.span == ("2026-01-02T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    assert "'Q'" not in str(after.findings)
+    assert "1 violation; which they were was removed" in str(after.findings)

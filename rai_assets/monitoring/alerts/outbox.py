@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ _TABLES = (
          thing text primary key, since real not null, content text not null default '')""",
     "create table if not exists mark (name text primary key, value text not null)",
 )
+_ERASED = "Removed with rows that were erased."
 _ADDED = (("sending", "rest", "[]"), ("standing", "content", ""))
 
 
@@ -150,6 +151,17 @@ class Outbox:
         with self._open() as database:
             things = [json.loads(thing) for (thing,) in database.execute("select thing from standing")]
         return {partition for name, _, _, _, partition in things if name == use_case}
+
+    def erase(self, use_case: str, partitions: Collection[str]) -> int:
+        """Remove the texts of what was told, or is to be, of some partitions; returns of how many events."""
+        with self._open() as database:
+            changed = database.execute(
+                """update event set body = json_set(body, '$.text', ?) where use_case = ? and
+                   json_extract(body, '$.text') != ? and
+                   json_extract(body, '$.partition') in (select value from json_each(?))""",
+                (_ERASED, use_case, _ERASED, json.dumps(sorted(partitions))),
+            )
+            return changed.rowcount
 
     def claim(self, now: float, limit: int = 20) -> list[Sending]:
         """What is due, the least tried first, then the oldest; nobody else is given it for two minutes.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from rai_assets.data.contract import Contract
 from rai_assets.data.rules import rules_of
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
@@ -146,7 +147,7 @@ def prepare(
     word = word if word is not None and word.digest == sources_digest(asked.sources) else None
     if word is not None:
         findings = word.on(findings)
-    span = None if staged is None else _span(staged, asked.rule)
+    span = None if staged is None else span_of(staged.table, staged.contract, asked.rule)
     record = BatchRecord(
         key=asked.key,
         revision=1 if present is None else present.revision + 1,
@@ -192,12 +193,12 @@ def _missing(table: Path) -> dict[str, int]:
         return {name: sum(group.column(at).statistics.null_count for group in groups) for at, name in enumerate(names)}
 
 
-def _span(staged: Staged, rule: BatchSettings) -> tuple[str, str] | None:
-    """First and last instant of the rows, ISO, UTC; None where they have none."""
-    stamp = staged.contract.timestamp
-    if stamp is None or staged.contract[stamp].dtype != "timestamp":
+def span_of(table: Path, contract: Contract, rule: BatchSettings) -> tuple[str, str] | None:
+    """First and last instant of the rows of a stored table, ISO, UTC; None where they have none."""
+    stamp = contract.timestamp
+    if stamp is None or contract[stamp].dtype != "timestamp":
         return None
-    column = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
+    column = parquet.read_table(table, columns=[stamp], use_threads=False).column(0)
     ends = pc.min_max(in_utc(column.combine_chunks(), rule.time_zone)).as_py()
     return None if ends["min"] is None else (ends["min"].isoformat(), ends["max"].isoformat())
 
