@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -56,7 +57,30 @@ def test_a_single_column_leaves_nothing_to_reconstruct() -> None:
 
 
 def test_a_constant_column_adds_nothing() -> None:
-    table = rows(300, 3)
-    wider = table.append_column("same", pa.array(np.full(300, 7.1)))
+    table, same = rows(300, 3), np.full(300, 0.1)
+    assert same.std() > 0, "but for rounding"
+    wider = table.append_column("same", pa.array(same))
     with_it = Reconstruction.fit(wider, [*FEATURES, Feature("same", "number")])
     assert with_it.errors(wider) == pytest.approx(Reconstruction.fit(table, FEATURES).errors(table), abs=1e-9)
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(11, 8), (15, 10)])
+def test_the_fewest_components_that_explain_more_than_65_percent_are_kept(columns: int, kept: int) -> None:
+    """Cosines of whole periods are uncorrelated, so that every component explains as much: 7/11 and 9/15 are less."""
+    at = np.arange(64)[:, None] * np.arange(1, columns + 1) * 2 * np.pi / 64
+    names = [str(number) for number in range(columns)]
+    table = pa.table(dict(zip(names, np.cos(at).T, strict=True)))
+    found = Reconstruction.fit(table, [Feature(name, "number") for name in names])
+    assert found.components.shape == (kept, columns)
+    # Of a row's squared distance from the mean, the error has the share that is not explained, over all rows.
+    assert (found.errors(table) ** 2).sum() == pytest.approx(64 * (columns - kept))
+
+
+def test_a_column_without_any_value_adds_nothing_and_one_of_yes_and_no_enters() -> None:
+    table = rows(300, 3)
+    wider = table.append_column("lost", pa.nulls(300, pa.float64())).append_column("yes", pc.greater(table["d"], 5.0))
+    lost = Reconstruction.fit(wider, [*FEATURES, Feature("lost", "number")])
+    assert lost.errors(wider) == pytest.approx(Reconstruction.fit(table, FEATURES).errors(table), abs=1e-9)
+    found = Reconstruction.fit(wider, [*FEATURES, Feature("yes", "boolean")])
+    assert found.numbers == ("a", "b", "d", "yes")
+    assert found.columns(wider)[:, 3].tolist() == (table["d"].to_numpy() > 5).tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from rai_assets.monitoring.performance.calibrated import MOST_BINS, ROWS_PER_BIN, Calibration
+from rai_assets.monitoring.performance.calibrated import FOLDS, MOST_BINS, ROWS_PER_BIN, Calibration
 
 
 def fitted(n: int, weight: np.ndarray | None = None, *, probability: bool = True, power: float = 1.0) -> tuple:
@@ -45,6 +45,50 @@ def test_weighted_rows_count_for_as_many_as_they_are_worth() -> None:
     empty = np.setdiff1d(np.arange(len(known.rows)), cells)
     assert (known.rows[empty] == 0).all()
     assert (known.positives[empty] == 0).all()
+
+
+def test_a_score_on_an_edge_is_counted_where_it_is_looked_up() -> None:
+    _, score, positive, decision = fitted(400)
+    tenths = score.round(1)
+    known = Calibration.fit(tenths, positive, decision, probability=True, seed=0)
+    assert set(known.edges) <= set(tenths)
+    found = np.bincount(known.cells(tenths, decision), minlength=len(known.rows))
+    assert known.rows == pytest.approx(found)
+
+
+def calibration_error(positive: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
+    """Distance of the mean score from the rate of positives in each of ten bins, by weight."""
+    bins = np.minimum((10 * score).astype(int), 9)
+    apart = np.bincount(bins, weight * (score - positive), minlength=10)
+    return float(np.abs(apart).sum() / weight.sum())
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_weights_count_in_the_map_and_in_both_errors(seed: int) -> None:
+    """The error of the map is of rows that it was not fitted on, a fifth at a time."""
+    weight = np.random.default_rng(1).exponential(size=300)
+    _, score, positive, decision = fitted(300, power=3.0)
+    known = Calibration.fit(score, positive, decision, weight, probability=True, seed=seed)
+    fold = np.random.default_rng(seed).permutation(300) % FOLDS
+
+    def predicted(fitted_on: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        regression = IsotonicRegression(out_of_bounds="clip")
+        regression.fit(score[fitted_on], positive[fitted_on], sample_weight=weight[fitted_on])
+        return regression.predict(asked)
+
+    outside = np.empty(300)
+    for held in range(5):
+        outside[fold == held] = predicted(fold != held, score[fold == held])
+    assert known.error_before == pytest.approx(calibration_error(positive, score, weight))
+    assert known.error_after == pytest.approx(calibration_error(positive, outside, weight))
+    asked = np.linspace(0, 1, 40)
+    assert known.mapped(asked) == pytest.approx(predicted(fold >= 0, asked))
+
+
+def test_a_map_that_is_as_good_does_not_replace_the_score() -> None:
+    positive = np.repeat([0.0, 1.0], 60)
+    known = Calibration.fit(positive, positive, positive.astype(int), probability=True, seed=0)
+    assert (known.error_before, known.error_after, known.as_is) == (0.0, 0.0, True)
 
 
 def test_the_doubt_of_a_cell_and_the_noise_of_a_label_by_hand() -> None:
