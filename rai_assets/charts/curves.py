@@ -84,9 +84,7 @@ def histogram(
     *,
     title: str,
     x_title: str,
-    y_title: str = "Rows",
     reference: Reference | None = None,
-    note: str = "",
 ) -> dict[str, Any]:
     """Bars over adjoining bins.
 
@@ -94,9 +92,7 @@ def histogram(
         rows: Dicts with `low` and `high` (finite ends of the bin) and `value` (its rows or its share).
         title: Title of the chart.
         x_title: What is binned.
-        y_title: What the height is.
         reference: (name, x) of a vertical line, e.g. ("threshold", 0.5).
-        note: Sentence under the title.
     """
     values = []
     for row in rows:
@@ -105,8 +101,8 @@ def histogram(
             written = count(value) if isinstance(row["value"], int) else decimal(value)
             says = f"{decimal(low)} to {decimal(high)}: {written}"
             values.append({"low": low, "high": high, "value": row["value"], "says": says})
-    notes = [note, reference_note(reference)]
-    spec = theme.frame(title, values, [("low", "From"), ("high", "To"), ("value", y_title)], notes=notes)
+    columns = [("low", "From"), ("high", "To"), ("value", "Rows")]
+    spec = theme.frame(title, values, columns, notes=[reference_note(reference)])
     ends = [end for bin_ in values for end in (bin_["low"], bin_["high"])] or [0.0, 1.0]
     x = {"field": "low", "type": "quantitative", "scale": {"domain": [min(ends), max(ends)], "nice": False},
          "axis": theme.quantity_axis(x_title, grid=False, domain=True)}  # fmt: skip
@@ -115,7 +111,7 @@ def histogram(
         "mark": {"type": "bar", "stroke": "white", "strokeWidth": 1, "description": "one bin"},
         "encoding": {
             "x": x, "x2": {"field": "high"},
-            "y": {"field": "value", "type": "quantitative", "axis": theme.quantity_axis(y_title, tickCount=4)},
+            "y": {"field": "value", "type": "quantitative", "axis": theme.quantity_axis("Rows", tickCount=4)},
             "y2": {"datum": 0},
             "description": {"field": "says", "type": "nominal"},
         },

@@ -11,6 +11,7 @@ from rai_assets.charts.rows import Names, Row, largest, number
 from rai_assets.charts.text import count, cut, decimal, interval
 
 _STEP = 26
+_GROUPS, _GROUPS_OF_SERIES = 25, 15  # that are shown at most
 _FULL = {"field": "value", "valid": True}
 
 
@@ -20,11 +21,9 @@ def interval_bars(
     title: str,
     x_title: str,
     reference: Reference | None = None,
-    domain: tuple[float, float] | None = None,
     note: str = "",
-    limit: int = 25,
 ) -> dict[str, Any]:
-    """One value with its interval per group, drawn as a point and a line.
+    """One value with its interval per group, drawn as a point and a line; of many groups the largest by `n`.
 
     Args:
         rows: Dicts with `label` (the group) and `value` (None where there is none); optional `low`, `high`, `n`,
@@ -32,12 +31,10 @@ def interval_bars(
         title: Title of the chart.
         x_title: What the value is.
         reference: (name, value) of a vertical line, e.g. ("all rows", 0.24).
-        domain: Ends of the axis; by default zero is on it.
         note: Sentence under the title.
-        limit: Most groups shown; of more, the largest by `n`.
     """
     names = Names()
-    shown, total = largest(rows, limit)
+    shown, total = largest(rows, _GROUPS)
     values = [_row(row, names) for row in shown]
     notes = [note, theme.left_out(len(values), total, "groups"), _legend_of_marks(values), reference_note(reference)]
     spec = theme.frame(title, values, _table("Group", x_title), notes=notes)
@@ -45,7 +42,7 @@ def interval_bars(
     spec["width"] = theme.PLOT_WIDTH
     spec["height"] = _STEP * max(1, len(values))
     spec["encoding"] = {"y": y}
-    spec["layer"] = [*reference_line(reference, "x"), *_marks(x_title, domain or _ends(values), {}), _figures()]
+    spec["layer"] = [*reference_line(reference, "x"), *_marks(x_title, _ends(values), {}), _figures()]
     return spec
 
 
@@ -54,25 +51,23 @@ def grouped_interval_bars(
     *,
     title: str,
     x_title: str,
-    domain: tuple[float, float] | None = None,
     note: str = "",
-    limit: int = 15,
 ) -> dict[str, Any]:
-    """Several values with intervals per group: one series for each metric, model or split.
+    """Several values with intervals per group, a series for each metric, model or split; of many groups the largest.
 
     Args:
         rows: As for `interval_bars`, with `group` naming the series (at most five are shown).
         title: Title of the chart.
         x_title: What the values are.
-        domain: Ends of the axis; by default zero is on it.
         note: Sentence under the title.
-        limit: Most labels shown; of more, the largest by `n`.
     """
     names, series_names = Names(), Names()
     every = list(rows)
     series = list(dict.fromkeys(str(row["group"]) for row in every))
     first_of_label = {str(row["label"]): row for row in reversed(every)}
-    labels, total = largest([first_of_label[label] for label in dict.fromkeys(str(r["label"]) for r in every)], limit)
+    labels, total = largest(
+        [first_of_label[label] for label in dict.fromkeys(str(r["label"]) for r in every)], _GROUPS_OF_SERIES
+    )
     kept_labels = {str(row["label"]) for row in labels}
     kept_series = series[: len(theme.SERIES)]
     values = [
@@ -99,7 +94,7 @@ def grouped_interval_bars(
     }  # fmt: skip
     # Named, because a legend of values that are all missing would have no end.
     coded = {**group, "scale": {"domain": list(dict.fromkeys(row["group"] for row in values))}}
-    marks = _marks(x_title, domain or _ends(values), {"color": coded, "shape": coded})
+    marks = _marks(x_title, _ends(values), {"color": coded, "shape": coded})
     spec["layer"] = [*marks, _figures()]
     return spec
 

@@ -44,7 +44,7 @@ def _grouped(name: str) -> dict[str, Any]:
         for label in (name, "few")
         for group in (name, "other")
     ]
-    return grouped_interval_bars(rows, title=name, x_title=name, domain=(0, 1))
+    return grouped_interval_bars(rows, title=name, x_title=name)
 
 
 def _heat_map(name: str) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def fairness() -> Section:
             for n in numbers
             if tuple(n.group) == ("sex",) and n.definition in ("true_positive_rate@1", "false_positive_rate@1")
         ],
-        title="Error rates by sex", x_title="Rate", domain=(0, 1),
+        title="Error rates by sex", x_title="Rate",
     )  # fmt: skip
     summary = "Men are selected almost three times as often as women. The gap is widest among 25 to 45 year olds and " \
               "grows where sex and age are taken together."  # fmt: skip
