@@ -48,7 +48,6 @@ def measure_conditional(
     *,
     level: float = 0.95,
     minimum_size: int = 5,
-    split: str | None = None,
 ) -> list[Number]:
     """`R_conditional_difference`: largest less smallest rate of the groups, each standardised over the same strata.
 
@@ -62,7 +61,6 @@ def measure_conditional(
         strata: The column, or columns, held equal.
         level: Confidence level of the intervals.
         minimum_size: Groups with fewer rows, in all or in the denominator, do not enter.
-        split: Name of the split; None takes it from the rows.
     """
     if rows.weight is not None and not rows.weight.all():
         weighing = rows.weight > 0
@@ -72,7 +70,7 @@ def measure_conditional(
     cells = Groups(shape[0] * shape[1], cell, rows.weight)
     sizes = np.bincount(cell, minlength=cells.n).reshape(shape)
     mass = sizes if rows.weight is None else np.bincount(cell, rows.weight, minlength=cells.n).reshape(shape)
-    comparison = Comparison(grouping, sizes.sum(axis=1), level, minimum_size, split or rows.split)
+    comparison = Comparison(grouping, sizes.sum(axis=1), level, minimum_size, rows.split)
     numbers = []
     for metric, places in _per_stratum(rows, cells, shape):
         placed = replace(comparison, coordinates={**places, "stratifier": strata.name})

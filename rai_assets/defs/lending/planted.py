@@ -51,14 +51,13 @@ class _Comparison:
     against_zero: bool = False
 
 
-def findings(numbers: Iterable[JsonNumber], split: str = "test") -> list[Planted]:
-    """The four faults and whether the numbers of one split show them.
+def findings(numbers: Iterable[JsonNumber]) -> list[Planted]:
+    """The four faults and whether the numbers of the audited rows show them.
 
     Args:
         numbers: Objects with the fields of `Number.as_json`.
-        split: The audited split.
     """
-    published = [number for number in numbers if number["split"] == split and not number["cohort"]]
+    published = [number for number in numbers if number["split"] == "test" and not number["cohort"]]
     p_values, evidence = [], []
     for _, _, compare in _CLAIMS:
         comparisons = compare(published)
