@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import t
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import measure
 from rai_assets.monitoring.performance.calibrated import Calibration
 from rai_assets.monitoring.performance.confidence import estimates_of
-from rai_assets.monitoring.performance.expected import Unlabelled, expected_auc, expected_mean, expected_rates
+from rai_assets.monitoring.performance.expected import Expected, Unlabelled, expected_auc, expected_mean, expected_rates
 
 
 def population(rng: np.random.Generator, n: int, slope: float = 1.0, shift: float = 0.0) -> Rows:
@@ -91,6 +92,90 @@ def test_the_pull_of_a_label_is_the_derivative() -> None:
         assert analytic[:, row] == pytest.approx(numeric, abs=1e-7)
 
 
+def test_the_variance_is_that_of_labels_and_of_what_the_rows_of_a_cell_share() -> None:
+    rows = unlabelled(np.random.default_rng(9), weighted=True)
+    pull = np.random.default_rng(10).normal(size=60)
+    noise = sum(one**2 * other for one, other in zip(pull, rows.noise, strict=True))
+    doubt = sum(pull[rows.cells == cell].sum() ** 2 * rows.doubt[cell] for cell in range(len(rows.doubt)))
+    assert rows.variance(pull) == pytest.approx(noise + doubt, rel=1e-12)
+
+
+def wilson(share: float, variance: float, rows: float, level: float, step: float = 0.0) -> tuple[float, float]:
+    """Shares p whose own distance from the found one is Student's quantile, moved by half a row, within [0, 1]."""
+    inside = (share * rows + 0.5) / (rows + 1)
+    trials, z = inside * (1 - inside) / variance, float(t.ppf((1 + level) / 2, max(rows - 1, 1)))
+    low, high = sorted(np.roots([1 + z * z / trials, -2 * share - z * z / trials, share * share]).real)
+    return max(low - step, 0.0), min(high + step, 1.0)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99])
+@pytest.mark.parametrize(("taken", "scale"), [(60, 1.0), (4, 1.0), (60, 0.05)])
+def test_bounds_are_wilsons_with_students_quantile(level: float, taken: int, scale: float) -> None:
+    """Of few rows, and of rare positives, too."""
+    whole = unlabelled(np.random.default_rng(11), weighted=True)
+    part = {name: getattr(whole, name)[:taken] for name in ("decision", "score", "weight", "noise", "cells")}
+    rows = Unlabelled(**part, probability=scale * whole.probability[:taken], doubt=whole.doubt)
+    w, p, said = rows.weight / rows.weight.sum(), rows.probability, rows.decision
+    by_name = {item.name: item for item in (*expected_rates(rows, level), expected_mean("right", rows, level))}
+    right = np.where(said == 1, p, 1 - p)
+    wanted = {
+        "accuracy": (w @ right, w * (2 * said - 1.0)),
+        "base_rate": (w @ p, w),
+        "right": (w @ p, w),
+    }
+    for name, (share, pull) in wanted.items():
+        found, bounds = by_name[name], wilson(share, rows.variance(pull), taken, level, 0.5 / taken)
+        assert (found.low, found.high, found.rows) == pytest.approx((*bounds, taken), abs=1e-9), name
+    chosen = said == 1
+    if chosen.any():
+        share, n = (w @ (p * chosen)) / w[chosen].sum(), chosen.sum()
+        bounds = wilson(share, rows.variance(w * chosen / w[chosen].sum()), n, level, 0.5 / n)
+        assert (by_name["precision"].low, by_name["precision"].high) == pytest.approx(bounds, abs=1e-9)
+    # F1 = 2 q / (1 + q) of the Jaccard share q = TP / (TP + FP + FN), and so are its bounds.
+    either = w @ np.where(chosen, 1.0, p)
+    q, n = w @ (p * chosen) / either, np.where(chosen, 1.0, p).sum()
+    pull = w * np.where(chosen, 1.0, -q) / either
+    bounds = wilson(q, rows.variance(pull), n, level, 0.5 / max(n, 1.0))
+    wanted_f1 = [2 * bound / (1 + bound) for bound in bounds]
+    assert [by_name["f1"].low, by_name["f1"].high] == pytest.approx(wanted_f1, abs=1e-9)
+
+
+def test_the_bounds_of_the_auc_rest_on_the_rows_of_the_rarer_label() -> None:
+    for scale in (0.1, 1.0, 1.9):
+        rows = unlabelled(np.random.default_rng(12), weighted=False)
+        rows = replace(rows, probability=np.minimum(rows.probability * scale, 1.0))
+        found, positives = expected_auc(rows, 0.95), rows.probability.sum()
+        assert found.rows == pytest.approx(min(positives, 60 - positives))
+        assert 0 <= found.low < found.value < found.high <= 1
+        lower = expected_auc(rows, 0.95, 0.02)
+        assert lower.value == pytest.approx(found.value - 0.02)
+    assert expected_auc(rows, 0.95, 2.0).value == 0.0
+    assert expected_auc(rows, 0.95, -2.0).value == 1.0
+
+
+def test_bounds_hold_those_of_the_other_reading() -> None:
+    one = Expected("accuracy", 0.5, 0.4, 0.6, 10)
+    assert one.spanning(replace(one, value=0.9, low=0.3, high=0.55)) == replace(one, low=0.3)
+    assert one.spanning(replace(one, low=0.45, high=0.7)) == replace(one, high=0.7)
+    nothing = replace(one, value=np.nan, low=np.nan, high=np.nan)
+    assert one.spanning(nothing) == one
+    assert nothing.spanning(one).low == 0.4
+
+
+def test_where_all_is_certain_there_is_one_value() -> None:
+    """Labels without noise and probabilities without doubt; and a rate without rows."""
+    p = np.repeat([0.0, 1.0], 20)
+    rows = Unlabelled(np.ones(40, np.int8), p, p, np.ones(40), np.zeros(40), np.zeros(40, np.intp), np.zeros(1))
+    by_name = {item.name: item for item in expected_rates(rows, 0.95)}
+    assert [by_name[name].low for name in ("accuracy", "precision")] == [0.5, 0.5]
+    assert by_name["f1"].low == by_name["f1"].high == pytest.approx(2 / 3)
+    none = {item.name: item for item in expected_rates(replace(rows, decision=np.zeros(40, np.int8)), 0.95)}
+    assert np.isnan([none["precision"].value, none["precision"].low, none["precision"].high]).all()
+    assert np.isnan(expected_auc(replace(rows, probability=np.ones(40)), 0.95).value)
+    rare = {item.name: item for item in expected_rates(replace(rows, probability=np.full(40, 0.01)), 0.95)}
+    assert (rare["true_positive_rate"].value, rare["true_positive_rate"].rows) == pytest.approx((1.0, 0.4))
+
+
 def test_with_the_probabilities_known_only_the_labels_vary() -> None:
     rng = np.random.default_rng(4)
     p = rng.uniform(0.2, 0.8, 400)
@@ -120,11 +205,14 @@ def test_isotonic_is_kept_only_where_it_lowers_the_calibration_error() -> None:
     assert points.error_before is None and not points.as_is
 
 
-def test_the_auc_of_the_calibration_rows_by_their_own_map_is_theirs() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_auc_of_the_calibration_rows_by_their_own_map_is_theirs(weighted: bool) -> None:
     # Isotonic regression follows the chance order of the labels, so the ranking of what it maps looks too good.
-    rows = population(np.random.default_rng(8), 800, slope=0.4)
-    calibration = Calibration.fit(rows.score, rows.target, rows.decision, probability=True, seed=0)
-    read = Unlabelled.of(calibration, calibration.mapped(rows.score), rows.score, rows.decision, None)
+    rng = np.random.default_rng(8)
+    rows = population(rng, 800, slope=0.4)
+    rows = replace(rows, weight=rng.exponential(size=800) if weighted else None)
+    calibration = Calibration.fit(rows.score, rows.target, rows.decision, rows.weight, probability=True, seed=0)
+    read = Unlabelled.of(calibration, calibration.mapped(rows.score), rows.score, rows.decision, rows.weight)
     shown = next(item.value for item in measure(rows) if item.definition == "roc_auc@1")
     assert expected_auc(read, 0.95).value - shown > 0.003
     found = {item.name: item.value for item, _ in estimates_of(rows, rows, 0.95, 0)[0]}
