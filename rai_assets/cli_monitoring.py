@@ -69,6 +69,9 @@ def drift(
     embedding: Annotated[
         Path | None, typer.Option(help="ONNX file that makes a vector of a picture.", metavar="FILE")
     ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Also compare all columns at once: classifier and PCA.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the rows that are redrawn.", min=0)] = 0,
 ) -> None:
     """Compare two files column by column.
@@ -111,7 +114,16 @@ def drift(
     )
     header = None if columns is None else read_names(columns)
     files = MediaSettings(column=media, embedding=None if embedding is None else _pinned(embedding))
-    found = compare(reference, current, settings, seed=seed, header=header, media=files, progress=Progress(say))
+    found = compare(
+        reference,
+        current,
+        settings,
+        seed=seed,
+        header=header,
+        media=files,
+        together=together,
+        progress=Progress(say),
+    )
     if form is Format.json:
         print(json.dumps([row.as_json() for row in found.rows], indent=1, ensure_ascii=False, allow_nan=False))
         return

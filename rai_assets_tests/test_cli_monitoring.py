@@ -83,6 +83,24 @@ def test_rules_weights_and_columns(rai: Rai) -> None:
     assert "if nothing has changed" in said
 
 
+def test_columns_that_changed_together_only(rai: Rai, tmp_path: Path) -> None:
+    """Incomes and debts as ever, each by itself; but who owes much no longer earns much."""
+    rng = np.random.default_rng(0)
+    for name, correlation in (("tied", 0.9), ("loose", 0.0)):
+        pairs = rng.multivariate_normal([50, 20], [[100, 100 * correlation], [100 * correlation, 100]], 2_000)
+        pd.DataFrame(pairs, columns=["income", "debt"]).assign(city="Bern").to_csv(tmp_path / f"{name}.csv")
+    asked = ("drift", "tied.csv", "loose.csv", "--only", "income,debt,city", "--together")
+    code, said, _ = rai(*asked, "--format", "json")
+    assert code == 0
+    alarms = {row["method"]: row for row in json.loads(said) if row["drifted"]}
+    assert set(alarms) == {"domain_classifier_auc", "reconstruction_error"}
+    assert {row["column"] for row in alarms.values()} == {""}
+    assert alarms["domain_classifier_auc"]["drivers"] in ("income, debt", "debt, income")
+    _, said, _ = rai(*asked)
+    assert "(all columns)" in said.splitlines()[1]
+    assert "Drifted: (all columns) (2 of " in said
+
+
 def test_encodings_compression_and_other_formats(rai: Rai, tmp_path: Path) -> None:
     frame = visits(240, 2).drop(columns="when")
     (tmp_path / "now.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False, sep=";").encode("utf-16")))

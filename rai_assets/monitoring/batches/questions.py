@@ -24,6 +24,7 @@ from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MOD
 from rai_assets.monitoring.checks import COLUMNS_ALONE, COLUMNS_TOGETHER, GAPS_NOT_WIDER, SAME_REASONS
 from rai_assets.monitoring.drift.compute import drift_of
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
+from rai_assets.monitoring.drift.order import by_blocks
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
 from rai_assets.monitoring.drift.sources import open_source
@@ -109,8 +110,8 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
         now,
         features,
         seed=seed,
-        ordered=timestamp is not None and asked.null != "permutation",
-        level=asked.level / 2,
+        ordered=timestamp is not None and by_blocks(asked, before.ordered.num_rows, now.num_rows),
+        level=asked.level,
         minimum_effect=asked.minimum_effect,
         kept=before.kept,
     )
@@ -259,8 +260,8 @@ def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
         said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
         return True, said
     told = [
-        f"{row.method} {row.statistic:.3f} ({chance(row.p_value, named=True)})"
+        f"{row.method} {row.statistic:.3f} ({chance(row.family_p_value, named=True)})"
         for row in alarms
-        if row.p_value is not None
+        if row.family_p_value is not None
     ]
     return False, "; ".join(told)

@@ -60,7 +60,7 @@ class Comparison:
         self._current = {column.name: total(now, column.name) for column in columns}
         self._cells = {column.name: cells_of(column, self._reference[column.name]) for column in columns}
         size = asked.chunks if isinstance(asked.chunks, int) else max((chunk.rows for chunk in now), default=0)
-        ordered = asked.chunks is not None or asked.timestamp is not None
+        self.ordered = ordered = asked.chunks is not None or asked.timestamp is not None
         whole = [chunk for chunk in before if not isinstance(blocks(asked, now), int) or chunk.rows == size]
         least = order.LEAST_BLOCKS if asked.null == "auto" else 2
         self._parts = before if ordered else []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rai_assets.charts import horizontal_bars
 from rai_assets.compute.kept import Kept
@@ -18,8 +19,9 @@ from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
+from rai_assets.monitoring.drift.calibration import holm
 from rai_assets.monitoring.drift.domain_classifier import tell_apart
-from rai_assets.monitoring.drift.order import LEAST_BLOCKS, block_p_value, contiguous
+from rai_assets.monitoring.drift.order import LEAST_BLOCKS, block_p, contiguous, max_t
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
 from rai_assets.monitoring.drift.result import DriftRow
@@ -50,11 +52,15 @@ class MultivariateDrift:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """One method's answer; None where there is none, and then `reason` says why."""
+    """One method's answer; None where there is none, and then `reason` says why.
+
+    In an order `extremes` holds how extreme the batch is, and then every block of the reference.
+    """
 
     name: str
     statistic: float | None = None
     p_value: float | None = None
+    extremes: NDArray[np.float64] | None = None
     effect: float | None = None
     numbers: Sequence[Number] = ()
     null: str = ""
@@ -111,7 +117,8 @@ def multivariate_drift(
     Without an order the p-values hold for rows drawn independently: the rank sum of the classifier's held-out scores,
     and a permutation of the rows' reconstruction errors under components fitted on the other half of the reference.
     With an order they hold for blocks: the batch is compared with at most 40 contiguous blocks of the reference of its
-    own size, each treated as the batch is. Then the least p-value is 1 / (blocks + 1).
+    own size, each treated as the batch is. Then the least p-value is 1 / (blocks + 1), and both methods are adjusted by
+    their maximum over the blocks, where Holm's factor would need twice as many.
 
     Args:
         reference: Rows before; the features typed as in `current`.
@@ -119,7 +126,7 @@ def multivariate_drift(
         features: Columns that enter.
         seed: Of every random choice.
         ordered: The rows of the reference stand in their order of time, and neighbours may resemble each other.
-        level: P-value up to which the batch has drifted; of one method, not of both together.
+        level: Family-wise level of both methods.
         minimum_effect: Least size of the effect of a drift. The effect is, of the classifier, AUC - 0.5; of the error,
             the distance of the means in deviations of the reference rows' errors.
         kept: What was made of these very rows of the reference for other batches.
@@ -141,7 +148,9 @@ def multivariate_drift(
         findings.notes.append(_about_null(sides))
     for outcome in outcomes:
         findings.numbers.extend(outcome.numbers)
-    return MultivariateDrift(tuple(_row(item, sides, level, minimum_effect) for item in outcomes), findings)
+    family = _family(outcomes)
+    rows = (_row(item, p, sides, level, minimum_effect) for item, p in zip(outcomes, family, strict=True))
+    return MultivariateDrift(tuple(rows), findings)
 
 
 def _cannot_tell(sides: _Sides) -> str:
@@ -154,7 +163,7 @@ def _cannot_tell(sides: _Sides) -> str:
     if sides.ordered and len(sides.blocks) < LEAST_BLOCKS:
         return (
             f"the reference has an order and holds {len(sides.blocks)} blocks of the batch's size; "
-            f"at least {LEAST_BLOCKS} are needed, or `null: permutation`, which takes its rows as interchangeable"
+            f"at least {LEAST_BLOCKS} are needed"
         )
     return ""
 
@@ -167,10 +176,11 @@ def _without(name: str, why: str, sides: _Sides) -> _Outcome:
 def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
     """The domain classifier: batch against reference, and in an order every block against the rest."""
     told = tell_apart(sides.reference, sides.current, sides.features, sides.rng, importance=importance)
-    auc, p_value = float(told.auc.value[0]), told.p_value
+    auc, p_value, extremes = float(told.auc.value[0]), told.p_value, None
     if sides.ordered:
         key = "blocks told apart", tuple(sides.features), sides.current.num_rows, sides.seed
-        p_value = block_p_value(auc, sides.kept.once(key, lambda: _blocks_told_apart(sides)), two_sided=False)
+        extremes = np.array([auc, *sides.kept.once(key, lambda: _blocks_told_apart(sides))])
+        p_value = block_p(auc, extremes[1:]).value
     ranked = sorted(told.importance.items(), key=lambda item: -item[1])
     item = definition("domain_classifier_importance")
     numbers = [
@@ -178,7 +188,7 @@ def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
     ]
     drivers = ", ".join(feature for feature, value in ranked[:DRIVERS] if value > 0) if auc > 0.5 else ""
     null = sides.null or "rank sum of rows outside the fit"
-    return _Outcome(CLASSIFIER, auc, p_value, auc - 0.5, [sides.number(told.auc), *numbers], null, drivers)
+    return _Outcome(CLASSIFIER, auc, p_value, extremes, auc - 0.5, [sides.number(told.auc), *numbers], null, drivers)
 
 
 def _blocks_told_apart(sides: _Sides) -> list[float]:
@@ -207,20 +217,34 @@ def _reconstructed(sides: _Sides) -> _Outcome:
         return _without(RECONSTRUCTION, undefined.what, sides)
     before, now = reconstruction.errors(reference), reconstruction.errors(sides.current)
     distance, deviation = float(now.mean() - before.mean()), float(before.std())
+    extremes = None
     if sides.ordered:
-        p_value = block_p_value(
-            float(now.mean()), [float(before[block].mean()) for block in sides.blocks], two_sided=True
-        )
+        means = np.array([now.mean(), *(before[block].mean() for block in sides.blocks)], np.float64)
+        extremes = np.abs(means - np.median(means))
+        p_value = block_p(float(extremes[0]), extremes[1:]).value
     else:
         p_value = mean_difference_p_value(before, now, sides.rng)
     estimates = mean_estimates(RECONSTRUCTION, Moments.of(now, Groups()), positive=True)
     number = sides.number(estimates)
     effect = distance / deviation if deviation > 0 else None
     null = sides.null or "permutation of rows outside the fit"
-    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, effect, [number], null)
+    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, extremes, effect, [number], null)
 
 
-def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) -> DriftRow:
+def _family(outcomes: Sequence[_Outcome]) -> list[float | None]:
+    """P-value of each outcome adjusted for all; None where there is none."""
+    told = [item for item in outcomes if item.p_value is not None]
+    extremes = [item.extremes for item in told if item.extremes is not None]
+    if told and len(extremes) == len(told):
+        every = np.stack(extremes, axis=1)
+        adjusted = max_t(every[0], every[1:])
+    else:
+        adjusted = holm(np.array([item.p_value for item in told]))
+    found = iter(adjusted.tolist())
+    return [None if item.p_value is None else next(found) for item in outcomes]
+
+
+def _row(outcome: _Outcome, family: float | None, sides: _Sides, level: float, minimum_effect: float) -> DriftRow:
     large = outcome.effect is None or abs(outcome.effect) >= minimum_effect
     return DriftRow(
         column="",
@@ -229,9 +253,10 @@ def _row(outcome: _Outcome, sides: _Sides, level: float, minimum_effect: float) 
         definition=definition(outcome.name).id,
         statistic=outcome.statistic,
         p_value=outcome.p_value,
+        family_p_value=family,
         threshold=level,
         effect=outcome.effect,
-        drifted=None if outcome.p_value is None else outcome.p_value <= level and large,
+        drifted=None if family is None else family <= level and large,
         n_reference=sides.reference.num_rows,
         n_current=sides.current.num_rows,
         rule="calibrated",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.monitoring.drift.calibration import PValue
+from rai_assets.monitoring.drift.settings import DriftSettings
 
 LEAST_BLOCKS = 20
+
+
+def by_blocks(asked: DriftSettings, reference: int, current: int) -> bool:
+    """Whether rows in an order are compared in blocks, by what is declared and how many rows there are."""
+    if asked.null == "auto":
+        return current > 0 and reference // current >= LEAST_BLOCKS
+    return asked.null == "blocks"
 
 
 def block_p(observed: float, blocks: NDArray[np.float64]) -> PValue:
@@ -19,19 +25,6 @@ def block_p(observed: float, blocks: NDArray[np.float64]) -> PValue:
     """
     reached = int((blocks >= observed * (1 - 1e-9)).sum())
     return PValue((reached + 1) / (len(blocks) + 1), f"{len(blocks)} blocks of the reference")
-
-
-def block_p_value(observed: float, blocks: Sequence[float], *, two_sided: bool) -> float:
-    """Share of the blocks, the sample among them, that are as extreme as the sample: valid if they are exchangeable.
-
-    Args:
-        observed: The statistic of the sample.
-        blocks: The same statistic of contiguous blocks of the reference, (k,).
-        two_sided: Extreme is far from the median of all, else large.
-    """
-    values = np.array([observed, *blocks])
-    extremity = np.abs(values - np.median(values)) if two_sided else values
-    return block_p(float(extremity[0]), extremity[1:]).value
 
 
 def contiguous(rows: int, size: int, most: int) -> list[slice]:

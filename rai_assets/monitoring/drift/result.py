@@ -8,7 +8,7 @@ from typing import Any
 
 from rai_assets.charts.text import chance, count, cut, decimal
 
-_SHOWN_NAME, _SHOWN_REASON = 40, 120
+_SHOWN_NAME, _SHOWN_REASON, _ALL = 40, 120, "(all columns)"
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class DriftRow:
     """One column of one chunk compared by one method.
 
     Attributes:
-        column: The column.
+        column: The column; empty where all are compared at once.
         chunk: Which current rows; `all` where they are not cut.
         method: Name of the method; empty where none compares the column.
         definition: Id of the statistic's formula.
@@ -123,7 +123,7 @@ def _alarms(rows: Sequence[DriftRow]) -> str:
     tests = [row for row in rows if row.drifted is not None]
     if not alarms:
         return f"nothing, of {count(len(tests))} comparisons"
-    columns = dict.fromkeys(cut(row.column, _SHOWN_NAME) for row in alarms)
+    columns = dict.fromkeys(cut(row.column, _SHOWN_NAME) or _ALL for row in alarms)
     named = ", ".join(list(columns)[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
     return f"{named} ({count(len(alarms))} of {count(len(tests))} comparisons)"
 
@@ -133,7 +133,7 @@ def _cells(row: DriftRow, *, several: bool) -> list[str]:
     limit = " to ".join(decimal(value) for value in limits)
     said = row.reason if row.statistic is None else row.drivers or row.reason or ""
     return [
-        cut(row.column, _SHOWN_NAME),
+        cut(row.column, _SHOWN_NAME) or _ALL,
         *([row.chunk] if several else []),
         row.method or "-",
         "" if row.statistic is None else decimal(row.statistic),

@@ -1,8 +1,8 @@
-"""Columns of vectors - embeddings, grids of pixels - whose dimensions are compared together."""
+"""What is compared as a whole: vectors - embeddings, grids of pixels - and, when asked for, all columns together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.calibration import holm
+from rai_assets.monitoring.drift.columns import Kind
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
-from rai_assets.monitoring.drift.order import LEAST_BLOCKS, contiguous
+from rai_assets.monitoring.drift.order import by_blocks
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
-from rai_assets.monitoring.drift.sources import Source, as_times, epoch
 
-MOST_ROWS = 10_000
-"""Vectors of a side that are compared; of more so many are drawn."""
+_WITH_P_VALUES = ("calibrated", "textbook")
 
 
 def vector_array(vectors: Sequence[NDArray[np.float32] | None], dimensions: int) -> pa.Array:
@@ -31,85 +30,69 @@ def vector_array(vectors: Sequence[NDArray[np.float32] | None], dimensions: int)
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), dimensions, mask=pa.array(lost))
 
 
-class Gathered:
-    """The vectors of one column of one side, drawn at random while its rows are read.
+def compare_vectors(
+    name: str, reference: pa.Table, current: pa.Table, asked: DriftSettings, seed: int
+) -> list[DriftRow]:
+    """Vectors of both sides compared: can a classifier tell them apart, do they keep their relations.
 
     Args:
-        name: The column.
-        timestamp: The column whose order the rows are taken in; None for the order in which they stand.
-        rng: Of the draw.
-    """
-
-    def __init__(self, name: str, timestamp: str | None, rng: np.random.Generator) -> None:
-        self.name, self._timestamp, self._rng = name, timestamp, rng
-        self._rows = 0
-        self._keys, self._order = np.zeros(0), np.zeros((0, 2), np.int64)
-        self._kept: NDArray[np.float32] | None = None
-
-    def tapped(self, source: Source) -> Source:
-        """The same rows, whose vectors are gathered as they pass."""
-
-        def passing() -> Iterator[pa.RecordBatch]:
-            for batch in source.batches:
-                self._add(batch)
-                yield batch
-
-        return replace(source, batches=passing())
-
-    def vectors(self) -> NDArray[np.float32]:
-        """The vectors without what is not finite, in order, shape (n, d), once all rows have passed."""
-        if self._kept is None:
-            return np.zeros((0, 1), np.float32)
-        return self._kept[np.lexsort((self._order[:, 1], self._order[:, 0]))]
-
-    def _add(self, batch: pa.RecordBatch) -> None:
-        column = batch.column(self.name)
-        there = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-        times = np.zeros(batch.num_rows, np.int64)
-        if self._timestamp in batch.schema.names:
-            times = epoch(as_times(batch.column(self._timestamp)).fill_null(0))
-        found = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-        found = found.reshape(len(there), column.type.list_size)
-        finite = np.isfinite(found).all(axis=1)
-        there, found = there[finite], found[finite]
-        keys = np.concatenate([self._keys, self._rng.random(len(there))])
-        order = np.concatenate([self._order, np.column_stack([times[there], self._rows + there])])
-        kept = found if self._kept is None else np.concatenate([self._kept, found])
-        self._rows += batch.num_rows
-        if len(keys) > MOST_ROWS:
-            smallest = np.argpartition(keys, MOST_ROWS)[:MOST_ROWS]
-            keys, order, kept = keys[smallest], order[smallest], kept[smallest]
-        self._keys, self._order, self._kept = keys, order, kept
-
-
-def compare(reference: Gathered, current: Gathered, asked: DriftSettings, seed: int) -> list[DriftRow]:
-    """Vectors of all rows of both sides compared: can a classifier tell them apart, do they keep their relations.
-
-    Args:
-        reference: The vectors of a column before.
-        current: Those of the same column now.
+        name: Their column; vectors with a value that is not finite are left out.
+        reference: Rows before, in their order.
+        current: Rows now, in their order.
         asked: Level and order; a rule without p-values has no answer.
         seed: Of every random choice.
     """
-    name = reference.name
-    if asked.methods or asked.columns.get(name) or asked.rule not in ("calibrated", "textbook"):
-        why = f"the rule {asked.rule!r}" if asked.rule not in ("calibrated", "textbook") else "the named methods"
-        return [DriftRow(name, "all", rule=asked.rule, reason=f"{why} cannot compare vectors")]
-    sides = reference.vectors(), current.vectors()
+    if asked.methods or asked.columns.get(name):
+        return [DriftRow(name, "all", rule=asked.rule, reason="the named methods cannot compare vectors")]
+    before, now = (_dimensions(table.column(name)) for table in (reference, current))
+    features = [Feature(dimension, "number") for dimension in before.column_names]
+    return [replace(row, column=name) for row in _compared(before, now, features, asked, seed, importance=False)]
+
+
+def compare_columns(
+    kinds: Mapping[str, Kind], reference: pa.Table, current: pa.Table, asked: DriftSettings, seed: int
+) -> list[DriftRow]:
+    """All columns of numbers and texts of both sides compared at once; the rows name no column.
+
+    Args:
+        kinds: What every column holds.
+        reference: Rows before, in their order.
+        current: Rows now, in their order.
+        asked: Level and order; a rule without p-values has no answer.
+        seed: Of every random choice.
+    """
+    features = [Feature(name, kind) for name, kind in kinds.items() if kind != "time"]
+    return _compared(reference, current, features, asked, seed, importance=True)
+
+
+def _compared(
+    before: pa.Table, now: pa.Table, features: Sequence[Feature], asked: DriftSettings, seed: int, *, importance: bool
+) -> list[DriftRow]:
+    if asked.rule not in _WITH_P_VALUES:
+        return [DriftRow("", "all", rule=asked.rule, reason=f"the rule {asked.rule!r} has no limit for whole rows")]
     ordered = asked.timestamp is not None or asked.chunks is not None
-    blocks = contiguous(len(sides[0]), len(sides[1]), LEAST_BLOCKS) if ordered and len(sides[1]) else []
-    before, now = (pa.table({str(at): values for at, values in enumerate(side.T)}) for side in sides)
     found = multivariate_drift(
         before,
         now,
-        [Feature(str(at), "number") for at in range(sides[0].shape[1])],
+        features,
         seed=seed,
-        ordered=asked.null != "permutation" and len(blocks) >= LEAST_BLOCKS,
+        ordered=ordered and by_blocks(asked, before.num_rows, now.num_rows),
         level=asked.level,
         minimum_effect=asked.minimum_effect,
-        importance=False,
+        importance=importance,
     )
-    return [replace(row, column=name, rule=asked.rule) for row in found.rows]
+    return [replace(row, rule=asked.rule) for row in found.rows]
+
+
+def _dimensions(column: pa.ChunkedArray) -> pa.Table:
+    """A column of vectors as one column per dimension, without vectors that are missing or not finite."""
+    column = column.drop_null()
+    values = np.zeros((0, 1), np.float32)
+    if len(column):
+        flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        values = flat.reshape(len(column), column.type.list_size)
+    values = values[np.isfinite(values).all(axis=1)]
+    return pa.table({str(at): dimension for at, dimension in enumerate(values.T)})
 
 
 def one_family(rows: Sequence[DriftRow], asked: DriftSettings) -> list[DriftRow]:

@@ -74,9 +74,9 @@ def together(window: Window, rate: float, answers: Collection[str]) -> Iterator[
     hit = [item for item in asked if COLUMNS_TOGETHER in item.failed("drift")]
     if hit:
         p_values = [
-            row["p_value"] * 2  # reconstruction and classifier are asked of every batch
+            row["family_p_value"]
             for item in hit for row in item.rows_of("drift")
-            if row.get("drifted") and not row.get("rank") and row.get("p_value") is not None
+            if row.get("drifted") and not row.get("rank") and row.get("family_p_value") is not None
         ]  # fmt: skip
         yield Alarm(
             "together", "drift", "The columns together have changed", keys_of(hit),

@@ -118,6 +118,15 @@ def test_neighbours_in_time_do_not_alarm_where_blocks_are_compared(shared_data: 
     assert "contiguous blocks" in ordered.findings.notes[-1]
 
 
+def test_twenty_blocks_are_enough_to_find_a_drift_by_either_method() -> None:
+    rng = np.random.default_rng(12)
+    found = multivariate_drift(rows(rng, 2_000), rows(rng, 100, -0.9), FEATURES, seed=0, ordered=True)
+    for row in found.rows:
+        assert row.null == "20 blocks of the reference"
+        assert row.p_value == row.family_p_value == 1 / 21
+        assert row.drifted
+
+
 def test_an_ordered_reference_needs_twenty_blocks() -> None:
     rng = np.random.default_rng(10)
     found = multivariate_drift(rows(rng, 500), rows(rng, 50), FEATURES, seed=0, ordered=True)

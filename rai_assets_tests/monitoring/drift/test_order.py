@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rai_assets.monitoring.drift.order import block_p, max_t
+from rai_assets.monitoring.drift.order import block_p, by_blocks, max_t
+from rai_assets.monitoring.drift.settings import DriftSettings
 
 
 def by_definition(observed: np.ndarray, blocks: np.ndarray) -> list[float]:
@@ -43,3 +44,11 @@ def test_blocks_as_far_as_the_chunk_are_counted_with_the_chunk_itself() -> None:
     assert [block_p(value, blocks).value for value in (0.5, 2.5, 3.0, 3.1)] == [1.0, 3 / 5, 3 / 5, 1 / 5]
     assert block_p(3.0 + 1e-12, blocks).value == 3 / 5, "equal but for rounding"
     assert block_p(1.0, blocks).null == "4 blocks of the reference"
+
+
+def test_blocks_are_compared_where_the_reference_has_twenty_of_them() -> None:
+    assert by_blocks(DriftSettings(), 2_000, 100)
+    assert not by_blocks(DriftSettings(), 1_999, 100)
+    assert not by_blocks(DriftSettings(), 2_000, 0)
+    assert not by_blocks(DriftSettings(null="permutation"), 2_000, 100)
+    assert by_blocks(DriftSettings(null="blocks"), 500, 100)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from rai_assets.monitoring.drift.order import block_p_value, contiguous
+from rai_assets.monitoring.drift.order import block_p, contiguous
 from rai_assets.monitoring.drift.permutation import MEANS_ARE_NORMAL, mean_difference_p_value, sequential_p_value
 
 
@@ -79,11 +79,10 @@ def test_draws_are_counted_by_hand(at: range, expected: float) -> None:
 
 
 def test_a_batch_beyond_every_block_has_the_least_p_value() -> None:
-    blocks = [float(value) for value in range(19)]
-    assert block_p_value(50, blocks, two_sided=False) == 1 / 20
-    assert block_p_value(-50, blocks, two_sided=False) == 1.0
-    assert block_p_value(-50, blocks, two_sided=True) == 1 / 20
-    assert block_p_value(18, blocks, two_sided=False) == 2 / 20
+    blocks = np.arange(19.0)
+    assert block_p(50, blocks).value == 1 / 20
+    assert block_p(-50, blocks).value == 1.0
+    assert block_p(18, blocks).value == 2 / 20
 
 
 def test_blocks_do_not_overlap_and_reach_from_end_to_end() -> None:

@@ -91,16 +91,16 @@ def checked(
 
 def several(column: str) -> dict[str, Any]:
     """The row of all columns together: it has no rank among the columns."""
-    return {**row(column, 0.001), "rank": None, "p_value": 0.001}
+    return {**row(column, 0.001), "rank": None, "p_value": 0.001, "family_p_value": 0.002}
 
 
 def test_columns_together_are_two_tests_of_a_batch() -> None:
-    """The p-value counts twice: reconstruction and classifier are asked of each batch."""
+    """The p-value that counts is adjusted for both: reconstruction and classifier are asked of each batch."""
     calm = [checked(f"2026-01-{day:02d}", "drift", {}, [row("income")]) for day in range(1, 10)]
     check = {"columns_together_unchanged": "a model tells them apart"}
     hit = checked("2026-01-10", "drift", check, [several(""), row("income", 0.2)])
     alarm = next(item for item in found(*calm, hit) if item.kind == "together")
-    assert alarm.chance == pytest.approx(2 * 10 * 2 * 0.001)
+    assert alarm.chance == pytest.approx(2 * 10 * 0.002)
     assert alarm.batches == ("2026-01-10",)
     assert alarm.found == "In 2026-01-10: a model tells them apart."
     assert alarm.causes == ("income changed in this batch",)

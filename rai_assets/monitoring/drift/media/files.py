@@ -18,12 +18,13 @@ from rai_assets.data.media.rows import NotThere
 from rai_assets.data.rules import shown
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import Kind
+from rai_assets.monitoring.drift.drawn import MOST_ROWS
 from rai_assets.monitoring.drift.media.embedding import OnnxEmbedding, PixelGrid, Vectors
 from rai_assets.monitoring.drift.media.pictures import decode, intensity
 from rai_assets.monitoring.drift.media.settings import MediaSettings
 from rai_assets.monitoring.drift.media.sounds import level
 from rai_assets.monitoring.drift.sources import Source, normal_column
-from rai_assets.monitoring.drift.vectors import MOST_ROWS, vector_array
+from rai_assets.monitoring.drift.vectors import vector_array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
