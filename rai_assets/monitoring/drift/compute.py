@@ -58,7 +58,7 @@ def drift(
     named = [(reference, "reference"), (current, "current")]
     sides = [_opened(data, name, asked, files, seed, header, progress) for data, name in named]
     _refuse_unknown(sides, asked)
-    return drift_of(sides, asked, seed=seed, media=files, progress=progress)
+    return drift_of(sides, asked, seed=seed, media=files, together=together, progress=progress)
 
 
 def drift_of(
@@ -67,6 +67,7 @@ def drift_of(
     *,
     seed: int,
     media: MediaSettings | None = None,
+    together: bool = False,
     progress: Progress = lambda *_: None,
 ) -> DriftResult:
     """Compare the columns that two opened sides have in common; settings of a column that neither has say nothing.
@@ -76,6 +77,7 @@ def drift_of(
         asked: Methods, chunks and the rule that raises an alarm.
         seed: Of redrawn rows.
         media: How pictures and recordings were read.
+        together: Also compare the rows as wholes.
         progress: Told (what, done, in all) of what takes long.
 
     Raises:
