@@ -82,15 +82,16 @@ RULE = {
 
 @pytest.mark.parametrize(("low", "beyond"), [(0.12, True), (0.08, False)])
 def test_a_limit_is_crossed_when_the_whole_interval_is_beyond_it(low: float, beyond: bool) -> None:
-    rules = settings({**RULE, "sensitive": ["sex"], "at_most": 0.1}, {**RULE, "sensitive": ["sex"], "at_most": 0.3})
+    place = {**RULE, "sensitive": ["sex"]}
+    rules = settings({**place, "at_most": 0.1}, {**place, "at_most": 0.3, "to": ["team"]})
     number = Number("demographic_parity_difference@1", 0.2, low=low, high=0.25, n=100, coordinates={"sensitive": "sex"})
-    found, sentence, place = judged(rules.rules[0], [number])
+    found, sentence, subject = judged(rules.rules[0], [number])
     assert found is beyond
     assert "0.2" in sentence
-    crossed = event(kind="metric_crossed", asset="fairness_audit", subject=place)
+    crossed = event(kind="metric_crossed", asset="fairness_audit", subject=subject)
     # The event is that rule's alone: a further limit on the same number is another event.
     assert [receivers for _, receivers in notices(rules, [crossed])] == [{"ops": False}]
-    assert place == "demographic_parity_difference[sensitive=sex] at most 0.1"
+    assert subject == "demographic_parity_difference[sensitive=sex] at most 0.1"
     assert judged(rules.rules[1], [number])[0] is False
 
 

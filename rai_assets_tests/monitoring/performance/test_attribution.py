@@ -73,6 +73,87 @@ def test_a_model_that_goes_by_other_columns_is_found() -> None:
     assert "attributions_score" in found.findings.charts
 
 
+def sizes(table: pa.Table) -> np.ndarray:
+    return np.column_stack([np.abs(table[f"effect of {name}"].to_numpy().astype(float)) for name in "abcde"])
+
+
+def test_the_p_values_of_the_agreements_are_those_of_redrawn_sides() -> None:
+    """Of sides of unequal size, so that it counts which of the two is drawn."""
+    rng = np.random.default_rng(11)
+    near = np.array([1.0, 0.9, 0.85, 0.8, 0.3])
+    before, now = attributions(rng, 150, near), attributions(rng, 50, near[[1, 2, 0, 3, 4]])
+    pooled = np.concatenate([sizes(before), sizes(now)])
+    drawn = []
+    for _ in range(3_000):
+        order = rng.permutation(200)
+        drawn.append((pooled[order[50:]].mean(0), pooled[order[:50]].mean(0)))
+    shown = sizes(before).mean(0), sizes(now).mean(0)
+    found = attribution_drift(before, now, SETTINGS, seed=3).rows[:2]
+    for row, agreement in zip(found, (ndcg, rank_agreement), strict=True):
+        assert row.statistic == pytest.approx(float(agreement(*shown)))
+        assert row.effect == pytest.approx(1 - row.statistic)
+        as_low = np.mean([agreement(*pair) <= row.statistic + 1e-12 for pair in drawn])
+        assert 0.01 < as_low < 0.9
+        assert row.p_value == pytest.approx(as_low, abs=4 * np.sqrt(as_low * (1 - as_low) / 999))
+        assert (row.n_reference, row.n_current) == (150, 50)
+
+
+def test_each_feature_has_its_change_judged_among_all() -> None:
+    rng = np.random.default_rng(12)
+    before, now = attributions(rng, 300), attributions(rng, 200, np.array([1.0, 0.7, 0.8, 0.2, 0.12]))
+    rows = {row.column: row for row in attribution_drift(before, now, SETTINGS, seed=0).rows[2:]}
+    old, new = sizes(before).mean(0), sizes(now).mean(0)
+    for j, name in enumerate("abcde"):
+        assert rows[name].statistic == pytest.approx(new[j])
+        assert rows[name].effect == pytest.approx(new[j] - old[j])
+    assert [rows[name].rank for name in rows] == [1, 2, 3, 4, 5]
+    assert list(rows) == [name for _, name in sorted(zip(-np.abs(new - old), "abcde", strict=True))]
+    plain = np.array([row.p_value for row in rows.values()])
+    order = np.argsort(plain)
+    holm = np.minimum(np.maximum.accumulate(plain[order] * (5 - np.arange(5))), 1)
+    assert np.array([row.family_p_value for row in rows.values()])[order] == pytest.approx(holm)
+    strict = SETTINGS.model_copy(update={"false_alarms": float(holm[1] + plain[order][1]) / 2})
+    judged = attribution_drift(before, now, strict, seed=0).rows[2:]
+    assert [row.drifted for row in judged] == [row.family_p_value <= strict.false_alarms for row in judged]
+    assert sum(row.drifted for row in judged) < sum(row.p_value <= strict.false_alarms for row in judged)
+
+
+def test_an_ndcg_that_is_high_enough_is_no_alarm_whatever_its_p_value() -> None:
+    rng = np.random.default_rng(13)
+    moved = attributions(rng, 2_000), attributions(rng, 2_000, IMPORTANCE[[1, 2, 0, 3, 4]])
+    for least, drifted in ((0.8, False), (0.95, True)):
+        settings = SETTINGS.model_copy(update={"least_ndcg": least})
+        first, ranks = attribution_drift(*moved, settings, seed=0).rows[:2]
+        assert first.p_value == ranks.p_value == 0.001
+        assert 0.8 < first.statistic < 0.95
+        assert (first.drifted, ranks.drifted) == (drifted, True)
+
+
+@pytest.mark.parametrize(("before", "now", "told"), [(20, 20, True), (20, 19, False), (19, 20, False)])
+def test_twenty_rows_of_either_side_are_enough(before: int, now: int, told: bool) -> None:
+    rng = np.random.default_rng(14)
+    found = attribution_drift(attributions(rng, before), attributions(rng, now), SETTINGS, seed=0)
+    assert (found.rows[0].statistic is not None) == told
+    if not told:
+        assert found.rows[0].reason == "the smaller side has 19 rows, and at least 20 are needed"
+
+
+def test_importances_without_an_order_are_not_compared() -> None:
+    rng = np.random.default_rng(15)
+    one, other = attributions(rng, 50), attributions(rng, 50)
+    flat = pa.table({name: np.ones(50) for name in one.column_names})
+    for sides in ((flat, other), (other, flat)):
+        assert "they have no order" in attribution_drift(*sides, SETTINGS, seed=0).rows[0].reason
+    single = [side.select(["effect of a"]) for side in (one, other)]
+    assert "fewer than two features" in attribution_drift(*single, SETTINGS, seed=0).rows[0].reason
+
+
+def test_of_equal_importances_the_first_feature_comes_first() -> None:
+    gains = np.array([3.0, 2.0, 1.0])
+    assert ndcg(gains, np.array([0.5, 0.5, 0.5])) == 1.0
+    assert ndcg(gains[::-1], np.array([0.5, 0.5, 0.5])) < 1.0
+
+
 def test_two_close_features_that_change_places_are_no_alarm() -> None:
     rng = np.random.default_rng(2)
     close = np.array([1.0, 0.98, 0.5, 0.2, 0.1])

@@ -11,6 +11,7 @@ import pytest
 from rai_assets.data.contract import Column, Contract
 from rai_assets.data.groups import grouping
 from rai_assets.data.settings import ColumnSettings
+from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import measure
 from rai_assets.model.rows import ScoredRows
@@ -112,6 +113,85 @@ def test_a_single_group_cannot_be_told() -> None:
     assert found.changes == ()
     nobody = fairness_drift(decided(rng, 100, {"a": 0.1}), decided(rng, 100, {"a": 0.1}), Contract(()), SETTINGS)
     assert "no groups to compare" in nobody.findings.notes[0]
+
+
+def gaps(side: ScoredRows, level: float) -> dict[str, Number]:
+    """The gaps between teams by the product's own table."""
+    every = measure(side.rows, grouping(side.table, CONTRACT, ["team"]), level=level)
+    return {number.definition: number for number in every if not number.group}
+
+
+def test_a_change_is_judged_at_the_level_at_which_all_hold_at_once() -> None:
+    rng = np.random.default_rng(6)
+    before, now = decided(rng, 900, {"a": 0.1, "b": 0.3}), decided(rng, 700, {"a": 0.1, "b": 0.15})
+    found = fairness_drift(before, now, CONTRACT, SETTINGS)
+    level = 1 - SETTINGS.false_alarms / 5
+    for change in found.changes:
+        old, new = (gaps(side, level)[change.definition] for side in (before, now))
+        value = new.value - old.value
+        low = value - np.hypot(new.value - new.low, old.high - old.value)
+        high = value + np.hypot(new.high - new.value, old.value - old.low)
+        assert (change.baseline, change.current, change.change) == pytest.approx((old.value, new.value, value))
+        assert (change.low, change.high) == pytest.approx((low, high))
+        wanted = "grew" if low > 0 else "shrank" if high < 0 else "no change seen"
+        assert change.verdict == wanted
+    assert len(found.changes) == 5
+
+
+def test_a_gap_that_closes_has_shrunk() -> None:
+    rng = np.random.default_rng(7)
+    before, now = decided(rng, 4_000, {"a": 0.1, "b": 0.5}), decided(rng, 2_000, {"a": 0.1, "b": 0.1})
+    verdicts = {change.definition: change for change in fairness_drift(before, now, CONTRACT, SETTINGS).changes}
+    closed = verdicts["false_positive_rate_difference@1"]
+    assert closed.verdict == "shrank"
+    assert closed.change < -0.3
+
+
+def test_decisions_are_compared_on_all_rows_and_their_rightness_on_those_with_labels() -> None:
+    rng = np.random.default_rng(8)
+    before, now = decided(rng, 1_000, {"a": 0.1, "b": 0.2}), decided(rng, 600, {"a": 0.1, "b": 0.2})
+    labelled = taken(now, np.arange(0, 600, 3))
+    every = scored(now.table, replace(now.rows, target=None))
+    found = fairness_drift(before, every, CONTRACT, SETTINGS, labelled=labelled)
+    of_all, of_labelled = gaps(every, 0.95), gaps(labelled, 0.95)
+    numbers = {n.definition: n for n in found.findings.numbers if n.coordinates.get("chunk", "x") == "x"}
+    for name in ("selection_rate", "true_positive_rate", "false_positive_rate", "precision", "accuracy"):
+        wanted = (of_all if name == "selection_rate" else of_labelled)[f"{name}_difference@1"]
+        assert numbers[wanted.definition].value == pytest.approx(wanted.value)
+    assert numbers["selection_rate_difference@1"].n == 600
+    assert numbers["accuracy_difference@1"].n == 200
+    assert "on the 200 of 600 rows with a label" in found.findings.notes[1]
+    without = fairness_drift(every, now, CONTRACT, SETTINGS)
+    assert [change.definition for change in without.changes] == ["selection_rate_difference@1"]
+
+
+def test_a_change_rests_on_the_smaller_side_and_on_its_smallest_group() -> None:
+    rng = np.random.default_rng(9)
+    before, now = decided(rng, 2_000, {"a": 0.1, "b": 0.1}), decided(rng, 2_000, {"a": 0.1, "b": 0.1})
+    few = np.flatnonzero(now.table["team"].to_numpy() == "b")[20:]
+    now = taken(now, np.setdiff1d(np.arange(2_000), few))
+    numbers = fairness_drift(before, now, CONTRACT, SETTINGS).findings.numbers
+    old, new, change = (n for n in numbers if "accuracy_difference@1" in (n.definition, n.coordinates.get("of")))
+    assert (old.n, new.n, change.n) == (2_000, now.rows.n, now.rows.n)
+    assert (old.small, new.small, change.small) == (False, True, True)
+
+
+def test_a_group_too_small_in_the_baseline_leaves_both_sides() -> None:
+    rng = np.random.default_rng(10)
+    before = decided(rng, 3_000, {"a": 0.1, "b": 0.1, "c": 0.9})
+    now = decided(rng, 3_000, {"a": 0.1, "b": 0.1, "c": 0.9})
+    few = np.flatnonzero(before.table["team"].to_numpy() == "c")[3:]
+    before = taken(before, np.setdiff1d(np.arange(3_000), few))
+    for change in fairness_drift(before, now, CONTRACT, SETTINGS).changes:
+        assert "team=c" in change.reason
+        assert "in the baseline" in change.reason
+        assert change.current < 0.1
+    two = [decided(rng, 900, {"a": 0.1, "b": 0.1}) for _ in range(2)]
+    few = np.flatnonzero(two[0].table["team"].to_numpy() == "b")[3:]
+    two[0] = taken(two[0], np.setdiff1d(np.arange(900), few))
+    for change in fairness_drift(*two, CONTRACT, SETTINGS).changes:
+        assert (change.verdict, change.baseline) == ("cannot tell", None)
+        assert change.reason.startswith("fewer than two groups can be measured on both sides")
 
 
 def alarms(n_before: int, n_now: int, draws: int, moved: float = 0.0) -> float:
