@@ -13,6 +13,7 @@ import pytest
 from rai_assets.cli import main
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.run import run
+from rai_assets_tests.monitoring.alerts.sinks import Sink
 
 Rai = Callable[..., str]
 
@@ -127,3 +128,15 @@ def rai(loans: Declared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         return err if code else out
 
     return called
+
+
+@pytest.fixture
+def told(loans: Declared, sink: Sink) -> Declared:
+    """The use case, with alerts that go to the sink."""
+    from rai_assets_tests.use_case.alerts import LOGGED, ROWS  # with Dagster, which most tests here do without
+
+    (loans.folder / "logged.csv").write_text(ROWS)
+    loans.path.write_text(LOGGED.format(url=sink.url))
+    declared = load(loans.path)
+    assert declared is not None
+    return declared

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import time
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,68 +15,14 @@ from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.resource import Lake
-from rai_assets.use_case import alerting, ended_runs
+from rai_assets.use_case import alerting
 from rai_assets.use_case.alerting import gather
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.graph import LAKE, build, location_definitions
+from rai_assets.use_case.graph import LAKE, location_definitions
 from rai_assets.use_case.run import run
 from rai_assets_tests.monitoring.alerts.sinks import Sink
+from rai_assets_tests.use_case.alerts import ROWS, begin, tick
 from rai_assets_tests.use_case.conftest import Rai
-
-# Logged decisions, so that nothing is trained.
-LOGGED = """\
-type: rai_assets.use_case.component.ResponsibleAIUseCase
-attributes:
-  name: loans
-  dataset:
-    files: [{{path: logged.csv}}]
-    columns:
-      income: {{role: context, dtype: number, minimum: 0}}
-      repaid: {{role: target, dtype: category, allowed: ["no", "yes"], positive: "yes"}}
-      decided: {{role: prediction, dtype: category, allowed: ["no", "yes"]}}
-  requirements:
-    - {{id: R3, text: Never wrong, definition: accuracy, at_least: 0.999}}
-  alerts:
-    channels:
-      ops: {{type: webhook, url: "{url}", secret_env: RAI_OPS_SECRET}}
-    rules:
-      - {{when: check_failed, severity: error, to: [ops]}}
-      - {{when: run_failed, to: [ops]}}
-      - {{when: not_fresh, to: [ops]}}
-      - {{when: metric_crossed, asset: evaluation, definition: accuracy, at_least: 0.99, to: [ops]}}
-      - {{when: metric_crossed, asset: evaluation, definition: accuracy, at_least: 0.1, to: [ops]}}
-"""
-
-ROWS = "income,repaid,decided\n" + "50,yes,yes\n" * 80 + "40,no,yes\n" * 20
-
-
-@pytest.fixture
-def told(loans: Declared, sink: Sink) -> Declared:
-    """The use case, with alerts that go to the sink."""
-    (loans.folder / "logged.csv").write_text(ROWS)
-    loans.path.write_text(LOGGED.format(url=sink.url))
-    declared = load(loans.path)
-    assert declared is not None
-    return declared
-
-
-def tick(declared: Declared) -> str:
-    """What the daemon does twice a minute; returns what the sensor says."""
-    definitions = dg.Definitions.merge(location_definitions([declared]), build(declared))
-    sensor = definitions.get_repository_def().get_sensor_def("alerts")
-    with (
-        dg.DagsterInstance.get() as instance,
-        dg.build_sensor_context(instance, resources={"lake": LAKE}) as context,
-    ):
-        answer = sensor(context)
-    assert isinstance(answer, dg.SkipReason)
-    return str(answer.skip_message)
-
-
-def begin(declared: Declared) -> None:
-    """A first look, from which on what happens is told."""
-    prepare()
-    tick(declared)
 
 
 def test_a_failed_check_and_a_crossed_limit_are_told_once(told: Declared, sink: Sink) -> None:
@@ -168,81 +113,6 @@ def test_an_input_that_was_refused_is_told_without_what_it_holds(told: Declared,
     assert event["type"] == "rai.run_failed"
     assert event["text"].startswith("an input was refused")
     assert event["text"].endswith("; the page of the run says why")
-
-
-def report(instance: dg.DagsterInstance, asset: str, *answers: tuple[bool, dict[str, Any]], job: str = "loans") -> str:
-    """A run that ended, with the answers of the check `own` of an asset; its id."""
-    key = dg.AssetKey(["loans", asset])
-    from dagster._core.events import AssetCheckEvaluation, DagsterEvent, DagsterEventType, JobFailureData
-    from dagster._core.events.log import EventLogEntry
-    from dagster._core.test_utils import create_run_for_test
-
-    made = create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
-    for passed, metadata in answers:
-        answer = AssetCheckEvaluation(
-            asset_key=key,
-            check_name="own",
-            passed=passed,
-            metadata={name: dg.MetadataValue.text(value) for name, value in metadata.items()},
-            severity=dg.AssetCheckSeverity.ERROR,
-        )
-        happened = DagsterEvent(
-            event_type_value=DagsterEventType.ASSET_CHECK_EVALUATION.value, job_name=job, event_specific_data=answer
-        )
-        instance.handle_new_event(
-            EventLogEntry(
-                user_message="", level=20, run_id=made.run_id, timestamp=time.time(), error_info=None,
-                dagster_event=happened,
-            )
-        )  # fmt: skip
-    ended = DagsterEvent(
-        event_type_value=DagsterEventType.RUN_FAILURE.value,
-        job_name=job,
-        event_specific_data=JobFailureData(None, None),
-    )
-    instance.report_dagster_event(ended, made.run_id)
-    return str(made.run_id)
-
-
-def test_records_of_another_shape_hold_up_no_other_alert(told: Declared, sink: Sink) -> None:
-    begin(told)
-    with dg.DagsterInstance.get() as instance:
-        report(instance, "evaluation", (False, {"violations": "many", "columns": "income"}))  # no number
-        report(instance, "scorecard", (False, {"violations": "many"}))
-        assert tick(told) == "1 new, 1 sent, 0 not taken and tried again later"
-        assert tick(told).startswith("0 new")
-    (event,) = sink.events()
-    assert (event["asset"], event["subject"]) == ("scorecard", "own")
-
-
-def test_of_a_check_that_was_tried_again_in_one_run_the_last_answer_counts(told: Declared, sink: Sink) -> None:
-    begin(told)
-    with dg.DagsterInstance.get() as instance:
-        report(instance, "evaluation", (False, {}), (True, {}))
-        tick(told)
-    assert [item["type"] for item in sink.events()] == ["rai.run_failed"]
-
-
-def test_many_runs_are_read_over_several_looks(told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ended_runs, "_AT_ONCE", 3)
-    begin(told)
-    with dg.DagsterInstance.get() as instance:
-        for _ in range(8):
-            report(instance, "evaluation", (True, {}))
-        outbox = open_outbox(home())
-        mine = {"loans": told.use_case.alerts}
-        assert gather(outbox, mine, instance, LAKE, seconds=0.0) == (1, [])  # it stops after each, and goes on there
-        assert gather(outbox, mine, instance, LAKE) == (7, [])
-
-
-def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink) -> None:
-    begin(told)
-    with dg.DagsterInstance.get() as instance:
-        open_outbox(home()).mark("runs", str(time.time() + 3600))  # a look when the clock was an hour fast
-        report(instance, "evaluation", (False, {}))
-        assert tick(told).startswith("1 new, 1 sent")
-        report(instance, "scorecard", (False, {}))
-        assert tick(told).startswith("1 new, 1 sent")
 
 
 def test_alerts_that_were_off_for_long_do_not_tell_of_all_that_time(told: Declared, sink: Sink) -> None:

@@ -17,8 +17,8 @@ from rai_assets.use_case.declaration import Declared, load
 from rai_assets_tests.monitoring.alerts.sinks import Sink
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.monitoring.batches.test_questions import shifted, without_target
+from rai_assets_tests.use_case.alerts import tick
 from rai_assets_tests.use_case.conftest import loan_rows
-from rai_assets_tests.use_case.test_alerting import tick
 
 ALERTS = """\
   alerts:

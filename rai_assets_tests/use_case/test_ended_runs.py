@@ -1,0 +1,93 @@
+"""Runs that ended, read from Dagster's own records: odd ones, repeated checks, many at once, another clock."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from rai_assets.home import home
+from rai_assets.monitoring.alerts.outbox import open_outbox
+from rai_assets.use_case import ended_runs
+from rai_assets.use_case.alerting import gather
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.graph import LAKE
+from rai_assets_tests.monitoring.alerts.sinks import Sink
+from rai_assets_tests.use_case.alerts import begin, tick
+
+
+def report(instance: dg.DagsterInstance, asset: str, *answers: tuple[bool, dict[str, Any]], job: str = "loans") -> str:
+    """A run that ended, with the answers of the check `own` of an asset; its id."""
+    key = dg.AssetKey(["loans", asset])
+    from dagster._core.events import AssetCheckEvaluation, DagsterEvent, DagsterEventType, JobFailureData
+    from dagster._core.events.log import EventLogEntry
+    from dagster._core.test_utils import create_run_for_test
+
+    made = create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
+    for passed, metadata in answers:
+        answer = AssetCheckEvaluation(
+            asset_key=key,
+            check_name="own",
+            passed=passed,
+            metadata={name: dg.MetadataValue.text(value) for name, value in metadata.items()},
+            severity=dg.AssetCheckSeverity.ERROR,
+        )
+        happened = DagsterEvent(
+            event_type_value=DagsterEventType.ASSET_CHECK_EVALUATION.value, job_name=job, event_specific_data=answer
+        )
+        instance.handle_new_event(
+            EventLogEntry(
+                user_message="", level=20, run_id=made.run_id, timestamp=time.time(), error_info=None,
+                dagster_event=happened,
+            )
+        )  # fmt: skip
+    ended = DagsterEvent(
+        event_type_value=DagsterEventType.RUN_FAILURE.value,
+        job_name=job,
+        event_specific_data=JobFailureData(None, None),
+    )
+    instance.report_dagster_event(ended, made.run_id)
+    return str(made.run_id)
+
+
+def test_records_of_another_shape_hold_up_no_other_alert(told: Declared, sink: Sink) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", (False, {"violations": "many", "columns": "income"}))  # no number
+        report(instance, "scorecard", (False, {"violations": "many"}))
+        assert tick(told) == "1 new, 1 sent, 0 not taken and tried again later"
+        assert tick(told).startswith("0 new")
+    (event,) = sink.events()
+    assert (event["asset"], event["subject"]) == ("scorecard", "own")
+
+
+def test_of_a_check_that_was_tried_again_in_one_run_the_last_answer_counts(told: Declared, sink: Sink) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", (False, {}), (True, {}))
+        tick(told)
+    assert [item["type"] for item in sink.events()] == ["rai.run_failed"]
+
+
+def test_many_runs_are_read_over_several_looks(told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ended_runs, "_AT_ONCE", 3)
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        for _ in range(8):
+            report(instance, "evaluation", (True, {}))
+        outbox = open_outbox(home())
+        mine = {"loans": told.use_case.alerts}
+        assert gather(outbox, mine, instance, LAKE, seconds=0.0) == (1, [])  # it stops after each, and goes on there
+        assert gather(outbox, mine, instance, LAKE) == (7, [])
+
+
+def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        open_outbox(home()).mark("runs", str(time.time() + 3600))  # a look when the clock was an hour fast
+        report(instance, "evaluation", (False, {}))
+        assert tick(told).startswith("1 new, 1 sent")
+        report(instance, "scorecard", (False, {}))
+        assert tick(told).startswith("1 new, 1 sent")
