@@ -6,11 +6,11 @@ from datetime import datetime
 
 from rai_assets.errors import UsageError
 from rai_assets.home import home
-from rai_assets.monitoring.batches.acceptance import Acceptance, accept_contract
-from rai_assets.monitoring.batches.acceptance import let_pass as let_batch_pass
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.entries import Entry, State
 from rai_assets.monitoring.batches.label_store import waiting_labels
+from rai_assets.monitoring.batches.quarantine import Acceptance, accept_contract
+from rai_assets.monitoring.batches.quarantine import let_pass as let_batch_pass
 from rai_assets.store.open import open_repository
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.publishing import person
@@ -56,7 +56,7 @@ def accept(declared: Declared, reason: str, batch: str | None, effective: dateti
 
 
 def let_pass(declared: Declared, batch: str, reason: str) -> str:
-    """Let a batch in quarantine pass on a person's word; returns what follows. Refusals as `acceptance.let_pass`."""
+    """Let a batch in quarantine pass on a person's word; returns what follows. Refusals as `quarantine.let_pass`."""
     production = production_of(declared)
     repository = open_repository(home(), production.keys.repository)
     word = let_batch_pass(production, repository, batch, by=person(), reason=reason)
