@@ -25,7 +25,8 @@ A number is published with the id of its formula. Two numbers compare only if th
 gets a new version. All rows, a group, a cohort and a split are coordinates of a number, not part of its id. This page
 is written from `rai_assets/metrics/definitions.py`.
 
-Y target, D decision, S score, w weight; tp, fp, fn, tn the weighted counts of the four cells.
+Y target, D decision, S score, w weight; tp, fp, fn, tn the weighted counts of the four cells. Better: which end is;
+empty where neither is by itself.
 """
 
 DECLARATION_HEAD = """\
@@ -60,12 +61,15 @@ def definitions_page() -> str:
     """Every definition by family."""
     families: dict[str, list[str]] = {}
     for item in DEFINITIONS.values():
-        row = f"| `{item.id}` | {_cell(item.formula)} | {_cell(item.source)} |"
+        better = {None: "", True: "higher", False: "lower"}[item.higher_is_better]
+        row = f"| `{item.id}` | {_cell(item.formula)} | {better} | {_cell(item.source)} |"
         families.setdefault(item.family, []).append(row)
     parts = [DEFINITIONS_HEAD]
     for family, rows in families.items():
         parts.append(
-            f"\n## {family.capitalize()}\n\n| id | formula | source |\n|:--|:--|:--|\n" + "\n".join(rows) + "\n"
+            f"\n## {family.capitalize()}\n\n| id | formula | better | source |\n|:--|:--|:--|:--|\n"
+            + "\n".join(rows)
+            + "\n"
         )
     return "".join(parts)
 
