@@ -40,6 +40,24 @@ attributes:
 """
 
 
+VALID = """\
+type: rai_assets.use_case.component.ResponsibleAIUseCase
+attributes:
+  name: loans
+  owners: ["team:risk"]
+  dataset:
+    files: [{path: loans.csv}]
+    columns:
+      income: {role: feature, dtype: number}
+      sex: {role: sensitive, dtype: category}
+      repaid: {role: target, dtype: category, positive: "yes"}
+  model: {estimator: logistic_regression}
+  requirements:
+    - {id: R1, text: "No gap", definition: demographic_parity_difference, sensitive: [sex], at_most: 0.1}
+"""
+"""The smallest declaration with a requirement; its lines are counted in tests of refusals."""
+
+
 def loan_rows(n: int = 400, seed: int = 0, mean: float = 50) -> str:
     draw = random.Random(seed)
     lines = ["weekday,income,sex,repaid"]
@@ -48,6 +66,14 @@ def loan_rows(n: int = 400, seed: int = 0, mean: float = 50) -> str:
         repaid = "yes" if income + draw.gauss(0, 8) > 48 else "no"
         lines.append(f"{draw.choice(['mon', 'tue', 'sat'])},{max(income, 0):.2f},{draw.choice('FM')},{repaid}")
     return "\n".join(lines) + "\n"
+
+
+def write(folder: Path, text: str, name: str = "loans") -> Path:
+    """Write a declaration into a folder of declarations; returns its file."""
+    path = folder / name / "defs.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 def put_loans(definitions: Path, declaration: str = DECLARATION) -> Path:

@@ -5,35 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rai_assets.errors import DeclarationError
 from rai_assets.use_case.declaration import find, load, load_all
-from rai_assets.use_case.strict_yaml import read_yaml
-
-VALID = """\
-type: rai_assets.use_case.component.ResponsibleAIUseCase
-attributes:
-  name: loans
-  owners: ["team:risk"]
-  dataset:
-    files: [{path: loans.csv}]
-    columns:
-      income: {role: feature, dtype: number}
-      sex: {role: sensitive, dtype: category}
-      repaid: {role: target, dtype: category, positive: "yes"}
-  model: {estimator: logistic_regression}
-  requirements:
-    - {id: R1, text: "No gap", definition: demographic_parity_difference, sensitive: [sex], at_most: 0.1}
-"""
-
-
-def write(folder: Path, text: str, name: str = "loans") -> Path:
-    path = folder / name / "defs.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+from rai_assets_tests.use_case.conftest import VALID, write
 
 
 def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
@@ -77,53 +52,6 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
     assert said in str(refused.value)
     assert f"{path}:{line}" in str(refused.value)
     assert str(refused.value).count("Fix: ") == 1
-
-
-ALERTS = """\
-  production: {inbox: {path: inbox}}
-  alerts:
-    channels: {ops: {type: mail, to: [ops@example.org]}}
-    rules:
-      - {RULE, to: [ops]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        ("when: check_failed, check: dtyps", "there is no check 'dtyps'; did you mean dtypes?"),
-        ("when: check_failed, check: r1", "there is no check 'r1'; did you mean R1?"),
-        ("when: check_failed, asset: scorecard, check: R1", "no check 'R1' of scorecard; there are gate"),
-        ("when: check_failed, asset: splits, check: gate", "no check 'gate' of splits; there are none"),
-        ("when: check_failed, check: gaps_not_wider", "'gaps_not_wider' of fairness_drift is told as drift; write"),
-        ("when: drift, check: not_below_audit", "told as check_failed; write `when: check_failed`"),
-        ("when: check_failed, asset: batch, check: columns", "leave out `check`, and write `when: quarantine`"),
-        ("when: check_failed, check: lateness", "leave out `check`, and write `when: quarantine`"),
-        ("when: check_failed, check: usual_size, severity: error", "'usual_size' only warns"),
-        ("when: quarantine, check: columns", "`when: quarantine` is of no one check; leave out `check`"),
-    ],
-)
-def test_an_alert_about_a_check_that_would_never_be_told_is_refused(tmp_path: Path, rule: str, said: str) -> None:
-    path = write(tmp_path, VALID + ALERTS.replace("RULE", rule))
-    with pytest.raises(DeclarationError) as refused:
-        load(path)
-    assert f"{path}:18" in str(refused.value)
-    assert said in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        "when: check_failed, check: columns",
-        "when: check_failed, check: gate, severity: error",
-        "when: check_failed, asset: realized_performance, check: R1, severity: error",
-        "when: check_failed, check: usual_size",
-        "when: drift, check: columns_unchanged",
-        "when: drift, asset: estimated_performance, check: performance_not_lower",
-    ],
-)
-def test_an_alert_may_be_about_one_check(tmp_path: Path, rule: str) -> None:
-    assert load(write(tmp_path, VALID + ALERTS.replace("RULE", rule))) is not None
 
 
 @pytest.mark.parametrize(
@@ -247,34 +175,6 @@ def test_a_refusal_says_what_to_change(tmp_path: Path, broken: str, fix: str) ->
     assert "literal[" not in str(refused.value)
 
 
-def test_yaml_is_read_by_the_rules_of_1_2(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    path.write_text(
-        "country: NO\ntime: 12:30:00\nversion: 1.10\nquoted: '1.10'\nday: 2024-01-01\nnone: null\nyes: true\n"
-    )
-    value, lines = read_yaml(path)
-    assert value == {
-        "country": "NO", "time": "12:30:00", "version": 1.1, "quoted": "1.10", "day": "2024-01-01", "none": None,
-        "yes": True,
-    }  # fmt: skip
-    assert lines[("quoted",)] == 4
-
-
-def test_an_alias_bomb_is_refused_before_it_is_built(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.yaml"
-    levels = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10))
-    path.write_text(f"a0: &a0 [x]\n{levels}\n")
-    with pytest.raises(DeclarationError, match="aliases"):
-        read_yaml(path)
-
-
-def test_deep_nesting_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "deep.yaml"
-    path.write_text("[" * 100_000)
-    with pytest.raises(DeclarationError, match="levels deep"):
-        read_yaml(path)
-
-
 def test_a_broken_file_leaves_the_others_alone_and_names_must_differ(tmp_path: Path) -> None:
     write(tmp_path, VALID)
     write(tmp_path, VALID, "twin")
@@ -345,13 +245,3 @@ def test_a_declaration_in_python(tmp_path: Path) -> None:
     path.write_text("1 / 0\n")
     with pytest.raises(DeclarationError, match="use_case.py:1"):
         load(path)
-
-
-@given(st.text(max_size=200))
-def test_any_text_is_a_value_or_one_clear_refusal(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = tmp_path_factory.mktemp("yaml") / "x.yaml"
-    path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    try:
-        read_yaml(path)
-    except DeclarationError as refused:
-        assert str(path) in str(refused)
