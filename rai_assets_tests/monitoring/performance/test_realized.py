@@ -13,15 +13,22 @@ from rai_assets.data.contract import Column, Contract
 from rai_assets.data.groups import grouping
 from rai_assets.data.settings import ColumnSettings
 from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.intervals import proportion_interval
+from rai_assets.metrics.requirements import Requirement
 from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.table import measure
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.estimate_errors import EstimateErrors, estimate_errors
 from rai_assets.monitoring.performance.estimated import estimated_performance
-from rai_assets.monitoring.performance.labels import join_labels
-from rai_assets.monitoring.performance.realized import Realized, biased_arrival, realized_performance
+from rai_assets.monitoring.performance.labels import Arrived, join_labels
+from rai_assets.monitoring.performance.realized import (
+    Realized,
+    biased_arrival,
+    labelled_rows,
+    realized_performance,
+)
 from rai_assets.monitoring.performance.settings import PerformanceSettings
-from rai_assets_tests.monitoring.performance.conftest import FEATURES, Scored, taken
+from rai_assets_tests.monitoring.performance.conftest import FEATURES, Scored, scored, taken
 
 SETTINGS = PerformanceSettings()
 
@@ -177,3 +184,113 @@ def test_three_groups_and_a_score_are_tested_together() -> None:
         assert len(biased_arrival(known, rows, [groups], settings, seed=0)) == count
     assert biased_arrival(np.ones(900, bool), rows, [groups], SETTINGS, seed=0) == []
     assert biased_arrival(np.zeros(900, bool), rows, [groups], SETTINGS, seed=0) == []
+
+
+def loans(n: int, arrived: int) -> tuple[ScoredRows, pa.Table, Arrived, Contract]:
+    """Decisions on people of two teams and two towns, and the labels of some, in another order."""
+    rng = np.random.default_rng(n)
+    columns = {name: rng.choice(words, n) for name, words in (("team", ["a", "b"]), ("town", ["x", "y"]))}
+    target = rng.integers(0, 2, n).astype(np.int8)
+    decision = np.where(rng.random(n) < 0.8, target, 1 - target).astype(np.int8)
+    side = scored(pa.table(columns), Rows("binary", ("<=50K", ">50K"), decision=decision))
+    order = rng.permutation(n)[:arrived]
+    label = np.full(n, -1)
+    label[order] = np.arange(arrived)
+    labels = pa.table({"income": np.array(["<=50K", ">50K"])[target[order]]})
+    sensitive = [Column(name, ColumnSettings(role="sensitive", dtype="category")) for name in columns]
+    return side, labels, Arrived(label), with_target(Contract(tuple(sensitive)))
+
+
+def test_each_row_gets_its_own_label() -> None:
+    side, labels, arrived, contract = loans(400, 150)
+    rows = labelled_rows(side, labels, arrived, contract)
+    known = np.flatnonzero(arrived.label >= 0)
+    assert rows.table.equals(side.table.take(pa.array(known)))
+    assert rows.rows.decision.tolist() == side.rows.decision[known].tolist()
+    said = np.array(labels["income"].to_pylist())[arrived.label[known]]
+    assert rows.rows.target.tolist() == (said == ">50K").tolist()
+
+
+def test_what_is_required_and_needs_no_label_is_measured_on_all_rows() -> None:
+    side, labels, arrived, contract = loans(400, 150)
+    every = [
+        Requirement("R1", "selection_rate", sensitive=("team",), at_most=0.9),
+        Requirement("R2", "accuracy", sensitive=("town", "team"), at_least=0.5),
+        Requirement("R3", "accuracy", group={"town": "x"}, at_least=0.5),
+    ]
+    settings = PerformanceSettings(level=0.8, minimum_size=30)
+    found = realized_performance(side, labels, arrived, contract, settings, seed=0, requirements=every).findings.numbers
+    assert {n.n for n in found if n.definition == "selection_rate@1" and not n.group} == {400}
+    assert {n.n for n in found if n.definition == "accuracy@1" and not n.group} == {150}
+    assert {n.level for n in found if n.low is not None} == {0.8}
+    places = [(n.definition, *sorted(n.group.items()), *sorted(n.coordinates.items()), n.reference) for n in found]
+    assert len(set(map(str, places))) == len(places), "each number once"
+    of_both = {tuple(sorted(n.group.values())): n for n in found if n.definition == "accuracy@1" and len(n.group) == 2}
+    rows = labelled_rows(side, labels, arrived, contract)
+    right = rows.rows.decision == rows.rows.target
+    team, town = (rows.table[name].to_numpy() for name in ("team", "town"))
+    for pair in (("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")):
+        here = (team == pair[0]) & (town == pair[1])
+        if here.sum() >= 30:
+            assert of_both[pair].value == pytest.approx(right[here].mean())
+        else:
+            assert of_both[pair].value is None
+    assert sum(number.value is None for number in of_both.values()) in (1, 2, 3), "some are below the minimum size"
+    plain = realized_performance(side, labels, arrived, contract, settings, seed=0).findings.numbers
+    assert {n.n for n in plain if n.definition == "selection_rate@1" and not n.group} == {150}
+    assert not any(len(n.group) == 2 for n in plain)
+
+
+def test_groups_are_compared_with_the_one_that_is_named() -> None:
+    side, labels, arrived, contract = loans(600, 600)
+    named = {("team",): {"team": "b"}, ("town",): {"town": "of nobody"}}
+    found = realized_performance(side, labels, arrived, contract, SETTINGS, seed=0, references=named).findings.numbers
+    assert {str(n.reference) for n in found if n.reference is not None} == {str({"team": "b"})}
+
+
+def test_the_share_of_labels_of_every_group() -> None:
+    side, labels, arrived, contract = loans(400, 150)
+    settings = PerformanceSettings(level=0.8)
+    found = realized_performance(side, labels, arrived, contract, settings, seed=0).findings.numbers
+    shares = {tuple(n.group.values()): n for n in found if n.definition == "labelled_rate@1"}
+    team = side.table["team"].to_numpy()
+    for name in ("a", "b"):
+        here = arrived.known[team == name]
+        assert (shares[name,].value, shares[name,].n) == (pytest.approx(here.mean()), len(here))
+        low, high = proportion_interval(here.sum(), len(here), 0.8)
+        assert (shares[name,].low, shares[name,].high) == pytest.approx((float(low), float(high)))
+    few, _, _, _ = loans(25, 5)
+    (whole, *_) = realized_performance(
+        few, labels, Arrived(np.full(25, -1)), contract, settings, seed=0
+    ).findings.numbers
+    assert (whole.n, whole.small, whole.value) == (25, True, 0.0)
+
+
+def test_a_score_of_several_classes_is_not_ranked_and_the_mean_of_the_known_comes_first() -> None:
+    rng = np.random.default_rng(5)
+    score = rng.random(600)
+    known = rng.random(600) < score
+    (said,) = biased_arrival(known, Rows("binary", ("no", "yes"), score=score), [], SETTINGS, seed=0)
+    assert f"their mean score is {score[known].mean():.3g}, that of the others {score[~known].mean():.3g}" in said
+    several = Rows("multiclass", ("a", "b"), score=np.column_stack([score, 1 - score]))
+    one_group = Grouping(("town",), np.zeros(600, int), ({"town": "x"},))
+    assert biased_arrival(known, several, [one_group], SETTINGS, seed=0) == []
+
+
+@pytest.mark.parametrize(("rare", "exact"), [(10, False), (9, True)])
+def test_five_expected_rows_are_enough_for_the_closed_form(rare: int, exact: bool) -> None:
+    """Half of the rows have labels: of ten rows of a group, five are expected; of nine they are 4.5."""
+    codes = np.repeat([0, 1], [rare, 200 - rare])
+    known = np.zeros(200, bool)
+    known[: rare - 2], known[rare : rare + 100 - (rare - 2)] = True, True
+    table = [
+        [(known & (codes == code)).sum() for code in (0, 1)],
+        [(~known & (codes == code)).sum() for code in (0, 1)],
+    ]
+    closed = chi2_contingency(table, correction=False).pvalue
+    rows = Rows("binary", ("no", "yes"), decision=codes.astype(np.int8))
+    warned = [
+        bool(biased_arrival(known, rows, [], PerformanceSettings(false_alarms=closed * by), seed=0))
+        for by in (0.999, 1.001)
+    ]
+    assert (warned == [False, True]) == (not exact)
