@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.difference import ColumnDifference, Difference, Spread
 
 _SHOWN_SHARES = 3
@@ -35,7 +36,7 @@ def as_lines(found: Difference) -> Iterator[str]:
         yield from _table([_HEAD, *map(_row, moved)])
     same = sum(column.kind == "same" for column in found.columns)
     if same:
-        yield f"{same} {'column is' if same == 1 else 'columns are'} the same"
+        yield f"{how_many(same, 'column is', 'columns are')} the same"
 
 
 def _row(column: ColumnDifference) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.columns import ColumnSettings
 from rai_assets.data.profiling import Profile
 from rai_assets.data.rules import label_order
@@ -141,8 +142,7 @@ class Evidence:
         """Say which values will stop the data because they are no finite numbers."""
         first = self.profile.first_endless
         if self.kind == "number" and first is not None:
-            count = self.profile.endless
-            values = "a value that is" if count == 1 else f"{count:,} values that are"
+            values = how_many(self.profile.endless, "value that is", "values that are")
             self.found.say(
                 f"{self.name} has {values} no finite number, which the contract refuses: first {first[0]!r} {first[1]}"
             )
@@ -154,4 +154,4 @@ class Evidence:
     def refuse_missing(self) -> None:
         """Say that missing values will stop the data, where a column cannot have them."""
         if self.missing:
-            self.found.say(f"{self.name} has {self.missing:,} missing values, which the contract refuses")
+            self.found.say(f"{self.name} has {how_many(self.missing, 'missing value')}, which the contract refuses")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.dataset import PREFIX, TABLE, read_sources
 from rai_assets.data.media.stored import files_edited
 from rai_assets.data.media.upload import bring, upload
@@ -158,7 +159,7 @@ def publish_staged(
         staged.changes(),
         run_branch=f"run-{run_id}",
         start=start,
-        message=f"{staged.rows:,} rows for {branch}",
+        message=f"{how_many(staged.rows, 'row')} for {branch}",
         words=words,
         judge=lambda commit, digest: _judge(staged, repository, branch, commit, digest, run_id),
         before=lambda run_branch: bring(repository, parts, run_branch) if parts is not None else None,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.data.rules import shown
 from rai_assets.data.settings import SplitName, SplitSettings
@@ -117,7 +118,9 @@ def _by_time(column: pa.ChunkedArray, settings: SplitSettings) -> Codes:
     name = settings.column or "the timestamp"
     if column.null_count:
         raise InputRefused(
-            f"{column.null_count:,} rows have no time to be split by", where=name, fix="refuse missing values there"
+            f"{how_many(column.null_count, 'row has', 'rows have')} no time to be split by",
+            where=name,
+            fix="refuse missing values there",
         )
     codes = np.zeros(len(column), np.int8)
     for cut, split in ((settings.calibration_from, "calibration"), (settings.test_from, "test")):
@@ -152,7 +155,8 @@ def _by_value(column: pa.ChunkedArray, values: Mapping[SplitName, Sequence[str]]
     if found.null_count:
         stray = pc.unique(texts.filter(found.is_null())).to_pylist()[:5]
         raise InputRefused(
-            f"{found.null_count:,} rows have a value that no split lists: {', '.join(map(shown, stray))}",
+            f"{how_many(found.null_count, 'row has', 'rows have')} a value that no split lists: "
+            f"{', '.join(map(shown, stray))}",
             where="split",
             fix="add it to a list under `values`",
         )

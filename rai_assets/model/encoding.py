@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.model.columns import as_dictionary, indices_of, numbers_of
 
@@ -267,7 +268,7 @@ def require_columns(table: pa.Table, names: Sequence[str]) -> None:
 def too_large(feature: str, count: int) -> InputRefused:
     """The refusal of `count` numbers of a feature that are infinite or do not fit into float32."""
     return InputRefused(
-        f"{count} {'value is' if count == 1 else 'values are'} infinite or beyond 3.4e38, which no model here can read",
+        f"{how_many(count, 'value is', 'values are')} infinite or beyond 3.4e38, which no model here can read",
         where=f"column {feature!r}",
         fix="declare a range for the column, or leave it out of the features",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.metrics.rows import Rows
 from rai_assets.model.scoring import ScoringSession
@@ -94,4 +95,4 @@ def read_inputs(stage: Stage, *, has_model: bool) -> AuditInputs:
 
 def excluded_notes(excluded: Mapping[str, int]) -> tuple[str, ...]:
     """One sentence per reason for which rows could not be measured."""
-    return tuple(f"{count:,} rows are left out: {reason}." for reason, count in excluded.items())
+    return tuple(f"{how_many(count, 'row is', 'rows are')} left out: {reason}." for reason, count in excluded.items())

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import RaiError
 from rai_assets.metrics.rows import Task
 from rai_assets.model.columns import as_dictionary
@@ -35,8 +36,8 @@ class ParityFailed(RaiError):
         worst = report["worst"]
         super().__init__(
             f"the exported model differs from the estimator by up to {report['max_difference']:.3g} "
-            f"(allowed: {report['tolerance']:g}) and decides {report['label_flips']} rows differently; worst is "
-            f"{worst['rows']} row {worst['row']}: estimator {worst['native']}, ONNX file {worst['full']}, "
+            f"(allowed: {report['tolerance']:g}) and decides {how_many(report['label_flips'], 'row')} differently; "
+            f"worst is {worst['rows']} row {worst['row']}: estimator {worst['native']}, ONNX file {worst['full']}, "
             f"core {worst['core']}",
             where=", ".join(f"{name}={value!r}" for name, value in worst["values"].items()),
             fix="choose another estimator or other parameters; this export would audit a different model",

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.model.worker import HEADER, write
 
@@ -82,7 +83,7 @@ class Sandbox:
         answer = self._ask(b"B", sink.getvalue().to_pybytes())
         if len(answer) % (8 * batch.num_rows):
             raise InputRefused(
-                f"the model answered {len(answer)} bytes for {batch.num_rows} rows",
+                f"the model answered {how_many(len(answer), 'byte')} for {how_many(batch.num_rows, 'row')}",
                 fix="export it so that it answers one row of numbers for every row it is given",
             )
         return np.frombuffer(answer, "<f8").reshape(batch.num_rows, -1)

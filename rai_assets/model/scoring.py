@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.model.core import Core
 from rai_assets.model.decision import decide
@@ -217,14 +218,14 @@ class ScoringSession:
             broken = np.zeros(1, bool) if np.isfinite(values.sum()) else ~np.isfinite(values).all(axis=1)
         if broken.any():
             raise InputRefused(
-                f"the model answers NaN or infinity on {int(broken.sum())} of {len(values)} rows; "
+                f"the model answers NaN or infinity on {int(broken.sum()):,} of {how_many(len(values), 'row')}; "
                 f"the first is row {int(broken.argmax()) + 1:,} of them",
                 fix="mend the model, or keep such rows out by rules of the contract, e.g. `minimum` and `maximum`",
             )
         if self.task == "regression":
             if values.shape[1] != 1:
                 raise InputRefused(
-                    f"the model answers {values.shape[1]} values per row where one is predicted",
+                    f"the model answers {how_many(values.shape[1], 'value')} per row where one is predicted",
                     fix="name the output with the predicted value in `model: onnx: output:`",
                 )
             return values[:, 0]
@@ -249,15 +250,16 @@ def _probabilities(values: NDArray[np.float64], classes: int) -> NDArray[np.floa
     fix = "name the output with probabilities; nothing is turned into one silently"
     if values.shape[1] != classes:
         raise InputRefused(
-            f"the model's output has {values.shape[1]} columns and the target has {classes} classes", fix=fix
+            f"the model's output has {how_many(values.shape[1], 'column')} and the target has {classes} classes",
+            fix=fix,
         )
     outside = int(((values < -_SUM_TOLERANCE) | (values > 1 + _SUM_TOLERANCE)).any(axis=1).sum())
     sums = values.sum(axis=1)
     off = int((np.abs(sums - 1) > _SUM_TOLERANCE).sum())
     if outside or off:
         raise InputRefused(
-            f"the model's output is no probability: {outside} of {len(values)} rows have a value outside [0, 1] and "
-            f"{off} do not sum to 1 (smallest value {values.min():.4g}, largest {values.max():.4g})",
+            f"the model's output is no probability: in {outside:,} of {how_many(len(values), 'row')} a value is "
+            f"outside [0, 1], {off:,} do not sum to 1 (smallest value {values.min():.4g}, largest {values.max():.4g})",
             fix=fix,
         )
     return values

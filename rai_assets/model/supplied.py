@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.model.encoding import Feature, Kind
 
@@ -224,9 +225,9 @@ def _input_problems(found: onnx.TypeProto, kind: Kind) -> Iterator[str]:
         return
     shape = found.tensor_type.shape.dim if found.tensor_type.HasField("shape") else []
     if found.tensor_type.HasField("shape") and len(shape) not in (1, 2):
-        yield f"has {len(shape)} dimensions, not one row of one column"
+        yield f"has {how_many(len(shape), 'dimension')}, not one row of one column"
     elif len(shape) and shape[0].HasField("dim_value"):
-        yield f"takes exactly {shape[0].dim_value} rows, not any number"
+        yield f"takes exactly {how_many(shape[0].dim_value, 'row')}, not any number"
     elif len(shape) == 2 and shape[1].HasField("dim_value") and shape[1].dim_value != 1:
         yield f"takes {shape[1].dim_value} columns, not one"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
 from rai_assets.metrics.rows import Task
@@ -147,12 +148,14 @@ def _training_rows(
 ) -> tuple[pa.Table, NDArray, NDArray[np.float64] | None, list[str]]:
     """Rows that can be learned from: table, target, weight, and notes on what was left out."""
     target, keep = values_of(contract, table, str(contract.target))
-    notes = [] if keep.all() else [f"{int((~keep).sum())} rows without a target were left out of the training"]
+    left_out = how_many(int((~keep).sum()), "row without a target was", "rows without a target were")
+    notes = [] if keep.all() else [f"{left_out} left out of the training"]
     weight = None
     if contract.weight is not None:
         weight, known = weights_of(table, contract.weight)
         if not known.all():
-            notes.append(f"{int((~known).sum())} rows without a weight were left out of the training")
+            left_out = how_many(int((~known).sum()), "row without a weight was", "rows without a weight were")
+            notes.append(f"{left_out} left out of the training")
         keep &= known
         weight = weight[keep]
     rows, target = table.filter(pa.array(keep)), target[keep]
@@ -160,7 +163,8 @@ def _training_rows(
         beyond = int((np.abs(target) > _LARGEST_TARGET).sum())
         if beyond:
             raise InputRefused(
-                f"{beyond:,} training rows have a target beyond {_LARGEST_TARGET:g}, which no model here can answer",
+                f"{how_many(beyond, 'training row has', 'training rows have')} a target beyond {_LARGEST_TARGET:g}, "
+                "which no model here can answer",
                 where=f"column {contract.target!r}",
                 fix="declare `minimum` and `maximum` for the column, or state it in a larger unit",
             )

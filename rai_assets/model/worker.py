@@ -82,7 +82,9 @@ class _Model:
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
             raise TypeError(f"the output {self.output!r} is not a matrix of numbers")
         if values.ndim not in (1, 2) or len(values) != table.num_rows:
-            raise ValueError(f"the output {self.output!r} has the shape {values.shape} for {table.num_rows} rows")
+            raise ValueError(
+                f"the output {self.output!r} has the shape {values.shape}; rows asked about: {table.num_rows}"
+            )
         return np.ascontiguousarray(values, "<f8").tobytes()
 
 
@@ -108,7 +110,9 @@ def _tensor(column: Any, wanted: Any) -> Any:
     elif kind in floats:
         values = numbers_of(column, floats[kind])
     elif column.null_count:
-        raise ValueError(f"the input {wanted.name!r} takes {kind} and {column.null_count} rows have no value")
+        raise ValueError(
+            f"the input {wanted.name!r} takes {kind}, and values are missing in {column.null_count} of the rows"
+        )
     else:
         values = pc.cast(column, exact[kind]).to_numpy(zero_copy_only=False)
     return values if len(wanted.shape) == 1 else values.reshape(-1, 1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 
 from rai_assets import __version__
+from rai_assets.charts.text import how_many
 from rai_assets.compute.resource import ComputePool
 from rai_assets.errors import RaiError
 from rai_assets.keys import UseCaseKeys, check_name
@@ -224,7 +225,7 @@ def materialization(
         there = "" if read.commit == here else f" as at commit {read.commit[:12]} of {read.branch}"
         announce(f"{result.asset}: reused, its inputs are the same{there}")
     elif result.numbers:
-        announce(f"{result.asset}: {len(result.numbers):,} numbers")
+        announce(f"{result.asset}: {how_many(len(result.numbers), 'number')}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stage.repository.tree_digest(commit, f"{stage.folder}{result.asset}/")),
         metadata={

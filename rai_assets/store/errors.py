@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused, RaiError, UsageError
 
 
@@ -56,7 +57,7 @@ class MergeConflict(RaiError):
 def both_changed(paths: Sequence[str]) -> str:
     """What is in the way of a merge, in a sentence."""
     shown = ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
-    return f"both sides changed {len(paths)} object{'' if len(paths) == 1 else 's'} differently: {shown}"
+    return f"both sides changed {how_many(len(paths), 'object')} differently: {shown}"
 
 
 class HookRejected(RaiError):

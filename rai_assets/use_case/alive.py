@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.times import spoken
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
@@ -114,4 +115,5 @@ def _untold(folder: Path, now: float) -> Iterator[str]:
     if waiting:
         channels = ", ".join(sorted({item.channel for item in waiting}))
         oldest = now - min(datetime.fromisoformat(item.body["at"]).timestamp() for item in waiting)
-        yield f"{len(waiting):,} alerts wait for {channels}, the oldest for {spoken(timedelta(seconds=oldest))}"
+        alerts = how_many(len(waiting), "alert waits", "alerts wait")
+        yield f"{alerts} for {channels}, the oldest for {spoken(timedelta(seconds=oldest))}"

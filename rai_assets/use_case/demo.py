@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rai_assets.charts.text import chance
+from rai_assets.charts.text import chance, how_many
 from rai_assets.errors import RaiError
 from rai_assets.home import demo_definition, demo_in_production, demo_inbox, home, prepare
 from rai_assets.progress import Progress, announce
@@ -87,7 +87,7 @@ def play_year(*, planted: bool = True) -> Sequence[Mapping[str, Any]]:
         raise RaiError(
             f"the year could not be played: {done.problems[0]}", fix="remove the state folder, and run again"
         )
-    announce(f"{done.accepted + done.present} batches accepted, {done.quarantined} in quarantine")
+    announce(f"{how_many(done.accepted + done.present, 'batch')} accepted, {done.quarantined} in quarantine")
     made = write_production_report(declared, _year_report())
     alarms: Sequence[Mapping[str, Any]] = made.result.facts["alarms"]
     return alarms

@@ -207,13 +207,16 @@ def _left(search: _Search, name: str) -> Iterator[str]:
         commits = [commit.id for commit in repository.log(branch) if search.rows(commit.id)]
         held.update(commits)
         if commits:
-            yield f"history of {branch}: {len(commits):,} commits hold them, the newest {commits[0][:12]}"
+            holding = how_many(len(commits), "commit holds", "commits hold")
+            yield f"history of {branch}: {holding} them, the newest {commits[0][:12]}"
     if PRODUCTION in branches:
         if commits := list(search.brought):
-            yield f"history of {PRODUCTION}: brought by {len(commits):,} commits, the newest {commits[0][:12]}"
+            bringing = how_many(len(commits), "commit")
+            yield f"history of {PRODUCTION}: brought by {bringing}, the newest {commits[0][:12]}"
         if made := list(_history_of_results(search)):
+            holding = how_many(len(made), "commit holds", "commits hold")
             what = "what was found of batches with them, or of times with these batches"
-            yield f"history of {results_of}{PRODUCTION}: {len(made):,} commits hold {what}, the newest {made[0][:12]}"
+            yield f"history of {results_of}{PRODUCTION}: {holding} {what}, the newest {made[0][:12]}"
     for tag, commit in repository.tags().items():
         if search.rows(commit):
             held.add(commit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home
 from rai_assets.keys import repository_name
@@ -53,8 +54,9 @@ def verify_stores(name: str | None, progress: Progress) -> Iterator[str]:
     damaged = 0
     for use_case, repository in _repositories(name, HERE):
         found = verify(repository, progress)
-        state = f"{len(found.damages)} damages" if found.damages else "sound"
-        yield f"{use_case}: {state}; {found.commits:,} commits, {found.contents:,} contents, {found.bytes:,} bytes read"
+        state = how_many(len(found.damages), "damage") if found.damages else "sound"
+        read = f"{how_many(found.commits, 'commit')}, {how_many(found.contents, 'content')}, {found.bytes:,} bytes read"
+        yield f"{use_case}: {state}; {read}"
         yield from (f"  {damage}" for damage in found.damages)
         damaged += len(found.damages)
     if damaged:
@@ -83,8 +85,8 @@ def copy_stores(source: str, target: str, name: str | None, progress: Progress) 
             raise UsageError("the two stores are the same one", where=target, fix="name another place to copy to")
         brought = copy(repository, other, progress)
         yield (
-            f"{use_case}: {brought.commits:,} commits copied, {brought.skipped:,} were there; "
-            f"the trees of {len(brought.placed):,} branches and tags are equal"
+            f"{use_case}: {how_many(brought.commits, 'commit')} copied, {brought.skipped:,} were there; "
+            f"the trees of {how_many(len(brought.placed), 'branch or tag', 'branches and tags')} are equal"
         )
         yield from (f"  not kept: {sentence}" for sentence in brought.lost)
 
@@ -111,6 +113,6 @@ def _repositories(name: str | None, location: str) -> Iterator[tuple[str, Versio
 def _swept(collected: Collected, dry_run: bool) -> str:
     done = "would be removed" if dry_run else "removed"
     return (
-        f"{len(collected.branches):,} expired run branches, {collected.objects:,} contents "
-        f"({collected.bytes:,} bytes) and {collected.leftovers:,} unfinished uploads {done}"
+        f"{how_many(len(collected.branches), 'expired run branch')}, {how_many(collected.objects, 'content')} "
+        f"({collected.bytes:,} bytes) and {how_many(collected.leftovers, 'unfinished upload')} {done}"
     )

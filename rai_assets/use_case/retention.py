@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import UsageError
 from rai_assets.home import home, prepare
 from rai_assets.keys import CHAMPION, MAIN, UseCaseKeys, results_branch
@@ -78,7 +79,8 @@ def remove_runs(
             _shrink(home() / "dagster" / "history" / "runs" / f"{run}.db")
     if old:
         done = "would be deleted" if dry_run else "deleted"
-        yield f"records of {len(old):,} runs, with their events and check results, {done}; what they published stays"
+        runs = how_many(len(old), "run")
+        yield f"records of {runs}, with their events and check results, {done}; what they published stays"
 
 
 def _shrink(events: Path) -> None:

@@ -178,7 +178,7 @@ def test_numbers_that_are_not_finite_are_counted_and_their_column_stays_a_number
     found, said = look(tmp_path, rows("a", "1.5", "2"), rows("a", "3", "Infinity"))
     assert found.columns["a"].dtype == "number"
     assert (
-        "a has a value that is no finite number, which the contract refuses: first 'Infinity' on line 3 of data1.csv"
+        "a has 1 value that is no finite number, which the contract refuses: first 'Infinity' on line 3 of data1.csv"
         in said
     )
 

@@ -200,7 +200,7 @@ def test_a_flip_is_allowed_on_a_tie_only() -> None:
     assert (report["label_flips"], report["max_difference"]) == (1, pytest.approx(8e-6))
     assert "values" not in report["worst"]
     far = [[0.6, 0.4]]
-    with pytest.raises(ParityFailed, match="decides 1 rows differently"):
+    with pytest.raises(ParityFailed, match="decides 1 row differently"):
         check([probe(far, far, far, [1])], task="binary", threshold=0.5, spread=1)
 
 

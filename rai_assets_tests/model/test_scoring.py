@@ -173,7 +173,7 @@ def test_every_kind_of_input() -> None:
         np.testing.assert_allclose(session.scores(table), [102.5, 207.25, 301.0])
         assert session.decisions(np.zeros(3)) is None
         assert predict(session, table.to_batches(), 3).column_names == ["score"]
-        with pytest.raises(InputRefused, match="'count' takes int64 and 1 rows have no value"):
+        with pytest.raises(InputRefused, match="'count' takes int64, and values are missing in 1 of the rows"):
             session.scores(table.set_column(2, "count", pa.array([100, None, 300])))
         with pytest.raises(InputRefused, match="was truncated"):
             session.scores(table.set_column(2, "count", pa.array([100, 1.5, 300])))
@@ -193,7 +193,7 @@ def test_what_is_no_probability(open_sessions: list[ScoringSession]) -> None:
         return caught.value.what
 
     logits = pa.table({"age": [-2.0, 0.5, 0.3], "income": [2.0, 0.5, 0.3]})
-    assert "1 of 3 rows have a value outside [0, 1] and 2 do not sum to 1" in refusal(answers("age", "income"), logits)
+    assert "in 1 of 3 rows a value is outside [0, 1], 2 do not sum to 1" in refusal(answers("age", "income"), logits)
     assert "has 3 columns and the target has 2 classes" in refusal(answers("age", "income", "age"), logits)
     zeros = pa.table({"age": [0.5, 0.5, 0.5], "income": [2.0, 0.0, None]})
     assert "answers NaN or infinity on 2 of 3 rows; the first is row 2 of them" in refusal(

@@ -182,7 +182,7 @@ def changed(kind: int = supplied.FLOAT, shape: tuple = (None, 1), name: str = "a
         (changed(kind=supplied.STRING), "age takes string where the column holds a number", "age (string [?, 1])"),
         (changed(kind=TensorProto.COMPLEX64), "age takes complex64", "age (complex64 [?, 1])"),
         (changed(shape=(0, 1)), "age takes exactly 0 rows, not any number", "age (float [0, 1])"),
-        (changed(shape=(1, 1)), "age takes exactly 1 rows", "age (float [1, 1])"),
+        (changed(shape=(1, 1)), "age takes exactly 1 row", "age (float [1, 1])"),
         (changed(shape=("n", 3)), "age takes 3 columns, not one", "age (float [n, 3])"),
         (changed(shape=(None, 1, 1)), "age has 3 dimensions", "age (float [?, 1, 1])"),
     ],

@@ -63,7 +63,7 @@ def test_alerts_that_no_channel_takes(rai: Rai) -> None:
     (tried,) = outbox.claim(at)
     outbox.failed(tried, at, "no answer")
     said = rai("doctor", "--stale", "10m", code=4)
-    assert "1 alerts wait for ops, the oldest for 2 hours" in said
+    assert "1 alert waits for ops, the oldest for 2 hours" in said
     assert "`rai alerts retry`" in said
 
 

@@ -32,7 +32,7 @@ def rai(*words: str) -> Result:
 def test_gc_tells_then_does(loans: VersionedRepository) -> None:
     kept = "loans: 0 expired run branches, 0 contents (0 bytes) and 0 unfinished uploads removed\n"
     assert rai("gc").stdout == kept
-    told = "loans: 0 expired run branches, 1 contents (1,000 bytes) and 0 unfinished uploads would be removed\n"
+    told = "loans: 0 expired run branches, 1 content (1,000 bytes) and 0 unfinished uploads would be removed\n"
     assert rai("gc", "--grace", "0m", "--dry-run").stdout == told
     assert rai("gc", "loans", "--grace", "0m").stdout == told.replace("would be removed", "removed")
     assert rai("gc", "loans", "--grace", "0m").stdout == kept
@@ -48,7 +48,7 @@ def test_gc_wants_a_span_of_time(loans: VersionedRepository, grace: str) -> None
 def test_verify_says_that_all_is_sound(loans: VersionedRepository) -> None:
     done = rai("store", "verify")
     assert done.exception is None
-    assert done.stdout == "loans: sound; 2 commits, 1 contents, 1 bytes read\n"
+    assert done.stdout == "loans: sound; 2 commits, 1 content, 1 bytes read\n"
 
 
 def test_verify_names_what_is_damaged_and_ends_with_4(loans: VersionedRepository, workplace: Path) -> None:
@@ -63,7 +63,7 @@ def test_verify_names_what_is_damaged_and_ends_with_4(loans: VersionedRepository
 
 def test_copy_to_a_folder_and_from_it(loans: VersionedRepository, workplace: Path) -> None:
     there = f"embedded:{workplace / 'backup'}"
-    said = "loans: 2 commits copied, 0 were there; the trees of 1 branches and tags are equal\n"
+    said = "loans: 2 commits copied, 0 were there; the trees of 1 branch or tag are equal\n"
     assert rai("store", "copy", "here", there).stdout == said
     assert rai("store", "copy", "here", there, "loans").stdout == said.replace("2 commits", "0 commits").replace(
         ", 0 were", ", 2 were"

@@ -24,6 +24,7 @@ from rai_assets.analysis.explanation.association_intervals import (
     ratio_interval,
     table_interval,
 )
+from rai_assets.charts.text import how_many
 from rai_assets.metrics.number import Number
 
 DEFINITION = "sensitive_association@1"
@@ -112,7 +113,7 @@ def associate(left: _Column, right: _Column, level: float) -> Association:
     known = left.known & right.known
     n = int(known.sum())
     if n < _FEWEST_ROWS:
-        return Association(None, n, reason=f"only {n} rows have both columns")
+        return Association(None, n, reason=f"only {how_many(n, 'row has', 'rows have')} both columns")
     a, b = left.values[known], right.values[known]
     if a.min() == a.max() or b.min() == b.max():
         return Association(None, n, reason="one of the two columns has a single value")

@@ -178,7 +178,7 @@ def erase_labels(
                 labels = _read(repository, head, place)
                 assert labels is not None  # noqa: S101  it was just read
                 changes.write(place, [labels.filter(pc.invert(mine))])
-            if changes.commit(f"Erasure: {erased:,} labels", words):
+            if changes.commit(f"Erasure: {how_many(erased, 'label')}", words):
                 return erased
     raise _restless()
 

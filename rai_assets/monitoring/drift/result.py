@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rai_assets.charts.text import chance, count, cut, decimal
+from rai_assets.charts.text import chance, count, cut, decimal, how_many
 
 _SHOWN_NAME, _SHOWN_REASON, _ALL = 40, 120, "(all columns)"
 
@@ -113,7 +113,7 @@ class DriftResult:
             yield "  ".join([*padded, line[-1]]).rstrip()
         quiet = len(self.rows) - len(shown)
         if quiet:
-            yield f"and {count(quiet)} comparisons without an alarm; --format json has them all"
+            yield f"and {how_many(quiet, 'comparison')} without an alarm; --format json has them all"
         yield f"Drifted: {_alarms(self.rows)}"
         yield from self.notes
 
@@ -122,10 +122,10 @@ def _alarms(rows: Sequence[DriftRow]) -> str:
     alarms = [row for row in rows if row.drifted]
     tests = [row for row in rows if row.drifted is not None]
     if not alarms:
-        return f"nothing, of {count(len(tests))} comparisons"
+        return f"nothing, of {how_many(len(tests), 'comparison')}"
     columns = dict.fromkeys(cut(row.column, _SHOWN_NAME) or _ALL for row in alarms)
     named = ", ".join(list(columns)[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
-    return f"{named} ({count(len(alarms))} of {count(len(tests))} comparisons)"
+    return f"{named} ({count(len(alarms))} of {how_many(len(tests), 'comparison')})"
 
 
 def _cells(row: DriftRow, *, several: bool) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rai_assets.charts import grouped_interval_bars
+from rai_assets.charts.text import how_many
 from rai_assets.errors import UsageError
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.intervals import Floats
@@ -161,7 +162,9 @@ def _cannot_tell(before: Floats, now: Floats) -> str:
     if before.shape[1] < 2:
         return "fewer than two features have attributions"
     if min(len(before), len(now)) < FEWEST_ROWS:
-        return f"the smaller side has {min(len(before), len(now))} rows, and at least {FEWEST_ROWS} are needed"
+        return (
+            f"the smaller side has {how_many(min(len(before), len(now)), 'row')}, and at least {FEWEST_ROWS} are needed"
+        )
     if any(np.ptp(side.mean(axis=0)) == 0 for side in (before, now)):
         return "every feature has the same importance: they have no order"
     return ""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.data.groups import groupings
 from rai_assets.errors import UsageError
@@ -138,7 +139,9 @@ class _Problem:
             note = about(self.losses, known)
         else:
             estimates, note = estimates_of(labelled, rows, settings.level, self.seed)
-        worth = f"{labelled.n:,} calibration rows, worth {_worth(labelled):,.0f} that are like the batch; {note}"
+        worth = (
+            f"{how_many(labelled.n, 'calibration row')}, worth {_worth(labelled):,.0f} that are like the batch; {note}"
+        )
         return [beyond, *(self._number(item, places, group, rows.split) for item, places in estimates)], worth
 
     def _number(
@@ -165,7 +168,7 @@ def _cannot_tell(labelled: Rows, n: int, share: float, least: float, settings: P
     if n < settings.minimum_size:
         return too_small(n, settings.minimum_size)
     if labelled.n < FEWEST_CALIBRATION:
-        return f"cannot tell: {labelled.n:,} calibration rows, and at least {FEWEST_CALIBRATION} are needed"
+        return f"cannot tell: {how_many(labelled.n, 'calibration row')}, and at least {FEWEST_CALIBRATION} are needed"
     if labelled.target is None or labelled.score is None:
         return "cannot tell: the calibration rows have no labels or no scores"
     if labelled.task != "regression":

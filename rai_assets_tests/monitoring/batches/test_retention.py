@@ -92,7 +92,7 @@ def test_records_of_old_runs_go_but_not_those_of_the_champion(daemon: Daemon, in
     assert len(before) == 4, "an audit, a promotion, two batches"
     assert list(remove_runs(instance, repository, keys, now - timedelta(hours=1), False)) == []
     (told,) = remove_runs(instance, repository, keys, now, True)
-    assert told.startswith("records of 1 runs, with their events and check results, would be deleted")
+    assert told.startswith("records of 1 run, with their events and check results, would be deleted")
     assert len(instance.get_runs()) == 4
 
     assert list(remove_runs(instance, repository, keys, now, False)) == [told.replace("would be ", "")]

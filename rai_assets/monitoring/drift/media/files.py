@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.media.folder import FolderFiles
 from rai_assets.data.media.headers import Unreadable
 from rai_assets.data.media.rows import NotThere
@@ -66,7 +67,11 @@ def folder_source(path: Path, media: MediaSettings, seed: int, progress: Progres
         )
     left_out = [names[at] for at, told in enumerate(made.told) if told is None]
     some = ", ".join(map(shown, left_out[:_SHOWN]))
-    notes = [f"{len(left_out):,} files of {path.name} are neither pictures nor recordings: {some}."] if left_out else []
+    notes = (
+        [f"Neither pictures nor recordings, so left out of {path.name}: {how_many(len(left_out), 'file')}: {some}."]
+        if left_out
+        else []
+    )
     pieces = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
     batches = (pa.RecordBatch.from_pydict(made.columns(piece)) for piece in pieces)
     return Source(path.name, made.kinds, batches, {}, made.dimensions, (*notes, *made.notes))
@@ -157,7 +162,8 @@ class _Made:
             vectors.embed()
         if problems:
             raise InputRefused(
-                f"{len(problems):,} of {len(names):,} files cannot be compared: {'; '.join(problems[:_SHOWN])}",
+                f"{len(problems):,} of {how_many(len(names), 'file')} cannot be compared: "
+                f"{'; '.join(problems[:_SHOWN])}",
                 where=where,
                 fix="repair them or leave them out",
             )

@@ -145,8 +145,10 @@ def test_other_files_are_left_out_and_said(tmp_path: Path) -> None:
         (tmp_path / side / ".hidden").write_text("")
     (tmp_path / "now" / "labels.csv").write_text("a,b\n")
     found = drift(tmp_path / "before", tmp_path / "now")
-    assert any("1 files of now are neither pictures nor recordings: 'labels.csv'" in note for note in found.notes)
-    assert rows(found, "media_pixels")[0].reason == "the reference has 1 rows, and at least 20 are needed"
+    assert any(
+        "Neither pictures nor recordings, so left out of now: 1 file: 'labels.csv'" in note for note in found.notes
+    )
+    assert rows(found, "media_pixels")[0].reason == "the reference has 1 row, and at least 20 are needed"
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputRefused, match="no pictures or recordings"):
         drift(tmp_path / "empty", tmp_path / "now")
