@@ -60,4 +60,5 @@ def let_pass(declared: Declared, batch: str, reason: str) -> str:
     production = production_of(declared)
     repository = open_repository(home(), production.keys.repository)
     word = let_batch_pass(production, repository, batch, by=person(), reason=reason)
-    return f"{batch} is audited again, and published although {', '.join(word.of)} does not hold. {word.sentence}"
+    broken = f"the rule {word.of[0]} does" if len(word.of) == 1 else f"the rules {', '.join(word.of)} do"
+    return f"{batch} is audited again, and published although {broken} not hold. {word.sentence}"

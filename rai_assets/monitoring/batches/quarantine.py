@@ -197,7 +197,11 @@ def _in_quarantine(production: Production, arrivals: Arrivals, key: str) -> Entr
         fix = near_names(key, there, "in quarantine are") if there else "no batch is in quarantine"
         raise UsageError(f"there is no batch {key[:80]!r}", where=name, fix=fix)
     if entry.state == "accepted":
-        raise UsageError(f"nothing stands in the way of batch {key!r}: it is accepted", where=name)
+        raise UsageError(
+            f"nothing stands in the way of batch {key!r}: it is accepted",
+            where=name,
+            fix=f"`rai batches {name} --state quarantined` says which are not",
+        )
     if entry.state == "pending":
         raise UsageError(
             f"batch {key!r} has no verdict yet", where=name, fix=f"wait for its audit; or now: rai backfill {name}"

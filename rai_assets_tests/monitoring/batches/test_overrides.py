@@ -28,7 +28,7 @@ def test_a_person_lets_a_batch_pass_and_every_question_is_asked_of_it(
     inbox.put("bad.csv", BAD)
     assert daemon.tick() == {"bad": False}
     assert let_pass(declared, "bad", " The form changed; agreed on 3 May. ").startswith(
-        "bad is audited again, and published although allowed_values does not hold. ada lets it pass on "
+        "bad is audited again, and published although the rule allowed_values does not hold. ada lets it pass on "
     )
     assert daemon.states() == {"bad": "pending"}
     assert daemon.tick() == {"bad": True}
