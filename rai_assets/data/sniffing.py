@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rai_assets.data.profiling import MARKERS
 from rai_assets.data.readers import format_of
 from rai_assets.data.readers.batch import Layout
 from rai_assets.data.readers.text import decoded_chunks
@@ -62,7 +63,7 @@ def sniff(path: Path, names: Sequence[str] | None, separator: str | None, expect
         separator = _separator(lines, len(known) if known else None)
         guesses.append(f"{_WORDS[separator]} separates the fields")
     rows = _fields(lines, separator)
-    header = _is_header(rows[0], known, expected, path.name)
+    header = _is_header(rows, known, expected, path.name)
     if known is None:
         first = (
             "the first line holds the column names" if header else "there is no header; columns are named by position"
@@ -177,8 +178,10 @@ def _has_blanks(rows: Sequence[Sequence[str]]) -> bool:
     return numbers or sum(map(bool, around)) * 2 > len(rows)
 
 
-def _is_header(first: Sequence[str], names: Sequence[str] | None, expected: Collection[str], where: str) -> bool:
-    cells = [cell.strip() for cell in first]
+def _is_header(
+    rows: Sequence[Sequence[str]], names: Sequence[str] | None, expected: Collection[str], where: str
+) -> bool:
+    cells = [cell.strip() for cell in rows[0]]
     if names is None:
         apart = len(set(cells)) == len(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
         return apart or not set(expected).isdisjoint(cells)
@@ -196,4 +199,19 @@ def _is_header(first: Sequence[str], names: Sequence[str] | None, expected: Coll
             where=where,
             fix="leave --columns out, or take the first line out of the file",
         )
+    if others and _names_numbers(cells, rows[1:]):
+        raise UsageError(
+            f"the first line looks like column names of its own: {', '.join(map(repr, cells[:5]))}",
+            where=where,
+            fix="leave --columns out, or take the first line out of the file",
+        )
     return not others
+
+
+def _names_numbers(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """Whether a line without any number or mark of a missing value stands above a column of numbers."""
+    if len(set(first)) < len(first) or any(cell in ("", *MARKERS) or _NUMBER.fullmatch(cell) for cell in first):
+        return False
+    columns = ([row[at].strip() for row in others if at < len(row)] for at in range(len(first)))
+    known = ([cell for cell in column if cell and cell not in MARKERS] for column in columns)
+    return any(column and all(map(_NUMBER.fullmatch, column)) for column in known)

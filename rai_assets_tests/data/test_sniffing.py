@@ -46,6 +46,12 @@ def test_names_come_as_a_list_or_a_file_and_have_to_fit(tmp_path: Path) -> None:
     assert found.header
     with pytest.raises(UsageError, match="not all of --columns: 'a' in place of 'a2'"):
         look(tmp_path, "a,a,b\n1,2,3\n", columns="a,a2,b")
+    with pytest.raises(
+        UsageError, match="looks like column names of its own: 'age', 'city'\n  Fix: leave --columns out"
+    ):
+        look(tmp_path, "age,city\n31,Bern\n?,Basel\n", columns="years,town")
+    found, _ = look(tmp_path, "?,Bern\n31,Basel\n", columns="years,town")
+    assert not found.header, "a value that is missing is no name"
     with pytest.raises(UsageError, match="3 column names and 2 fields"):
         look(tmp_path, "1,x\n", columns="a,b,c")
     with pytest.raises(UsageError, match="no column names"):

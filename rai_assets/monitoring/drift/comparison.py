@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rai_assets.charts.text import how_many
 from rai_assets.errors import Undefined, UsageError
 from rai_assets.monitoring.drift import calibration, order
 from rai_assets.monitoring.drift.calibration import PValue
@@ -62,14 +63,15 @@ class Comparison:
         size = asked.chunks if isinstance(asked.chunks, int) else max((chunk.rows for chunk in now), default=0)
         self.ordered = ordered = asked.chunks is not None or asked.timestamp is not None
         whole = [chunk for chunk in before if not isinstance(blocks(asked, now), int) or chunk.rows == size]
-        least = order.LEAST_BLOCKS if asked.null == "auto" else 2
+        self._least = order.least_blocks(asked.level)
+        least = self._least if asked.null == "auto" else 2
         self._parts = before if ordered else []
         self._blocks = whole if ordered and asked.null != "permutation" and len(whole) >= least else []
         if asked.rule != "calibrated":
             self._blocks = []
         if asked.null == "blocks" and asked.rule == "calibrated" and not self._blocks:
             raise UsageError(
-                f"the reference has {len(whole) if ordered else 0} blocks of the size of a chunk",
+                f"the reference has {how_many(len(whole) if ordered else 0, 'block')} of the size of a chunk",
                 fix="name --chunks or --timestamp, and a reference of at least two chunks",
             )
         self._fewest = 0.8 * size if isinstance(asked.chunks, int) else 0.0
@@ -128,7 +130,16 @@ class Comparison:
     def _tell_by_blocks(self, tests: Sequence[_Test], chunk: Chunk) -> None:
         if chunk.rows < self._fewest:
             for test in tests:
-                test.reason = f"its {chunk.rows:,} rows are fewer than those of a block of the reference"
+                test.reason = (
+                    f"its {how_many(chunk.rows, 'row is', 'rows are')} fewer than those of a block of the reference"
+                )
+            return
+        possible = 1 / (len(self._blocks) + 1)
+        if possible > self._asked.level:
+            for test in tests:
+                test.reason = (
+                    f"{how_many(len(self._blocks), 'block')} of the reference can give no p-value below {possible:.2g}"
+                )
             return
         known = [(test, self._parts_of(test.column, test.method, apart=True)) for test in tests if test.method]
         told = [(test, np.array(values)) for test, values in known if np.isfinite(values).all()]
@@ -252,7 +263,7 @@ class Comparison:
             said.append(
                 f"P-values are from {len(self._blocks)} contiguous blocks of the reference: rows have an order."
                 if self._blocks
-                else f"P-values take rows as interchangeable: the reference has fewer than {order.LEAST_BLOCKS} blocks "
+                else f"P-values take rows as interchangeable: the reference has fewer than {self._least} blocks "
                 "to show how much contiguous rows differ anyway."
             )
         rates = [row.false_alarm_rate for row in rows if row.false_alarm_rate is not None]

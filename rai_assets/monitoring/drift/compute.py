@@ -137,6 +137,12 @@ def _opened(
         return folder_source(path, files, seed, progress)
     source = open_source(data, name, asked.categorical, asked.missing, header, progress)
     if files.column is None:
+        if files.embedding is not None:
+            raise UsageError(
+                "an embedding is one of pictures, and no column is said to name any",
+                where=source.name,
+                fix="name the column with their paths (media), or compare two folders of them",
+            )
         return source
     return table_source(source, Path.cwd() if path is None else path.resolve().parent, files, seed, progress)
 

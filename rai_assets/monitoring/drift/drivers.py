@@ -76,7 +76,7 @@ def row_order(
     mean = rows @ apart / rows.sum()
     whole = np.abs(found.sum(0) / rows.sum() - expected).sum() / 2
     noise = np.sqrt(2 * expected * (1 - expected) / (np.pi * rows.mean())).sum() / 2
-    if len(chunks) < 3 or mean < _NOISE * noise or whole > _CANCELLED * mean:
+    if len(chunks) < 3 or mean <= _NOISE * noise or whole > _CANCELLED * mean:
         return None
     furthest = int(np.argmax(apart))
     label, sample = chunks[furthest]

@@ -51,7 +51,7 @@ def fitting(column: Column, reference: Sample, current: Sample, settings: DriftS
     Raises:
         Undefined: No method compares the column, and why.
     """
-    named = settings.columns.get(column.name, settings.methods)
+    named = settings.columns.get(column.name, settings.methods or list(settings.limits))
     if not (reference.n + current.n):
         if "missing" in named:
             return ["missing"]

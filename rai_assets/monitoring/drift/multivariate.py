@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.charts import horizontal_bars
+from rai_assets.charts.text import how_many
 from rai_assets.compute.kept import Kept
 from rai_assets.errors import Undefined
 from rai_assets.metrics.definitions import definition
@@ -21,7 +22,7 @@ from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.calibration import holm
 from rai_assets.monitoring.drift.domain_classifier import tell_apart
-from rai_assets.monitoring.drift.order import LEAST_BLOCKS, block_p, contiguous, max_t
+from rai_assets.monitoring.drift.order import MOST_BLOCKS, block_p, contiguous, least_blocks, max_t
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
 from rai_assets.monitoring.drift.result import DriftRow
@@ -33,7 +34,6 @@ DRIVERS = 3
 """Columns that are named as what the classifier goes by."""
 CONFIDENCE = 0.95
 """Level of the intervals."""
-MOST_BLOCKS = 40
 """Blocks of an ordered reference that the batch is compared with at most."""
 
 
@@ -136,7 +136,7 @@ def multivariate_drift(
     reference, current = reference.select(names), current.select(names)
     rng, kept = np.random.default_rng(seed), kept or Kept()
     sides = _Sides(reference, current, features, ordered, seed, rng, kept)
-    findings, why = Findings(), _cannot_tell(sides)
+    findings, why = Findings(), _cannot_tell(sides, least_blocks(level))
     if why:
         outcomes = [_without(name, why, sides) for name in (CLASSIFIER, RECONSTRUCTION)]
         findings.notes.append(f"Drift of columns together cannot be told: {why}.")
@@ -153,17 +153,17 @@ def multivariate_drift(
     return MultivariateDrift(tuple(rows), findings)
 
 
-def _cannot_tell(sides: _Sides) -> str:
-    """Why there is no comparison; empty where there is one."""
+def _cannot_tell(sides: _Sides, blocks: int) -> str:
+    """Why there is no comparison; empty where there is one. With fewer blocks of the reference no p-value is small."""
     if not sides.features:
         return "there is no column to compare"
     for name, table in (("reference", sides.reference), ("batch", sides.current)):
         if table.num_rows < FEWEST_ROWS:
-            return f"the {name} has {table.num_rows} rows, and at least {FEWEST_ROWS} are needed"
-    if sides.ordered and len(sides.blocks) < LEAST_BLOCKS:
+            return f"the {name} has {how_many(table.num_rows, 'row')}, and at least {FEWEST_ROWS} are needed"
+    if sides.ordered and len(sides.blocks) < blocks:
         return (
-            f"the reference has an order and holds {len(sides.blocks)} blocks of the batch's size; "
-            f"at least {LEAST_BLOCKS} are needed"
+            f"the reference has an order and holds {how_many(len(sides.blocks), 'block')} of the batch's size; "
+            f"at least {blocks} are needed"
         )
     return ""
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.settings import DriftSettings
 
-LEAST_BLOCKS = 20
+LEAST_BLOCKS, MOST_BLOCKS = 20, 40
+
+
+def least_blocks(level: float) -> int:
+    """Fewest blocks by which it can be told, at a level, that a chunk is unlike them.
+
+    The least p-value of b blocks is 1 / (b + 1); under 20 blocks little is known of how much they differ.
+    """
+    return max(LEAST_BLOCKS, math.ceil(1 / level - 1e-9) - 1)
 
 
 def by_blocks(asked: DriftSettings, reference: int, current: int) -> bool:
     """Whether rows in an order are compared in blocks, by what is declared and how many rows there are."""
     if asked.null == "auto":
-        return current > 0 and reference // current >= LEAST_BLOCKS
+        return current > 0 and min(reference // current, MOST_BLOCKS) >= least_blocks(asked.level)
     return asked.null == "blocks"
 
 

@@ -57,7 +57,8 @@ class DriftSettings(Strict):
     """How two samples of the same columns are compared.
 
     Attributes:
-        methods: Methods for every column that they fit; fitted to type and values of each column if there are none.
+        methods: Methods for every column that they fit; if there are none those with `limits`, else fitted to type and
+            values of each column.
         columns: {column: its own methods}.
         only: The columns that are compared; all that both sides have if there are none.
         categorical: Columns of numbers that are codes: their values are compared as categories.
@@ -74,7 +75,7 @@ class DriftSettings(Strict):
         deviations: Of the rule `reference_chunks`.
         minimum_effect: Smaller effects raise no alarm.
         null: Where p-values come from: `permutation` of all rows, contiguous `blocks` of the reference, or `auto`:
-            blocks where the rows have an order and the reference has at least 20 blocks.
+            blocks where the rows have an order and the reference has at least 20 blocks, more for a level below 5 %.
         importance: {column: weight}; columns are ranked by effect times importance, 1 if not named.
     """
 

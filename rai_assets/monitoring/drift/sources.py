@@ -6,6 +6,7 @@ numbers that all have one length are vectors.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rai_assets.charts.text import cut
 from rai_assets.data.evidence import Evidence, Guesses
 from rai_assets.data.paths import resolve
 from rai_assets.data.profiling import MARKERS, Profile
@@ -90,17 +92,17 @@ def _from_pandas(frame: Any, name: str) -> pa.Table:
         raise InputRefused(
             f"the {name} is a {kind}", fix="give a path, a pandas frame, an Arrow table or a RecordBatchReader"
         )
-    columns = {}
+    columns = []
     for position, label in enumerate(frame.columns):
         try:
-            columns[str(label)] = pa.Array.from_pandas(frame.iloc[:, position])
+            columns.append(pa.Array.from_pandas(frame.iloc[:, position]))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise InputRefused(
                 f"the column holds values of several types: {str(error).splitlines()[0][:120]}",
                 where=f"{name}, column {str(label)[:200]!r}",
                 fix="give its values one type, e.g. frame[column].astype('string')",
             ) from error
-    return pa.table(columns)
+    return pa.table(columns, names=[str(label) for label in frame.columns])
 
 
 def _file(
@@ -130,6 +132,8 @@ def _file(
 
 
 def _typed(name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], categorical: Sequence[str]) -> Source:
+    if twice := [column for column, rows in Counter(schema.names).items() if rows > 1]:
+        raise InputRefused(f"the column name {cut(twice[0], 60)!r} stands twice", where=name, fix="rename one of them")
     kinds: dict[str, Kind | None] = {}
     unread, vectors = {}, {}
     for item in schema:

@@ -227,6 +227,39 @@ def test_values_of_every_type_are_compared() -> None:
     assert row(drift(nested, nested), "list").reason == "it holds list<item: int64>, not single values"
 
 
+def test_too_few_blocks_for_the_level_are_no_all_clear() -> None:
+    reference, older = people(1000, 1), people(100, 2, older=30)
+    asked = DriftSettings(methods=["ks"], only=["age"], chunks=100, null="blocks")
+    (found,) = drift(reference, older, asked).rows
+    assert (found.drifted, found.reason) == (None, "10 blocks of the reference can give no p-value below 0.091")
+    chunked = asked.model_copy(update={"chunks": 50})
+    assert drift(reference, older, chunked).drifted, "1 / 21 is below 5 %"
+    strict = chunked.model_copy(update={"null": "auto", "level": 0.01})
+    found = drift(reference, older, strict)
+    assert found.drifted and {item.null for item in found.rows} == {"closed form"}
+    assert any("the reference has fewer than 99 blocks" in note for note in found.notes)
+
+
+def test_two_columns_of_one_name_cannot_be_compared() -> None:
+    twice = people(50, 1).rename(columns={"children": "age"})
+    with pytest.raises(InputRefused, match="reference: the column name 'age' stands twice"):
+        drift(twice, people(50, 2))
+    with pytest.raises(InputRefused, match="current: the column name 'age' stands twice"):
+        drift(people(50, 2), pa.table([[1.0], [2.0]], names=["age", "age"]))
+
+
+def test_a_column_of_one_value_has_no_order() -> None:
+    found = drift(pd.DataFrame({"one": [7] * 60}), pd.DataFrame({"one": [7] * 60}), DriftSettings(chunks=20))
+    assert not any("order of the rows" in note for note in found.notes)
+
+
+def test_limits_are_those_of_the_methods_that_are_used() -> None:
+    limits = DriftSettings(rule="fixed", limits={"psi": 0.2, "ks": 0.5})
+    rows = drift(people(500, 1), people(500, 2, older=9), limits).rows
+    assert {(item.column, item.method, item.drifted) for item in rows} >= {("age", "psi", True), ("age", "ks", False)}
+    assert {item.method for item in rows} == {"psi", "ks"}
+
+
 def test_the_p_values_of_one_chunk_are_adjusted_together() -> None:
     found = drift(people(400, 1), people(300, 2, older=1.5, women=0.56))
     plain, adjusted = ([getattr(item, name) for item in found.rows] for name in ("p_value", "family_p_value"))

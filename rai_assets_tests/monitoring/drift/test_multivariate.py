@@ -127,6 +127,16 @@ def test_twenty_blocks_are_enough_to_find_a_drift_by_either_method() -> None:
         assert row.drifted
 
 
+def test_a_level_below_what_blocks_can_give_is_not_told_as_unchanged() -> None:
+    rng = np.random.default_rng(0)
+    before, now = rows(rng, 750), rows(rng, 30)
+    told = multivariate_drift(before, now, FEATURES, seed=0, ordered=True)
+    assert all(row.p_value is not None for row in told.rows), "25 blocks can give 1 / 26"
+    (first, _) = multivariate_drift(before, now, FEATURES, seed=0, ordered=True, level=0.025).rows
+    assert first.drifted is None
+    assert "holds 25 blocks of the batch's size; at least 39 are needed" in first.reason
+
+
 def test_an_ordered_reference_needs_twenty_blocks() -> None:
     rng = np.random.default_rng(10)
     found = multivariate_drift(rows(rng, 500), rows(rng, 50), FEATURES, seed=0, ordered=True)
