@@ -153,6 +153,11 @@ def test_files_without_a_header_and_marks_of_missing_values(rai: Rai, tmp_path: 
         (("before.csv", "now.csv", "--importance", "age=1,ciyt=2"), 2, "importance: neither before.csv nor now.csv"),
         (("before.csv", "now.csv", "--only", "age,ciyt"), 2, "only: neither before.csv nor now.csv"),
         (("before.csv", "now.csv", "--limit", "psi"), 2, "no NAME=NUMBER"),
+        (
+            ("before.csv", "now.csv", "--rule", "fixed", "--limit", "psi=0.2", "--method", "ks"),
+            2,
+            "`limits` names psi, by which `methods` compares no column",
+        ),
         (("before.csv", "now.csv", "--embedding", "other.csv"), 2, "before.csv: an embedding is one of pictures"),
         (("before.csv", "now.csv", "--columns", "a,b,c"), 2, "looks like column names of its own: 'age', 'city'"),
         (("before.csv", "now.csv", "--level", "2"), 2, "--level"),

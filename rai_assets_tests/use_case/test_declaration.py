@@ -41,6 +41,13 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
         (VALID + "  analyses: {fairness: {reference: {gender: F}}}\n", 14, "'gender' is not a column with role"),
         (VALID.replace("sex: {", '"sex,age": {').replace("[sex]", '["sex,age"]'), 5, "has a comma in its name"),
         (VALID + "  production: {inbox: {path: in}, drift: {methods: [guess]}}\n", 14, "no method 'guess'; one of ks,"),
+        (
+            VALID
+            + "  alerts: {channels: {ops: {type: mail, to: [me@x.org]}}, rules: [{when: metric_crossed, to: [ops], "
+            "asset: evaluation, definition: acuracy, at_least: 0.5}]}\n",
+            14,
+            "alerts.rules.0: there is no metric 'acuracy'; did you mean accuracy",
+        ),
         ("attributes: {}\n", 1, "type:"),
         ("type: [\n", 2, "not valid YAML"),
     ],

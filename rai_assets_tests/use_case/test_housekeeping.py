@@ -48,7 +48,7 @@ def test_gc_wants_a_span_of_time(loans: VersionedRepository, grace: str) -> None
 def test_verify_says_that_all_is_sound(loans: VersionedRepository) -> None:
     done = rai("store", "verify")
     assert done.exception is None
-    assert done.stdout == "loans: sound; 2 commits, 1 content, 1 bytes read\n"
+    assert done.stdout == "loans: sound; 2 commits, 1 content, 1 byte read\n"
 
 
 def test_verify_names_what_is_damaged_and_ends_with_4(loans: VersionedRepository, workplace: Path) -> None:

@@ -138,7 +138,10 @@ class RuleSettings(Strict):
         if self.when == "metric_crossed":
             if self.asset is None or self.definition is None or len(limits) != 1:
                 raise ValueError("`metric_crossed` needs `asset`, `definition` and one of `at_most` and `at_least`")
-            self.as_requirement()
+            try:
+                self.as_requirement()
+            except UsageError as error:
+                raise ValueError(f"{error.what}; {error.fix}") from error
         elif self.definition or limits or self.sensitive or self.group or self.coordinates:
             raise ValueError("a definition, its place and its limit belong to `when: metric_crossed`")
         if self.asset is not None and self.when in ("run_failed", "quarantine"):

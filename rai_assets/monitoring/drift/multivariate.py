@@ -34,7 +34,6 @@ DRIVERS = 3
 """Columns that are named as what the classifier goes by."""
 CONFIDENCE = 0.95
 """Level of the intervals."""
-"""Blocks of an ordered reference that the batch is compared with at most."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.settings import DriftSettings
 
-LEAST_BLOCKS, MOST_BLOCKS = 20, 40
+LEAST_BLOCKS = 20
+MOST_BLOCKS = 40
+"""Blocks that whole rows are compared with at most."""
 
 
 def least_blocks(level: float) -> int:

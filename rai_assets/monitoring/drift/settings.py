@@ -121,6 +121,9 @@ class DriftSettings(Strict):
             raise ValueError("`rule: reference_chunks` needs `chunks`")
         if (self.rule == "fixed") != bool(self.limits):
             raise ValueError("`rule: fixed` and `limits` belong together")
+        used = {*self.methods, *(method for methods in self.columns.values() for method in methods)}
+        if self.methods and (idle := [method for method in self.limits if method not in used]):
+            raise ValueError(f"`limits` names {', '.join(idle)}, by which `methods` compares no column")
         if self.rule == "evidently" and (self.methods or self.columns or self.level != _EVIDENTLY_LEVEL):
             raise ValueError("`rule: evidently` chooses the methods and the level, 0.05, itself")
         return self
