@@ -55,8 +55,8 @@ def verify_stores(name: str | None, progress: Progress) -> Iterator[str]:
     for use_case, repository in _repositories(name, HERE):
         found = verify(repository, progress)
         state = how_many(len(found.damages), "damage") if found.damages else "sound"
-        read = f"{how_many(found.commits, 'commit')}, {how_many(found.contents, 'content')}, {how_many(found.bytes, 'byte')} read"
-        yield f"{use_case}: {state}; {read}"
+        counted = (found.commits, "commit"), (found.contents, "content"), (found.bytes, "byte")
+        yield f"{use_case}: {state}; {', '.join(how_many(*item) for item in counted)} read"
         yield from (f"  {damage}" for damage in found.damages)
         damaged += len(found.damages)
     if damaged:
