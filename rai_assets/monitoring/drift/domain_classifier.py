@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.ranking import ranking_estimates
+from rai_assets.model.boosting import Boosted, RankedRows
 from rai_assets.model.encoding import Encoding, Feature
 
 MOST_FITTED = 20_000
@@ -20,6 +20,8 @@ MOST_FITTED = 20_000
 EXACT_ROWS = 100
 """Rows up to which the rank sum's distribution is counted out; beyond, the normal limit stands in."""
 SHUFFLED_ROWS, SHUFFLES = 5_000, 3
+ROUNDS = 50
+"""Trees of the classifier."""
 
 
 @dataclass(frozen=True)
@@ -54,45 +56,43 @@ def tell_apart(
         reference: Rows before, at least 4.
         current: Rows of the batch, at least 4.
         features: Columns that the classifier may use.
-        rng: Of the halves, the classifier and the shuffles.
+        rng: Of the halves and the shuffles.
         importance: Also measure what the classifier goes by.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     fitted, held = zip(*(_halves(table, rng) for table in (reference, current)), strict=True)
     encoding = Encoding.fit(pa.concat_tables(fitted).combine_chunks(), features, "codes_nan")
-    classifier = HistGradientBoostingClassifier(
-        max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=int(rng.integers(2**31))
-    )  # fmt: skip
-    classifier.fit(np.concatenate([encoding.matrix(part) for part in fitted]), _sides(*fitted))
-    matrix, side = np.concatenate([encoding.matrix(part) for part in held]), _sides(*held)
-    score = classifier.predict_proba(matrix)[:, 1]
+    sides = _sides(*fitted)
+    matrix = np.concatenate([encoding.matrix(part) for part in (*fitted, *held)])
+    classifier = Boosted.fit(RankedRows.of(matrix), np.arange(len(sides)), sides, rounds=ROUNDS)
+    codes, side = classifier.codes[:, len(sides) :], _sides(*held)
+    score = classifier.predict(codes)
     auc = replace(ranking_estimates(side, score, Groups())[0], metric="domain_classifier_auc")
     used = {}
     if importance:
         chosen = np.sort(rng.permutation(len(side))[:SHUFFLED_ROWS])
-        used = _importance(classifier, encoding, matrix[chosen], side[chosen], rng)
+        used = _importance(classifier, encoding, codes.take(chosen, axis=1), side[chosen], rng)
     return ToldApart(auc, mann_whitney_p_value(side, score), used)
 
 
 def _importance(
-    classifier: Any, encoding: Encoding, matrix: NDArray[np.float32], side: NDArray, rng: np.random.Generator
+    classifier: Boosted, encoding: Encoding, codes: NDArray[np.uint8], side: NDArray, rng: np.random.Generator
 ) -> dict[str, float]:
     """AUC lost by shuffling each feature, mean of three shuffles; empty where the rows are all of one side."""
     if not 0 < side.sum() < len(side):
         return {}
 
-    def auc(rows: NDArray) -> float:
-        return float(ranking_estimates(side, classifier.predict_proba(rows)[:, 1], Groups())[0].value[0])
+    def auc(*scores: NDArray) -> NDArray[np.float64]:
+        case = Groups(len(scores), np.repeat(np.arange(len(scores)), len(side)))
+        return ranking_estimates(np.tile(side, len(scores)), np.concatenate(scores), case)[0].value
 
-    before, lost = auc(matrix), {}
-    for column, player in enumerate(encoding.players.tolist()):
-        shuffled = matrix.copy()
-        after = []
+    before, lost = auc(classifier.predict(codes))[0], {}
+    for own, player in zip(codes, encoding.players.tolist(), strict=True):
+        kept, after = own.copy(), []
         for _ in range(SHUFFLES):
-            shuffled[:, column] = rng.permutation(matrix[:, column])
-            after.append(auc(shuffled))
-        lost[encoding.names[player]] = before - float(np.mean(after))
+            own[:] = rng.permutation(kept)
+            after.append(classifier.predict(codes))
+        own[:] = kept
+        lost[encoding.names[player]] = float(before - auc(*after).mean())
     return lost
 
 

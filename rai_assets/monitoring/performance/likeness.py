@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from rai_assets.metrics.intervals import Floats
+from rai_assets.model.boosting import Boosted, RankedRows
 from rai_assets.model.encoding import Encoding, Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.calibrated import FOLDS
@@ -16,6 +17,8 @@ FEWEST_ROWS = 100
 """Rows of the batch below which every calibration row counts alike: too few to tell whom they resemble."""
 MOST_FITTED = 20_000
 """Rows of either side that a classifier is fitted on at most."""
+ROUNDS = 30
+"""Trees of a classifier."""
 
 
 def likeness(calibration: ScoredRows, current: ScoredRows, features: Sequence[Feature], *, seed: int) -> Floats:
@@ -29,10 +32,8 @@ def likeness(calibration: ScoredRows, current: ScoredRows, features: Sequence[Fe
         calibration: Calibration rows with scores.
         current: Rows of the batch with scores.
         features: Columns that tell rows apart, beside the score.
-        seed: Of the folds and the classifiers.
+        seed: Of the folds.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     n, m = calibration.rows.n, current.rows.n
     if m < FEWEST_ROWS:
         return np.ones(n)
@@ -41,20 +42,18 @@ def likeness(calibration: ScoredRows, current: ScoredRows, features: Sequence[Fe
     matrix = np.concatenate([_score(calibration), _score(current)])
     if features:
         matrix = np.column_stack([matrix, Encoding.fit(pooled, features, "codes_nan").matrix(pooled)])
-    of_batch = np.repeat(np.array([0, 1], np.int8), [n, m])
+    ranked, of_batch = RankedRows.of(matrix), np.repeat(np.array([0, 1], np.int8), [n, m])
     rng = np.random.default_rng(seed)
     fold = rng.permutation(n + m) % FOLDS
     odds = np.empty(n)
     for held in range(FOLDS):
         sides = [np.flatnonzero((fold != held) & (of_batch == side)) for side in (0, 1)]
         fitted = np.concatenate([rng.permutation(side)[:MOST_FITTED] for side in sides])
-        classifier = HistGradientBoostingClassifier(
-            max_iter=30, max_leaf_nodes=15, early_stopping=False, random_state=seed
-        ).fit(matrix[fitted], of_batch[fitted])
+        classifier = Boosted.fit(ranked, fitted, of_batch[fitted], rounds=ROUNDS)
         asked = np.flatnonzero(fold[:n] == held)
-        share = classifier.predict_proba(matrix[asked])[:, 1]
+        found = np.exp(classifier.predict(classifier.codes[:, asked]))
         # Fits differ in the shares of the sides, so each fold is brought to the same mean.
-        odds[asked] = share / (1 - share) / np.mean(share / (1 - share))
+        odds[asked] = found / found.mean()
     return odds
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.intervals import Floats, effective_size
+from rai_assets.model.boosting import Boosted, RankedRows
 from rai_assets.model.encoding import Encoding, Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.calibrated import FOLDS, MOST_BINS, ROWS_PER_BIN
@@ -20,6 +21,8 @@ LOSSES: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]]
     "root_mean_squared_error": (np.square, np.sqrt),
 }
 """What is averaged over the rows, by the metric, and what makes the metric of the average."""
+ROUNDS = 50
+"""Trees of a second model."""
 _SHORT = {"mean_absolute_error": "absolute error", "root_mean_squared_error": "squared error"}
 
 
@@ -88,13 +91,11 @@ def predicted_losses(
         calibration: Rows with targets and predictions that the first model was not fitted on.
         current: Rows of the batch with predictions.
         features: Columns that the first model reads.
-        seed: Of the folds and the models.
+        seed: Of the folds.
 
     Raises:
         UsageError: The calibration rows have no targets, or either side has no predictions.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
     target, score, asked_score = calibration.rows.target, calibration.rows.score, current.rows.score
     if target is None or score is None or asked_score is None:
         raise UsageError(
@@ -104,17 +105,18 @@ def predicted_losses(
     encoding = Encoding.fit(calibration.table, features, "codes_nan")
     known = np.column_stack([encoding.matrix(calibration.table), score])
     asked = np.column_stack([encoding.matrix(current.table), asked_score])
+    ranked = RankedRows.of(np.concatenate([known, asked]))
     fold = np.random.default_rng(seed).permutation(len(target)) % FOLDS
     found = {}
     for name, (loss, _) in LOSSES.items():
         true = loss(score - target)
         outside, batch = np.empty(len(true)), np.zeros(len(asked))
         for held in range(FOLDS):
-            model = HistGradientBoostingRegressor(
-                max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=seed
-            ).fit(known[fold != held], true[fold != held])
-            outside[fold == held] = model.predict(known[fold == held])
-            batch += model.predict(asked) / FOLDS
+            fitted = np.flatnonzero(fold != held)
+            model = Boosted.fit(ranked, fitted, true[fitted], rounds=ROUNDS, logistic=False)
+            every = model.predict(model.codes)
+            outside[fold == held] = every[: len(true)][fold == held]
+            batch += every[len(true) :] / FOLDS
         found[name] = PredictedLoss(true, outside, batch)
     return found
 
