@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -62,7 +62,8 @@ class Recording:
         if told and not self._begun:
             self._begin()
         self._write([(kinds.ASSET_MATERIALIZATION, _made(self._key(item), item)) for item in told if item.made])
-        targets = {item.thing: self._targets(item.thing) for item in told if item.made and item.checks}
+        things = {item.thing for item in told if item.made and item.checks}
+        targets = {thing: self._targets(thing, {item.partition for item in told}) for thing in things}
         found = [
             (kinds.ASSET_CHECK_EVALUATION, self._found(item, check, targets.get(item.thing, {})))
             for item in told
@@ -91,10 +92,10 @@ class Recording:
     def _key_of(self, thing: str) -> dg.AssetKey:
         return dg.AssetKey(self.keys.asset(thing))
 
-    def _targets(self, thing: str) -> dict[str, int]:
+    def _targets(self, thing: str, partitions: set[str]) -> dict[str, int]:
         """{partition: the event by which it was made last}: what a check is about."""
-        made = dg.DagsterEventType.ASSET_MATERIALIZATION
-        return dict(self.instance.event_log_storage.get_latest_storage_id_by_partition(self._key_of(thing), made))
+        made, events = dg.DagsterEventType.ASSET_MATERIALIZATION, self.instance.event_log_storage
+        return dict(events.get_latest_storage_id_by_partition(self._key_of(thing), made, partitions))
 
     def _found(self, told: Told, check: dg.AssetCheckResult, targets: dict[str, int]) -> dg.AssetCheckEvaluation:
         from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -150,7 +151,8 @@ def _one_transaction(storage: Any) -> Iterator[None]:
     """Write many events into Dagster's SQLite files at once; other storages keep their connections themselves.
 
     Dagster opens and closes a file two or three times for every event, which takes four times the event's own work.
-    It asks the two methods that every storage has for each of these connections; here they answer with one.
+    It asks the two methods that every storage has for each of these connections; here they answer with one. For every
+    check it opens one more to ask whether there is a table of checks; here it is asked once.
     """
     from dagster._core.storage.event_log import SqliteEventLogStorage
     from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
@@ -176,7 +178,8 @@ def _one_transaction(storage: Any) -> Iterator[None]:
 
         storage.run_connection = connection  # type: ignore[method-assign,assignment]
         storage.index_connection = partial(connection, INDEX_SHARD_NAME)  # type: ignore[method-assign]
+        storage.has_table = cache(storage.has_table)  # type: ignore[method-assign]
         try:
             yield
         finally:
-            del storage.run_connection, storage.index_connection
+            del storage.run_connection, storage.index_connection, storage.has_table
