@@ -9,9 +9,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
+from rai_assets.compute.kept import Kept
 from rai_assets.metrics.definitions import DEFINITIONS
 from rai_assets.model.encoding import Feature
+from rai_assets.monitoring.drift.domain_classifier import tell_apart
 from rai_assets.monitoring.drift.multivariate import multivariate_drift
+from rai_assets.monitoring.drift.reconstruction import Reconstruction
 
 FEATURES = [Feature("a", "number"), Feature("b", "number"), Feature("c", "category"), Feature("d", "number")]
 
@@ -135,6 +138,95 @@ def test_a_level_below_what_blocks_can_give_is_not_told_as_unchanged() -> None:
     (first, _) = multivariate_drift(before, now, FEATURES, seed=0, ordered=True, level=0.025).rows
     assert first.drifted is None
     assert "holds 25 blocks of the batch's size; at least 39 are needed" in first.reason
+
+
+def test_in_an_order_a_batch_is_one_more_block_of_its_size() -> None:
+    """Each block told apart from the rest as the batch is from all; errors by how far their mean is from the median."""
+    rng = np.random.default_rng(20)
+    reference, current = rows(rng, 530), rows(rng, 25, 0.5)
+    found = multivariate_drift(reference, current, FEATURES, seed=3, ordered=True)
+    starts = np.linspace(0, 505, 21).astype(int)
+    draws, apart = np.random.default_rng(3), []
+    for start in starts:
+        rest = pa.concat_tables([reference[:start], reference[start + 25 :]])
+        apart.append(tell_apart(rest, reference[start : start + 25], FEATURES, draws, importance=False).auc.value[0])
+    auc = tell_apart(reference, current, FEATURES, np.random.default_rng(3)).auc.value[0]
+    reconstruction = Reconstruction.fit(reference, FEATURES)
+    before, now = reconstruction.errors(reference), reconstruction.errors(current)
+    means = np.array([before[start : start + 25].mean() for start in starts])
+    away = np.abs(np.append(means, now.mean()) - np.median(np.append(means, now.mean())))
+    classifier, error = found.rows
+    assert (classifier.statistic, error.statistic) == pytest.approx((auc, now.mean()))
+    assert classifier.p_value == (1 + sum(one >= auc for one in apart)) / 22
+    assert error.p_value == (1 + (away[:-1] >= away[-1]).sum()) / 22
+    assert classifier.effect == pytest.approx(auc - 0.5)
+    assert error.effect == pytest.approx((now.mean() - before.mean()) / before.std())
+    assert {row.null for row in found.rows} == {"21 blocks of the reference"}
+    assert "No p-value can be below 0.045" in found.findings.notes[-1]
+
+
+def test_what_was_made_of_the_reference_is_used_for_like_batches_only() -> None:
+    rng = np.random.default_rng(21)
+    reference, kept = rows(rng, 500), Kept()
+    for n, seed, features in ((25, 0, 4), (24, 0, 4), (25, 1, 4), (25, 0, 3)):
+        current = rows(rng, n)
+        asked = {"seed": seed, "ordered": True, "importance": False}
+        alone = multivariate_drift(reference, current, FEATURES[:features], **asked)
+        assert multivariate_drift(reference, current, FEATURES[:features], **asked, kept=kept).rows == alone.rows
+
+
+def test_at_most_forty_blocks_are_compared() -> None:
+    rng = np.random.default_rng(22)
+    found = multivariate_drift(rows(rng, 850), rows(rng, 20), FEATURES[:2], seed=0, ordered=True, importance=False)
+    assert found.rows[0].null == "40 blocks of the reference"
+
+
+@pytest.mark.parametrize(("before", "now", "told"), [(20, 20, True), (19, 20, False), (20, 19, False)])
+def test_twenty_rows_of_either_side_are_enough(before: int, now: int, told: bool) -> None:
+    rng = np.random.default_rng(23)
+    row = multivariate_drift(rows(rng, before), rows(rng, now), FEATURES, seed=0).rows[0]
+    assert (row.p_value is not None) == told
+    assert (row.n_reference, row.n_current) == (before, now)
+    assert multivariate_drift(rows(rng, 50), rows(rng, 50), [], seed=0).rows[0].reason == (
+        "there is no column to compare"
+    )
+
+
+def test_a_batch_that_keeps_the_relations_better_has_a_negative_effect() -> None:
+    rng = np.random.default_rng(24)
+    reference, current = rows(rng, 1_500, 0.5), rows(rng, 800, 0.95)
+    for minimum, drifted in ((0.0, True), (0.2, True), (5.0, False)):
+        row = multivariate_drift(reference, current, FEATURES[:2], seed=0, minimum_effect=minimum).rows[1]
+        assert row.effect < -0.2
+        assert row.drifted == drifted
+
+
+def test_the_level_is_that_of_both_methods_together() -> None:
+    """Holm's factor without an order."""
+    rng = np.random.default_rng(28)
+    sides = rows(rng, 300), rows(rng, 200, 0.7)
+    one, other = sorted(row.p_value for row in multivariate_drift(*sides, FEATURES, seed=1).rows)
+    family = min(2 * one, 1.0), min(max(2 * one, other), 1.0)
+    assert 0.002 < family[0] < family[1] < 1
+    for level, drifted in ((family[0] * 0.999, 0), (family[0], 1), (family[1] * 0.999, 1), (family[1], 2)):
+        found = multivariate_drift(*sides, FEATURES, seed=1, level=level).rows
+        assert sorted(row.family_p_value for row in found) == pytest.approx(family)
+        assert sum(row.drifted for row in found) == drifted
+        assert {row.threshold for row in found} == {level}
+
+
+def test_what_the_classifier_goes_by_is_named_where_it_tells_anything() -> None:
+    rng = np.random.default_rng(26)
+    moved = rows(rng, 400)
+    moved = moved.set_column(0, "a", pa.array(moved["a"].to_numpy() + 2))
+    found = multivariate_drift(rows(rng, 400), moved, FEATURES, seed=0)
+    assert found.rows[0].drivers.split(", ")[0] == "a"
+    lost = [n for n in found.findings.numbers if "feature" in n.coordinates]
+    assert [n.value for n in lost] == sorted((n.value for n in lost), reverse=True)
+    assert found.rows[0].drivers == ", ".join(n.coordinates["feature"] for n in lost[:3] if n.value > 0)
+    quiet = [multivariate_drift(rows(rng, 60), rows(rng, 60), FEATURES, seed=seed).rows[0] for seed in range(6)]
+    assert any(row.statistic <= 0.5 for row in quiet)
+    assert all(row.drivers == "" for row in quiet if row.statistic <= 0.5)
 
 
 def test_an_ordered_reference_needs_twenty_blocks() -> None:
