@@ -13,7 +13,7 @@ from typing import Any
 
 from rai_assets.errors import DeclarationError
 from rai_assets.metrics.rows import Task
-from rai_assets.model.encoding import Style
+from rai_assets.model.column_encoding import Style
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rai_assets.model.encoding import UNSEEN, CategoryEncoding, Encoding
+from rai_assets.model.column_encoding import UNSEEN, CategoryEncoding
+from rai_assets.model.encoding import Encoding
 
 if TYPE_CHECKING:
     import onnx

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rai_assets.model.encoding import UNSEEN, Encoding
+from rai_assets.model.column_encoding import UNSEEN
+from rai_assets.model.encoding import Encoding
 from rai_assets.model.links import logistic, softmax
 
 if TYPE_CHECKING:

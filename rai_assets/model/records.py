@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rai_assets.data.contract import Column, Contract
 from rai_assets.errors import InputRefused, UsageError
-from rai_assets.model.encoding import UNSEEN, Encoding, too_large
+from rai_assets.model.column_encoding import UNSEEN, too_large
+from rai_assets.model.encoding import Encoding
 
 if TYPE_CHECKING:
     from rai_assets.model.scoring import ScoringSession

@@ -13,8 +13,9 @@ from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Contract
 from rai_assets.errors import DeclarationError, InputRefused
 from rai_assets.metrics.rows import Task
+from rai_assets.model.column_encoding import Style
 from rai_assets.model.core import Core
-from rai_assets.model.encoding import KINDS, Encoding, Feature, Style
+from rai_assets.model.encoding import KINDS, Encoding, Feature
 from rai_assets.model.estimators import ESTIMATORS, check_parameters
 from rai_assets.model.export import fit_and_export
 from rai_assets.model.fitting import Recipe

@@ -14,8 +14,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from rai_assets.data.contract import MISSING
 from rai_assets.errors import InputRefused, UsageError
-from rai_assets.model.encoding import MISSING, ONE_HOT_LIMIT, Encoding, Feature
+from rai_assets.model.column_encoding import ONE_HOT_LIMIT
+from rai_assets.model.encoding import Encoding, Feature
 from rai_assets_tests.model.people import FEATURES, population
 
 SMALL = pa.table(

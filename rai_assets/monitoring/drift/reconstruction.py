@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from rai_assets.errors import Undefined
 from rai_assets.metrics.intervals import Floats
+from rai_assets.model.column_encoding import CategoryEncoding
 from rai_assets.model.columns import numbers_of
-from rai_assets.model.encoding import CategoryEncoding, Encoding, Feature
+from rai_assets.model.encoding import Encoding, Feature
 
 KEPT_VARIANCE = 0.65
 """Share of the variance that the kept components explain: NannyML's default."""

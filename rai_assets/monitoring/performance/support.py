@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.metrics.intervals import Floats, proportion_interval
-from rai_assets.model.encoding import UNSEEN, CategoryEncoding, Encoding, Feature
+from rai_assets.model.column_encoding import UNSEEN, CategoryEncoding
+from rai_assets.model.encoding import Encoding, Feature
 
 NEIGHBOUR = 5
 USUAL = 0.99
