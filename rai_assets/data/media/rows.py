@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from pyarrow import parquet
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.contract import Column
 from rai_assets.data.dataset import FILES
 from rai_assets.data.media.examine import Facts
@@ -111,7 +112,8 @@ class MediaRows:
     ) -> None:
         if error is None and (without := self.files.without_row()):
             some = ", ".join(map(shown, sorted(without)[:_SHOWN]))
-            announce(f"{len(without):,} files of {self.files.where} are named by no row and left out: {some}")
+            files = how_many(len(without), "file")
+            announce(f"Named by no row and left out: {files} of {self.files.where}: {some}")
         self._open.__exit__(kind, error, trace)
 
     def describe(self, batch: Batch) -> Batch:

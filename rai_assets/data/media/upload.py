@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rai_assets.charts.text import how_many
 from rai_assets.data.dataset import FILES
 from rai_assets.data.media.rows import sorted_files
 from rai_assets.data.media.stored import stored_files
@@ -57,14 +58,16 @@ def upload(
     missing, gone = _compare(wanted, stored_files(repository, parts))
     if gone:
         changes = ChangeSet(deletes={FILES + path for path in gone})
-        repository.commit(parts, changes, f"{len(gone):,} files that no row of {branch} names any more", words)
+        repository.commit(
+            parts, changes, f"{how_many(len(gone), 'file')} that no row of {branch} names any more", words
+        )
     total, done = sum(missing["media_bytes"].to_pylist()), 0
     for part in _parts(missing):
         changes = ChangeSet()
         for item in part:
             changes.put(FILES + item["path"], folder / item["path"], item["media_type"])
         with suppress(NoChanges):
-            repository.commit(parts, changes, f"{len(part):,} files for {branch}", words)
+            repository.commit(parts, changes, f"{how_many(len(part), 'file')} for {branch}", words)
         done += sum(item["media_bytes"] for item in part)
         progress(f"bytes of {folder.name} stored", done, total)
     changed, _ = _compare(wanted, stored_files(repository, parts))

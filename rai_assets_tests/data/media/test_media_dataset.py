@@ -151,7 +151,7 @@ def test_files_without_a_row_are_counted_said_and_not_stored(
     with listening(lines.append):
         store(declare(rows=["a.png,u", "e.jpg,v"]))
     assert set(stored(repository)) == {"a.png", "e.jpg"}
-    assert "2 files of media are named by no row and left out: 'b/c.wav', 'b/d.txt'" in lines
+    assert "Named by no row and left out: 2 files of media: 'b/c.wav', 'b/d.txt'" in lines
 
 
 def test_a_table_alone_again_drops_the_files(

@@ -110,8 +110,8 @@ def test_names_with_line_ends_or_without_an_encoding_are_told_in_one_line(
     lines: list[str] = []
     with listening(lines.append):
         assert store(settings).accepted
-    (line,) = (line for line in lines if "named by no row" in line)
-    assert line.startswith("3 files of media are named by no row and left out: ")
+    (line,) = (line for line in lines if "Named by no row" in line)
+    assert line.startswith("Named by no row and left out: 3 files of media: ")
     assert "\n" not in line
     line.encode()
     assert stored(repository) == CONTENTS
