@@ -179,6 +179,32 @@ def test_rows_are_counted_as_often_as_they_occur(
     assert counts(found) == ((after - before).total(), (before - after).total(), None)
 
 
+PEOPLE_BY_ID = st.dictionaries(st.integers(0, 30), st.tuples(st.sampled_from([None, 0.0, 1.5]), st.sampled_from("ab")))
+
+
+@settings(max_examples=40)
+@given(PEOPLE_BY_ID, PEOPLE_BY_ID, st.sampled_from([1, 3, 1000]))
+def test_rows_with_one_identifier_are_compared_value_by_value(
+    old: dict[int, tuple[float | None, str]], new: dict[int, tuple[float | None, str]], bucket: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_difference, "_BUCKET_ROWS", bucket)
+        sides = [
+            version(PEOPLE, {
+                "id": pa.array(list(rows), pa.int64()), "age": pa.array([a for a, _ in rows.values()], pa.float64()),
+                "city": pa.array([c for _, c in rows.values()], pa.string()),
+            })
+            for rows in (old, new)
+        ]  # fmt: skip
+        found = compare(*sides)
+    both = old.keys() & new.keys()
+    changed = [name for name in both if old[name] != new[name]]
+    assert counts(found) == (len(new.keys() - both), len(old.keys() - both), len(changed))
+    per_column = [sum(old[name][at] != new[name][at] for name in both) for at in (0, 1)]
+    wanted = {name: rows for name, rows in zip(("age", "city"), per_column, strict=True) if rows}
+    assert found.rows.columns == wanted, "nothing is no zero"
+
+
 def test_integers_beyond_doubles_are_told_apart() -> None:
     columns = {"n": {"dtype": "integer"}}
     found = compare(version(columns, {"n": [2**53]}), version(columns, {"n": [2**53 + 1]}))

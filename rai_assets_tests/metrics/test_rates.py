@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from rai_assets.errors import UsageError
 from rai_assets.metrics.counts import confusion_cells
-from rai_assets.metrics.intervals import wilson
+from rai_assets.metrics.intervals import proportion_interval, wilson
 from rai_assets.metrics.rates import BINARY_METRICS, RATES, rate_estimates, rate_values, readable
 
 
@@ -102,6 +102,36 @@ def test_weights_narrow_the_interval_only_by_their_effective_size() -> None:
     equal = rate_estimates(confusion_cells(None, decision, weight=np.full(400, 3.0)), "selection_rate")
     plain = rate_estimates(confusion_cells(None, decision), "selection_rate")
     assert_allclose(equal.bounds(0.95), plain.bounds(0.95))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_interval_of_f1_is_that_of_the_share_behind_it_and_of_a_mean_that_of_its_parts(level: float) -> None:
+    """F1 = 2 q / (1 + q) of q = TP / (TP + FP + FN); the mean of two rates moves by half of what both move, squared."""
+    rng = np.random.default_rng(8)
+    target, decision = (rng.random((2, 200)) < [[0.4], [0.5]]).astype(np.int8)
+    cells = confusion_cells(target, decision)
+    either, both = ((target == 1) | (decision == 1)).sum(), ((target == 1) & (decision == 1)).sum()
+    share = np.array(proportion_interval(both, either, level))
+    low, high = rate_estimates(cells, "f1").bounds(level)
+    assert_allclose([low[0], high[0]], 2 * share / (1 + share))
+    parts = []
+    for label in (1, 0):
+        hits, of = ((target == label) & (decision == label)).sum(), (target == label).sum()
+        parts.append((hits / of, *map(float, proportion_interval(hits, of, level))))
+    value = sum(part[0] for part in parts) / 2
+    below = np.sqrt(sum((rate - least) ** 2 for rate, least, _ in parts)) / 2
+    above = np.sqrt(sum((most - rate) ** 2 for rate, _, most in parts)) / 2
+    low, high = rate_estimates(cells, "balanced_accuracy").bounds(level)
+    assert_allclose([low[0], high[0]], [value - below, value + above])
+
+
+def test_small_weights_are_no_empty_denominator() -> None:
+    cells = confusion_cells(
+        np.array([1, 1, 0], np.int8), np.array([1, 0, 0], np.int8), weight=np.array([0.1, 0.3, 9.0])
+    )
+    assert rate_values(cells, "true_positive_rate")[0][0] == pytest.approx(0.25)
+    low, high = rate_estimates(cells, "true_positive_rate").bounds(0.95)
+    assert low[0] < 0.25 < high[0]
 
 
 @settings(max_examples=50)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift import DriftSettings, drift
+from rai_assets.monitoring.drift.chunks import Chunk, Plan, total
+from rai_assets.monitoring.drift.columns import Sample, Vocabulary
+from rai_assets.monitoring.drift.sources import Source
 from rai_assets_tests.monitoring.drift.conftest import people, row
 
 
@@ -28,6 +33,71 @@ def test_chunks_of_rows_days_and_months() -> None:
     by_time = drift(people(500, 3).assign(when=frame.when[0]), shuffled, DriftSettings(chunks=40, timestamp="when"))
     expected = drift(people(500, 3), frame.drop(columns="when"), DriftSettings(chunks=40))
     assert [item.statistic for item in by_time.rows] == [item.statistic for item in expected.rows]
+
+
+@pytest.mark.parametrize("batch", [7, 30, 31, 100])
+@pytest.mark.parametrize("chunks", [30, 100, 150])
+def test_rows_are_counted_in_chunks_however_they_are_read(batch: int, chunks: int) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"x": rng.integers(0, 5, 100).astype(float), "word": rng.choice(["a", "b", None], 100), "y": rng.random(100)}
+    )
+    frame.loc[frame.index[::7], "x"] = np.nan
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    plan = Plan({"x": "number", "word": "category"}, {"word": Vocabulary()})
+    told: list[int] = []
+    found = plan.read(Source("rows", {}, iter(table.to_batches(max_chunksize=batch))), chunks, told.append)
+    assert sum(told) == 100
+    starts = list(range(0, 100, chunks))
+    assert [chunk.label for chunk in found] == [f"{start}:{min(start + chunks, 100) - 1}" for start in starts]
+    texts = plan.vocabularies["word"].texts
+    for chunk, start in zip(found, starts, strict=True):
+        part = frame[start : start + chunks]
+        assert chunk.rows == len(part)
+        numbers, words = chunk.samples["x"], chunk.samples["word"]
+        assert dict(zip(numbers.values, numbers.counts, strict=True)) == part.x.value_counts().to_dict()
+        named = {texts[int(code)]: rows for code, rows in zip(words.values, words.counts, strict=True)}
+        assert named == part.word.value_counts().to_dict()
+        assert (numbers.missing, words.missing) == (part.x.isna().sum(), part.word.isna().sum())
+    whole = total(found, "x")
+    assert dict(zip(whole.values, whole.counts, strict=True)) == frame.x.value_counts().to_dict()
+    assert (whole.missing, total(found, "word").n) == (frame.x.isna().sum(), frame.word.notna().sum())
+
+
+def test_rows_of_one_time_keep_their_order_and_periods_stand_in_theirs() -> None:
+    when = pd.to_datetime(
+        ["2024-03-01", "2024-01-31T23:59:59", "2024-02-01", "2024-01-31", "2024-02-01"] * 4, format="ISO8601"
+    )
+    table = pa.table({"x": np.arange(20.0), "when": pa.array(when).cast(pa.timestamp("us"))})
+    plan = Plan({"x": "number"}, {}, "when")
+
+    def read(chunks: int | str) -> dict[str, list[float]]:
+        batches = iter(table.to_batches(max_chunksize=6))
+        return {
+            chunk.label: chunk.samples["x"].values.tolist() for chunk in plan.read(Source("s", {}, batches), chunks)
+        }
+
+    months = read("monthly")
+    assert list(months) == ["2024-01", "2024-02", "2024-03"]
+    assert months["2024-01"] == sorted([*range(1, 20, 5), *range(3, 20, 5)])
+    assert list(read("daily")) == ["2024-01-31", "2024-02-01", "2024-03-01"]
+    ordered = sorted(range(20), key=lambda row: when[row])  # which is stable
+    in_order = read(3)
+    assert list(in_order.values()) == [sorted(ordered[start : start + 3]) for start in range(0, 20, 3)]
+
+
+def test_rows_without_a_time_are_refused() -> None:
+    table = pa.table({"x": [1.0, 2.0], "when": pa.array([None, 5], pa.timestamp("us"))})
+    for chunks in (1, "daily"):
+        with pytest.raises(InputRefused, match="1 row has no time"):
+            Plan({"x": "number"}, {}, "when").read(Source("s", {}, iter(table.to_batches())), chunks)
+
+
+def test_the_error_of_all_chunks_is_the_largest_of_them() -> None:
+    samples = [Sample(np.ones(1), np.ones(1, int), 0, error) for error in (0.0, 0.03, 0.01)]
+    chunks = [Chunk(str(at), 1, {"x": sample}) for at, sample in enumerate(samples)]
+    assert total(chunks, "x").error == 0.03
+    assert total(chunks[:1], "x") is samples[0]
 
 
 def test_limits_from_chunks_of_the_reference() -> None:
