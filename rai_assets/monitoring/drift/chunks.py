@@ -11,8 +11,9 @@ import pyarrow as pa
 from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import EMPTY, Kind, Sample, Tally, Vocabulary
+from rai_assets.monitoring.drift.normal import as_times, epoch, normal_column
 from rai_assets.monitoring.drift.settings import Chunks
-from rai_assets.monitoring.drift.sources import Source, as_times, epoch, normal_column
+from rai_assets.monitoring.drift.sources import Source
 
 ALL = "all"
 _UNITS = {"daily": "D", "monthly": "M"}

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from rai_assets.monitoring.drift.sources import Source, as_times, epoch
+from rai_assets.monitoring.drift.normal import as_times, epoch
+from rai_assets.monitoring.drift.sources import Source
 
 MOST_ROWS = 10_000
 """Rows of a side that are compared as wholes; of more so many are drawn."""

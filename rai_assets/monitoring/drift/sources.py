@@ -1,8 +1,4 @@
-"""What is compared - a file, a pandas frame, an Arrow table or reader - as record batches of normal columns.
-
-A normal column is int64 or float64 (numbers), timestamp[us] (times) or a dictionary of texts (anything else). Lists of
-numbers that all have one length are vectors.
-"""
+"""What is compared - a file, a pandas frame, an Arrow table or reader - as record batches of normal columns."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +21,7 @@ from rai_assets.data.readers.batch import Layout
 from rai_assets.data.sniffing import sniff
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import Kind
+from rai_assets.monitoring.drift.normal import held_by, normal_column
 
 Progress = Callable[[str, int, int], None]
 
@@ -137,7 +133,7 @@ def _typed(name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], cate
     kinds: dict[str, Kind | None] = {}
     unread, vectors = {}, {}
     for item in schema:
-        kind = _kind(item.type)
+        kind = held_by(item.type)
         if kind == "vector":
             vectors[item.name] = item.type.list_size
             continue
@@ -153,57 +149,6 @@ def _typed(name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], cate
             yield pa.RecordBatch.from_arrays(columns, names=[*kinds, *vectors])
 
     return Source(name, kinds, normal(), unread, vectors)
-
-
-def _kind(kind: pa.DataType) -> str | None:
-    types = pa.types
-    if types.is_dictionary(kind):
-        return _kind(kind.value_type)
-    if types.is_null(kind):
-        return None
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_duration(kind):
-        return "number"
-    if types.is_timestamp(kind) or types.is_date(kind):
-        return "time"
-    if types.is_fixed_size_list(kind) and _kind(kind.value_type) == "number":
-        return "vector"
-    if types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
-        return "unreadable"
-    return "category"
-
-
-def normal_column(column: pa.Array, kind: Kind | None) -> pa.Array:
-    """A column of any type as a normal one; NaN is a missing value."""
-    types = pa.types
-    if kind is None:
-        return pa.nulls(len(column), pa.float64())
-    if kind == "category":
-        return _category(column)
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if kind == "time":
-        return column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)
-    if types.is_floating(column.type):
-        values = column.cast(pa.float64())
-        lost = pc.is_nan(values)
-        return pc.if_else(lost, pa.scalar(None, pa.float64()), values) if pc.any(lost).as_py() else values
-    if types.is_integer(column.type) and column.type != pa.uint64():
-        return column.cast(pa.int64())
-    if types.is_duration(column.type):
-        return column.cast(pa.int64())
-    return column.cast(pa.float64(), safe=False)
-
-
-def _category(column: pa.Array) -> pa.Array:
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    values = column.dictionary
-    if pa.types.is_floating(values.type):
-        # 3.0 and 3 are one code.
-        texts = pa.array([None if value is None or value != value else f"{value:.15g}" for value in values.to_pylist()])
-    else:
-        texts = values.cast(pa.string())
-    return pa.DictionaryArray.from_arrays(column.indices, texts.cast(pa.string()))
 
 
 @dataclass(frozen=True)
@@ -278,25 +223,3 @@ def _column(profile: Profile, layout: Layout, code: bool, missing: tuple[str, ..
         real = set(profile.markers) - set(plain)
         return _Column("category" if real - {"NA", "NaN", "nan", "NULL", "null", "?"} else None, layout.trim, plain)
     return _Column("category", layout.trim, plain, lower=kind == "boolean")
-
-
-def as_times(column: pa.Array) -> pa.Array:
-    """A normal column as timestamps.
-
-    Raises:
-        InputRefused: It holds no times.
-    """
-    if pa.types.is_timestamp(column.type):
-        return column
-    if pa.types.is_dictionary(column.type):
-        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-            try:
-                return column.dictionary.cast(kind).take(column.indices)
-            except pa.ArrowInvalid:
-                continue
-    raise InputRefused("it holds no times", fix="write them like 2024-05-31 or 2024-05-31 13:45:00")
-
-
-def epoch(column: pa.Array) -> np.ndarray[Any, Any]:
-    """Microseconds since 1970 of times, shape (n,), int64."""
-    return column.cast(pa.int64()).to_numpy(zero_copy_only=False)

@@ -24,7 +24,8 @@ from rai_assets.monitoring.drift.media.embedding import OnnxEmbedding, PixelGrid
 from rai_assets.monitoring.drift.media.pictures import decode, intensity
 from rai_assets.monitoring.drift.media.settings import MediaSettings
 from rai_assets.monitoring.drift.media.sounds import level
-from rai_assets.monitoring.drift.sources import Source, normal_column
+from rai_assets.monitoring.drift.normal import normal_column
+from rai_assets.monitoring.drift.sources import Source
 from rai_assets.monitoring.drift.vectors import vector_array
 
 if TYPE_CHECKING:
