@@ -99,9 +99,11 @@ def test_weights_narrow_the_interval_only_by_their_effective_size() -> None:
     effective = weight.sum() ** 2 / (weight**2).sum()
     low, high = estimates.bounds(0.95)
     assert_allclose([low[0], high[0]], np.array(wilson(estimates.value[0] * effective, effective)))
-    equal = rate_estimates(confusion_cells(None, decision, weight=np.full(400, 3.0)), "selection_rate")
-    plain = rate_estimates(confusion_cells(None, decision), "selection_rate")
-    assert_allclose(equal.bounds(0.95), plain.bounds(0.95))
+    target = (rng.random(400) < 0.3 + 0.3 * decision).astype(np.int8)
+    for name in BINARY_METRICS:
+        equal = rate_estimates(confusion_cells(target, decision, weight=np.full(400, 3.0)), name)
+        plain = rate_estimates(confusion_cells(target, decision), name)
+        assert_allclose(equal.bounds(0.95), plain.bounds(0.95))
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])

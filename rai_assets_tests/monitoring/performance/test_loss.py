@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
+from scipy.stats import t
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.isotonic import IsotonicRegression
 
 from rai_assets.data.contract import Contract
 from rai_assets.errors import UsageError
@@ -19,7 +21,7 @@ from rai_assets.metrics.table import measure
 from rai_assets.model.encoding import Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.estimated import estimated_performance
-from rai_assets.monitoring.performance.loss import PredictedLoss, predicted_losses
+from rai_assets.monitoring.performance.loss import PredictedLoss, about, predicted_losses
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets_tests.monitoring.performance.conftest import scored
 
@@ -78,6 +80,74 @@ def test_a_loss_that_nothing_predicts_is_the_mean_of_the_calibration_rows() -> N
     assert item.value == pytest.approx(true.mean())
     half = 1.972 * true.std() * np.sqrt(1 / 200 + 1 / 1_000)
     assert item.low == pytest.approx(true.mean() - half, rel=0.01)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("name", METRICS)
+def test_the_interval_is_put_together_bin_by_bin(name: str, level: float) -> None:
+    """Some calibration rows, which count unlike, speak for some rows of the batch."""
+    rng = np.random.default_rng(3)
+    known, asked, weight = rng.random(150), rng.uniform(0.2, 1.2, 60), rng.exponential(size=150)
+    true = known + rng.exponential(size=150)
+    calibration, members = np.arange(150) % 3 > 0, np.arange(60) % 4 > 0
+    found = PredictedLoss(true, known, asked).estimate(name, calibration, members, weight, level)
+    known, true, weight, asked = known[calibration], true[calibration], weight[calibration], asked[members]
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(known, true, sample_weight=weight)
+    rest = (true - fitted.predict(known)) ** 2
+    usual, edges = np.average(rest, weights=weight), np.quantile(known, [0.2, 0.4, 0.6, 0.8])  # 100 rows, 20 a bin
+    variance = 0.0
+    for at in range(5):
+        here, count = (edges <= known[:, None]).sum(1) == at, ((edges <= asked[:, None]).sum(1) == at).sum()
+        rows = weight[here].sum() ** 2 / (weight[here] ** 2).sum()
+        noise = (rows * np.average(rest[here], weights=weight[here]) + usual) / (rows + 1)
+        variance += (count * noise + count**2 * noise / (rows + 1)) / len(asked) ** 2
+    value, half = fitted.predict(asked).mean(), t.ppf((1 + level) / 2, len(asked) - 1) * np.sqrt(variance)
+    wanted = np.array([value, max(value - half, 0), value * np.exp(half / value)])
+    wanted = np.sqrt(wanted) if name == "root_mean_squared_error" else wanted
+    assert (found.value, found.low, found.high) == pytest.approx(wanted)
+    assert found.rows == 45
+
+
+def test_errors_of_next_to_nothing_have_bounds() -> None:
+    zero = PredictedLoss(np.zeros(100), np.ones(100), np.ones(30))
+    everyone = np.ones(100, bool), np.ones(30, bool), np.ones(100)
+    none = zero.estimate("root_mean_squared_error", *everyone, 0.95)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+    few = PredictedLoss(np.append(np.zeros(99), 1.0), np.append(np.zeros(99), 1.0), np.zeros(30))
+    some = few.estimate("mean_absolute_error", *everyone, 0.95)
+    assert some.value == some.low == 0
+    wide = PredictedLoss(np.append(np.full(99, 1e-9), 1e6), np.ones(100), np.ones(2))
+    assert np.isfinite(wide.estimate("mean_absolute_error", everyone[0], np.ones(2, bool), everyone[2], 0.95).high)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_losses_are_predicted_by_models_that_have_not_seen_the_row(seed: int) -> None:
+    rng = np.random.default_rng(4)
+    known, asked = rows(rng, 200), rows(rng, 50)
+    found = predicted_losses(known, asked, FEATURES, seed=seed)
+    matrices = [np.column_stack([side.table["x"], side.table["z"], side.rows.score]) for side in (known, asked)]
+    fold = np.random.default_rng(seed).permutation(200) % 5
+    for name, loss in (("mean_absolute_error", np.abs), ("root_mean_squared_error", np.square)):
+        true = loss(known.rows.target - known.rows.score)
+        outside, batch = np.empty(200), []
+        for held in range(5):
+            model = HistGradientBoostingRegressor(
+                max_iter=50, max_leaf_nodes=15, early_stopping=False, random_state=seed
+            )
+            model.fit(matrices[0][fold != held].astype(np.float32), true[fold != held])
+            outside[fold == held] = model.predict(matrices[0][fold == held].astype(np.float32))
+            batch.append(model.predict(matrices[1].astype(np.float32)))
+        assert found[name].true == pytest.approx(true)
+        assert found[name].known == pytest.approx(outside, abs=0.02)
+        assert found[name].asked == pytest.approx(np.mean(batch, axis=0), abs=0.02)
+
+
+def test_how_well_errors_are_told_apart_is_said_of_the_rows_that_speak() -> None:
+    true, half = np.array([0.0, 2.0, 0.0, 2.0, 9.0]), np.array([0.5, 1.5, 0.5, 1.5, 0.0])
+    losses = {"mean_absolute_error": PredictedLoss(true, half, np.zeros(1))}
+    # Of four errors 1 away from their mean, 0.5 each is left: a quarter of the variance.
+    assert "75% of the variance of the absolute error" in about(losses, np.array([True] * 4 + [False]))
+    assert "0% of the variance" in about(losses, np.ones(5, bool))
 
 
 def test_what_targets_show_lies_in_the_intervals() -> None:

@@ -126,6 +126,46 @@ def test_groups_have_statistics_of_their_own() -> None:
         profile(chunks(table, 700), CONTRACT, ProfileSettings(by=["person"], whylogs=False), Serial(), NOON)
 
 
+@pytest.mark.parametrize("size", [50, 1000])
+@pytest.mark.parametrize(("groups", "taken"), [(200, True), (201, False)])
+def test_two_hundred_groups_are_the_most_in_all_chunks_together(groups: int, taken: bool, size: int) -> None:
+    contract = Contract.of(
+        DatasetSettings.model_validate({"files": [{"path": "a"}], "columns": {"shop": {"dtype": "category"}}})
+    )
+    table = pa.table({"shop": pa.array([f"s{number}" for number in range(groups)]).dictionary_encode()})
+    asked = ProfileSettings(by=["shop"], whylogs=False)
+    if not taken:
+        with pytest.raises(UsageError, match="'shop' has more than 200 groups"):
+            profile(chunks(table, size), contract, asked, Serial(), NOON)
+        return
+    found = profile(chunks(table, size), contract, asked, Serial(), NOON).tally
+    assert {(cell.by, cell.group, item.count) for cell, item in found.statistics()} == {
+        ("", "", 200), *(("shop", f"s{number}", 1) for number in range(200)),
+    }  # fmt: skip
+
+
+def test_a_row_of_the_table_has_every_number_of_its_cell() -> None:
+    table = rows(500).drop_columns("note").append_column("note", pa.array(["ab", "c", None, "defg", ""] * 100))
+    table = table.select(list(COLUMNS))
+    tally = profile(chunks(table, 90), CONTRACT, ProfileSettings(by=["sex"], whylogs=False), Serial(), NOON).tally
+    flat = {(row["by"], row["group"], row["column"]): row for row in as_table(tally.statistics()).to_pylist()}
+    for cell, found in tally.statistics():
+        row = flat[cell.by, cell.group, cell.column]
+        assert (row["dtype"], row["count"], row["missing"]) == (cell.dtype, found.count, found.missing)
+        for name in ("minimum", "maximum"):
+            bound = getattr(found, name)
+            assert row[name] == (None if bound is None else str(bound))
+        for share, value in found.quantiles.items():
+            assert row[f"quantile_{float(share):g}"] == value
+    of_note = flat["", "", "note"]
+    assert [of_note[f"length_{name}"] for name in ("minimum", "maximum", "mean")] == [0, 4, 1.75]
+    age = table["age"].drop_null().to_numpy()
+    assert (flat["", "", "age"]["minimum"], flat["", "", "age"]["maximum"]) == (str(age.min()), str(age.max()))
+    assert flat["", "", "income"]["quantile_0.25"] == np.quantile(
+        table["income"].drop_null(), 0.25, method="inverted_cdf"
+    )
+
+
 def test_no_rows_have_a_profile_too() -> None:
     found = profile([], CONTRACT, ProfileSettings(), Serial(), NOON)
     flat = as_table(found.tally.statistics()).to_pylist()
