@@ -202,6 +202,33 @@ def test_the_least_tried_come_first_then_the_oldest_and_at_most_so_many(outbox: 
     assert first.event not in {item.event for item in every}
 
 
+def test_what_was_tried_comes_after_what_was_not_though_it_is_due_for_longer(outbox: Outbox) -> None:
+    for subject in ("tried", "new", "newer"):
+        outbox.put(event(subject=subject), {"ops": NOON - (20 if subject == "new" else 10)})
+    tried = next(item for item in outbox.claim(NOON) if item.body["subject"] == "tried")
+    outbox.failed(tried, NOON - 9000, "away")
+    assert [item.body["subject"] for item in outbox.claim(NOON + 200)] == ["new", "newer", "tried"]
+
+
+def test_what_is_not_taken_is_listed_by_age(outbox: Outbox) -> None:
+    for age in (5, 50, 20):
+        outbox.put(event(subject=str(age), at=NOON - age), {"ops": NOON})
+    for item in outbox.claim(NOON):
+        outbox.failed(item, NOON, "away")
+    assert [item.body["subject"] for item in outbox.untaken(NOON + 1)] == ["50", "20", "5"]
+
+
+def test_a_receiver_that_is_refused_puts_off_nothing_else_and_stays_known(outbox: Outbox) -> None:
+    for subject in ("first", "second"):
+        outbox.put(event(subject=subject), {"team": NOON})
+    first = outbox.claim(NOON, 1)[0]
+    outbox.failed(first, NOON, "refused", ["gone@example.org"])
+    assert [item.body["subject"] for item in outbox.claim(NOON)] == ["second"]
+    (again,) = (item for item in outbox.listing() if item.event == first.event)
+    outbox.failed(again, NOON, "away")  # now nobody answered: the rest is what it was
+    assert {item.rest for item in outbox.listing() if item.event == first.event} == {("gone@example.org",)}
+
+
 def test_what_was_taken_says_so_and_is_not_sent_again(outbox: Outbox) -> None:
     outbox.put(event(), {"ops": NOON})
     (item,) = outbox.claim(NOON)
