@@ -62,8 +62,12 @@ def backfill(
     end: Annotated[datetime | None, typer.Option("--to", formats=_TIMES, help="Batches before this time, UTC.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask every question of accepted batches again.")] = False,
 ) -> None:
-    """Audit and score all batches of a range in this process. What is done already is left as it is."""
+    """Audit and score all batches of a range in this process. What is done already is left as it is.
+
+    It ends with exit code 4 if anything could not be worked on, else with 3 if a batch of the range is in quarantine.
+    """
     from rai_assets.charts.text import how_many
+    from rai_assets.errors import InputRefused, RaiError
     from rai_assets.progress import Progress
     from rai_assets.use_case.backfill import backfill as run_backfill
     from rai_assets.use_case.declaration import find
@@ -72,6 +76,8 @@ def backfill(
     print(
         f"{how_many(done.accepted, 'batch')} accepted, {done.present:,} were there, {done.quarantined:,} in quarantine"
     )
+    if done.problems:
+        print(f"{how_many(len(done.problems), 'problem')}:")
     for problem in done.problems:
         print(f"  {problem}")
     if done.waiting:
@@ -81,6 +87,8 @@ def backfill(
         )
     if done.quarantined:
         print(f"Next: rai batches {name} --state quarantined")
+    if done.problems or done.quarantined:
+        raise typer.Exit(RaiError.exit_code if done.problems else InputRefused.exit_code)
 
 
 @contract_commands.command("accept")
@@ -101,6 +109,9 @@ def accept_contract(
     print(f"Contract {done.version.number} holds for batches from {done.version.effective:%Y-%m-%d %H:%M} UTC on:")
     for sentence in done.differences:
         print(f"  {sentence}")
+    if done.lacking:
+        print(f"Mind: the champion reads {', '.join(done.lacking)}. These batches are accepted and cannot be scored,")
+        print("nor compared with its audit, until a model that can read them serves or another contract is accepted.")
     if done.again:
         print(f"Audited again: {', '.join(done.again[:20])}{' ...' if len(done.again) > 20 else ''}")
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rai_assets.data.contract import Contract
 from rai_assets.errors import RaiError, UsageError, near_names
-from rai_assets.keys import PRODUCTION
+from rai_assets.keys import CHAMPION, PRODUCTION
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
@@ -18,6 +19,7 @@ from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_jso
 from rai_assets.monitoring.batches.entries import Entry
 from rai_assets.monitoring.batches.overrides import Word
 from rai_assets.monitoring.batches.rules import READABLE
+from rai_assets.monitoring.batches.scoring import champion_of, lacking
 from rai_assets.store.errors import StaleHead
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
@@ -35,11 +37,13 @@ class Acceptance:
         version: The contract.
         differences: How it differs from the version before, in words.
         again: The batches in quarantine that are audited again.
+        lacking: What the champion reads and batches of this contract do not have, in words: they cannot be scored.
     """
 
     version: ContractVersion
     differences: tuple[str, ...]
     again: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
 
 
 def accept_contract(
@@ -89,7 +93,7 @@ def accept_contract(
             again = tuple(record.key for record in waiting if datetime.fromisoformat(record.time) >= start)
             arrivals.ask_again(again, time.time())
             said = [change.sentence for change in found] or ["as it is declared now"]
-            return Acceptance(version, tuple(said), again)
+            return Acceptance(version, tuple(said), again, tuple(_lacking(production, repository, version)))
     raise RaiError(f"branch {PRODUCTION!r} moved {_ATTEMPTS} times meanwhile", fix="run again")
 
 
@@ -113,6 +117,13 @@ def _next_schema(
             fix="`rai batches NAME` tells why batches are in quarantine; --batch KEY names one",
         )
     return dataset, found
+
+
+def _lacking(production: Production, repository: VersionedRepository, version: ContractVersion) -> list[str]:
+    if CHAMPION not in repository.branches(CHAMPION):
+        return []
+    champion = champion_of(repository, production.keys.name)
+    return lacking(champion.version, Contract.of(version.settings(production.declared.files)))
 
 
 def _publish(

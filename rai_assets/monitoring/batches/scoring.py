@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rai_assets.compute.kept import Kept
+from rai_assets.data.contract import Contract
 from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.keys import CHAMPION
 from rai_assets.model.decision import decide
@@ -88,6 +89,13 @@ def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
     """
     batch = batch_of(stage)
     champion = champion_of(stage.repository, stage.keys.name)
+    if lacks := lacking(champion.version, batch.contract):
+        name = stage.keys.name
+        raise InputRefused(
+            f"the champion reads {', '.join(lacks)}: it cannot be scored",
+            fix="send the batch again with it; or, if this is how the data will be, declare it so, audit a model "
+            f"(`rai run {name}`), and when it is promoted: rai backfill {name}",
+        )
     with ScoringSession(champion.version) as session:
         table = predict(session, batch.batches(session.features), batch.record.rows, stage.progress)
     there = batch.table([name for name in logged.columns if name in batch.contract])
@@ -104,6 +112,23 @@ def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
             "logged": differences,
         },
     )
+
+
+def lacking(version: ModelVersion, contract: Contract) -> list[str]:
+    """What a model reads and rows of a contract do not have, in words.
+
+    Args:
+        version: The model.
+        contract: Of the rows.
+    """
+    found = []
+    for feature in version.features:
+        dtype = contract[feature.name].dtype if feature.name in contract.names else None
+        if dtype is None or contract[feature.name].roles == ("ignored",):
+            found.append(f"{feature.name!r}, which is not there")
+        elif feature.kind == "number" and dtype not in ("number", "integer", "boolean"):
+            found.append(f"numbers in {feature.name!r}, which is {dtype}")
+    return found
 
 
 def with_logged(

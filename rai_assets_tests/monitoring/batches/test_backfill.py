@@ -17,7 +17,7 @@ from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.ended_runs import ended_runs
 from rai_assets.use_case.retention import remove_runs
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
-from rai_assets_tests.use_case.conftest import loan_rows
+from rai_assets_tests.use_case.conftest import call, loan_rows
 
 
 def quiet(*_: object) -> None:
@@ -131,3 +131,22 @@ def test_a_range_that_ends_before_it_starts_is_refused(declared: Declared) -> No
     now = datetime.now(UTC)
     with pytest.raises(UsageError, match="(?s)no time lies from .* Fix: name an earlier --from"):
         backfill(declared, now, now - timedelta(days=1), quiet)  # type: ignore[arg-type]
+
+
+def test_the_exit_code_tells_of_batches_in_quarantine_and_of_what_could_not_be_worked_on(
+    declared: Declared, inbox: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rai(*words: str) -> tuple[int, str]:
+        code, said, _ = call(monkeypatch, capsys, *words)
+        return code, said
+
+    inbox.put("a.csv", "weekday,sex\nmon,F\ntue,M\n")
+    code, said = rai("backfill", "loans")
+    assert (code, said.splitlines()[0]) == (3, "0 batches accepted, 0 were there, 1 in quarantine")
+    code, said = rai("contract", "accept", "loans", "--reason", "Nobody is asked for an income.")
+    assert "Mind: the champion reads 'income', which is not there." in said
+    assert code == 0
+    code, said = rai("backfill", "loans")
+    assert (code, said.splitlines()[:2]) == (4, ["1 batch accepted, 0 were there, 0 in quarantine", "2 problems:"])
+    assert "batch_predictions of a: the champion reads 'income', which is not there" in said
+    assert rai("backfill", "loans", "--from", "2030-01-01")[0] == 0

@@ -9,11 +9,12 @@ import pytest
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import accept, listed
 from rai_assets.use_case.declaration import Declared
-from rai_assets_tests.monitoring.batches.conftest import Desk
+from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 
 FIRST = "weekday,income,sex\nmon,51.5,F\ntue,20,M\n"
 OTHER = "weekday,income,sex,branch,score\nmon,51.5,F,north,0.5\ntue,20,X,south,1\n"
@@ -44,6 +45,7 @@ def test_a_changed_schema_waits_for_a_word_and_older_batches_keep_their_contract
         "'score' is new: number",
     }
     assert done.again == ("b", "c")
+    assert done.lacking == ()
     assert work(declared) == {"a": "accepted", "b": "accepted", "c": "accepted"}
     head = store.resolve("production")
     assert [Batch(store, head, key).record.contract for key in "abc"] == [1, 2, 2]
@@ -66,6 +68,27 @@ def test_a_column_that_is_gone_and_one_of_another_type(
     assert set(done.differences) == {"'sex' is gone", "'income' is category, not number"}
     assert work(declared) == {"a": "accepted"}
     assert Batch(store, store.resolve("production"), "a").table(["income"]).column(0).to_pylist() == ["high", "low"]
+
+
+def test_a_contract_without_what_the_champion_reads_says_so(
+    declared: Declared, inbox: Desk, receiving: Daemon, store: VersionedRepository
+) -> None:
+    inbox.put("a.csv", "weekday,sex\nmon,F\ntue,M\n")
+    assert receiving.tick() == {"a": False}
+    done = accept(declared, "Nobody is asked for an income any more.", None, None)
+    assert done.lacking == ("'income', which is not there",)
+    assert receiving.tick() == {"a": False}
+    assert receiving.states() == {"a": "accepted"}
+    (fault,) = [item.step_failure_data for item in receiving.runs["a"].all_events if item.is_step_failure]
+    said = str(fault.user_failure_data and fault.user_failure_data.description)
+    assert said.startswith(
+        "the champion reads 'income', which is not there: it cannot be scored\n  Fix: send the batch"
+    )
+    assert results.assets(store, "results-production", "batches/a/") == ["batch"]
+    # The same of a column that holds no numbers any more; what the champion does not read is not spoken of.
+    inbox.put("b.csv", "weekday,income,sex,branch\nmon,high,F,1\ntue,low,M,2\n")
+    receiving.tick()
+    assert accept(declared, "Bands.", "b", None).lacking == ("numbers in 'income', which is category",)
 
 
 def test_what_is_not_accepted(declared: Declared, inbox: Desk) -> None:
