@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,23 @@ def block_p(observed: float, blocks: NDArray[np.float64]) -> PValue:
     """
     reached = int((blocks >= observed * (1 - 1e-9)).sum())
     return PValue((reached + 1) / (len(blocks) + 1), f"{len(blocks)} blocks of the reference")
+
+
+def unlucky_rate(blocks: int, level: float) -> float:
+    """Share of unchanged chunks that one reference in twenty lets alarm at least; over references it is the level.
+
+    All chunks are compared with the same blocks, whose k-th largest leaves Beta(k, blocks + 1 - k) of them beyond it.
+    """
+    from scipy.stats import beta
+
+    beyond = max(int(level * (blocks + 1)), 1)
+    return float(beta.ppf(0.95, beyond, blocks + 1 - beyond))
+
+
+def blocks_of(null: str) -> int | None:
+    """How many blocks a p-value is from, by its null; None where it is from no blocks."""
+    found = re.match(r"(\d+) blocks of the reference", null)
+    return int(found[1]) if found else None
 
 
 def contiguous(rows: int, size: int, most: int) -> list[slice]:

@@ -9,22 +9,32 @@ from typing import Any
 from rai_assets.metrics.intervals import normal_quantile
 
 
-def chance_of(alarmed: int, batches: int, rate: float, p_values: Sequence[float] = ()) -> float:
+def chance_of(
+    alarmed: int, batches: int, rate: float, p_values: Sequence[float] = (), blocks: int | None = None
+) -> float:
     """How often a window without a change raises as many alarms, or one with as small a p-value.
 
-    Twice the smaller of the binomial tail of the number of alarms and the least adjusted p-value times the number of
-    batches (Bonferroni over both questions).
+    Twice the smaller of the tail of the number of alarms and the least adjusted p-value times the number of batches
+    (Bonferroni over both questions). The tail is binomial; where all batches were compared with the same few blocks of
+    one reference it is beta-binomial, since the share of batches beyond the k-th largest of b blocks is Beta(k,
+    b + 1 - k) over references (Wilks 1941, Ann. Math. Stat. 12:91).
 
     Args:
         alarmed: Batches with an alarm.
         batches: Batches that were asked.
         rate: Share of unchanged batches with an alarm.
         p_values: Adjusted p-values of the alarms, each over its batch.
+        blocks: Blocks of the reference that every batch was compared with; None where p-values are from no blocks.
 
     Returns:
         Probability in [0, 1].
     """
-    tail = sum(math.comb(batches, k) * rate**k * (1 - rate) ** (batches - k) for k in range(alarmed, batches + 1))
+    from scipy.stats import betabinom, binom
+
+    tail = float(binom.sf(alarmed - 1, batches, rate))
+    if blocks is not None:
+        beyond = max(int(rate * (blocks + 1)), 1)
+        tail = float(betabinom.sf(alarmed - 1, batches, beyond, blocks + 1 - beyond))
     least = min((p_value * batches for p_value in p_values), default=1.0)
     return min(1.0, 2 * min(tail, least)) if p_values else min(1.0, tail)
 

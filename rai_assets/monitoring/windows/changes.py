@@ -7,6 +7,7 @@ from typing import Any
 
 from rai_assets.charts.text import cut, decimal
 from rai_assets.monitoring.checks import COLUMNS_TOGETHER, SAME_REASONS
+from rai_assets.monitoring.drift.order import blocks_of
 from rai_assets.monitoring.windows.alarm import NAME, Alarm, keys_of, moved, said
 from rai_assets.monitoring.windows.chance import chance_of
 from rai_assets.monitoring.windows.window import Seen, Window
@@ -36,8 +37,14 @@ def columns(window: Window, importance: Mapping[str, float], rate: float, answer
             advice = _advice_on_answers(causes)
         yield Alarm(
             "column", column, f"{name} has changed", keys, _most(rows, importance.get(column)), causes, advice,
-            chance_of(len(keys), len(asked), rate, p_values),
+            chance_of(len(keys), len(asked), rate, p_values, _blocks(asked, alone=True)),
         )  # fmt: skip
+
+
+def _blocks(asked: Collection[Seen], *, alone: bool) -> int | None:
+    """The fewest blocks of the reference that a batch's columns, or all of them together, were compared with."""
+    nulls = (row.get("null") or "" for item in asked for row in item.rows_of("drift") if bool(row["column"]) is alone)
+    return min((blocks for null in nulls if (blocks := blocks_of(null))), default=None)
 
 
 def _most(rows: Sequence[tuple[Seen, Mapping[str, Any]]], weight: float | None) -> str:
@@ -83,7 +90,7 @@ def together(window: Window, rate: float, answers: Collection[str]) -> Iterator[
             said(hit, "drift", COLUMNS_TOGETHER), moved(hit, answers),
             "Look at the columns named first. If none of them changed by itself, it is how they go together that "
             "changed: compare their pairs.",
-            chance_of(len(hit), len(asked), rate, p_values),
+            chance_of(len(hit), len(asked), rate, p_values, _blocks(asked, alone=False)),
         )  # fmt: skip
 
 

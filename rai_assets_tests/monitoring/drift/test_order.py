@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from rai_assets.monitoring.drift.order import block_p, by_blocks, max_t
+from rai_assets.monitoring.drift.order import block_p, blocks_of, by_blocks, max_t, unlucky_rate
 from rai_assets.monitoring.drift.settings import DriftSettings
 
 
@@ -44,6 +45,18 @@ def test_blocks_as_far_as_the_chunk_are_counted_with_the_chunk_itself() -> None:
     assert [block_p(value, blocks).value for value in (0.5, 2.5, 3.0, 3.1)] == [1.0, 3 / 5, 3 / 5, 1 / 5]
     assert block_p(3.0 + 1e-12, blocks).value == 3 / 5, "equal but for rounding"
     assert block_p(1.0, blocks).null == "4 blocks of the reference"
+
+
+@pytest.mark.parametrize(("blocks", "beyond"), [(26, 1), (40, 2), (199, 10)])
+def test_one_reference_in_twenty_is_that_unlucky(blocks: int, beyond: int) -> None:
+    rate = unlucky_rate(blocks, 0.05)
+    # At most `beyond - 1` of the blocks lie in the upper share `rate` of all: the binomial form of the same chance.
+    assert binom.cdf(beyond - 1, blocks, rate) == pytest.approx(0.05)
+
+
+def test_a_null_says_how_many_blocks_it_is_from() -> None:
+    assert blocks_of(block_p(0.5, np.arange(26.0)).null) == 26
+    assert blocks_of("permutation") is None
 
 
 def test_blocks_are_compared_where_the_reference_has_twenty_of_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scipy.stats import binom
 
@@ -13,6 +14,21 @@ def test_the_number_of_alarms_is_judged_by_the_binomial_tail(alarmed: int, batch
     assert chance_of(alarmed, batches, 0.05) == pytest.approx(binom.sf(alarmed - 1, batches, 0.05))
     # With p-values two questions are asked, so each counts double.
     assert chance_of(alarmed, batches, 0.05, [1.0]) == pytest.approx(min(1, 2 * binom.sf(alarmed - 1, batches, 0.05)))
+
+
+def test_a_year_of_hours_can_be_judged() -> None:
+    assert chance_of(450, 8_760, 0.05) == pytest.approx(binom.sf(449, 8_760, 0.05))
+
+
+@pytest.mark.parametrize(("blocks", "alarmed", "batches"), [(26, 1, 1), (26, 10, 60), (40, 30, 365)])
+def test_batches_that_share_few_blocks_alarm_together(blocks: int, alarmed: int, batches: int) -> None:
+    """Drawn: references with so many blocks, and batches like them; all numbers stand for the statistic of rows."""
+    rng = np.random.default_rng(blocks)
+    largest = int(0.05 * (blocks + 1))
+    limit = np.sort(rng.random((4_000, blocks)), axis=1)[:, -largest]
+    alarms = (rng.random((4_000, batches)) > limit[:, None]).sum(1)
+    drawn = float((alarms >= alarmed).mean())
+    assert chance_of(alarmed, batches, 0.05, blocks=blocks) == pytest.approx(drawn, abs=4 * 0.5 / 4_000**0.5)
 
 
 def test_a_chance_is_a_probability() -> None:
