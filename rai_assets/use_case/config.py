@@ -220,8 +220,6 @@ class UseCase(Strict):
     def _check_production(self, contract: Contract) -> None:
         if self.production is None:
             return
-        if self.dataset.media is not None:
-            raise _refused(("production",), "batches with media files are not watched yet; leave `production` out")
         if self.production.labels is not None and (not contract.identifiers or contract.target is None):
             raise _refused(
                 ("production", "labels"),

@@ -168,7 +168,9 @@ def _erase(declared: Declared, search: _Search, words: Mapping[str, str]) -> Ite
     if PRODUCTION in repository.branches(PRODUCTION):
         labels = erase_labels(repository, search.identifiers, search.value, words)
         rule = BatchSettings() if declared.use_case.production is None else declared.use_case.production.batch
-        of_batches = erase_from_batches(repository, search.identifiers, search.value, rule, words)
+        media = declared.use_case.dataset.media
+        names = None if media is None else media.path
+        of_batches = erase_from_batches(repository, search.identifiers, search.value, rule, words, names)
         if of_batches:
             digest = repository.tree_digest(PRODUCTION, BATCHES)
             verdict = {"rows": sum(of_batches.values()), **words}

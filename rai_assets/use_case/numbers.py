@@ -270,8 +270,10 @@ def _files(repository: VersionedRepository, commit: str, folder: str) -> list[st
     record = BatchRecord.read(repository, commit, folder.removeprefix(BATCHES))
     if record is None:
         return []
-    rows = [how_many(count, "row") for count in record.source_rows] or [""] * len(record.sources)
-    return [_file(item.path, item.sha256, count) for item, count in zip(record.sources, rows, strict=True)]
+    rows = [how_many(count, "row") for count in record.source_rows] or [""] * len(record.tables)
+    found = [_file(item.path, item.sha256, count) for item, count in zip(record.tables, rows, strict=True)]
+    named = len(record.sources) - len(record.tables)
+    return [*found, f"            and {how_many(named, 'file')} that these rows name"] if named else found
 
 
 def _file(path: str, sha256: str, rows: str) -> str:

@@ -18,6 +18,7 @@ from rai_assets.data.contract import Column
 from rai_assets.data.dataset import FILES
 from rai_assets.data.media.examine import Facts
 from rai_assets.data.media.settings import FACTS
+from rai_assets.data.readers import read_batches
 from rai_assets.data.readers.batch import Batch, Part
 from rai_assets.data.rules import Violation, shown
 from rai_assets.data.settings import DatasetSettings
@@ -189,6 +190,25 @@ class MediaRows:
 
     def _violation(self, problem: str, path: str | None, batch: Batch, index: int) -> Violation:
         return Violation(problem, self._media.path, batch.place(index), None if path is None else shown(path))
+
+
+def named_files(settings: DatasetSettings, base: Path) -> set[str]:
+    """What the rows of files name, as it stands there; nothing where no column names files.
+
+    Args:
+        settings: The files, with `media`.
+        base: The folder relative paths start from.
+
+    Raises:
+        InputRefused: A file cannot be read.
+    """
+    assert settings.media is not None  # noqa: S101  asked for such data sets only
+    found: set[str] = set()
+    for batch in read_batches(settings, base):
+        if settings.media.path in batch.part.columns.schema.names:
+            names = batch.part.columns.column(settings.media.path).cast(pa.string()).to_pylist()
+            found.update(name.strip() if settings.trim else name for name in names if name)
+    return found
 
 
 def sorted_files(manifest: Path, columns: Sequence[str]) -> pa.Table:

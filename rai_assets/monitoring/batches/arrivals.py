@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from rai_assets.monitoring.batches.entries import Entry, Request, State, Taken, Taking, sources_digest
 from rai_assets.monitoring.batches.ledger import Ledger
@@ -22,6 +23,10 @@ CREATE INDEX IF NOT EXISTS files_sha256 ON files(sha256);
 CREATE INDEX IF NOT EXISTS files_state ON files(state);
 CREATE TABLE IF NOT EXISTS slices (path TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (path, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS slices_key ON slices(key);
+CREATE TABLE IF NOT EXISTS named (
+  path TEXT NOT NULL, key TEXT NOT NULL, by TEXT NOT NULL, PRIMARY KEY (path, key, by)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS named_key ON named(key);
+CREATE INDEX IF NOT EXISTS named_by ON named(by);
 CREATE TABLE IF NOT EXISTS batches (
   key TEXT PRIMARY KEY, state TEXT NOT NULL, request INTEGER NOT NULL, attempts INTEGER NOT NULL,
   not_before REAL NOT NULL, since REAL NOT NULL, revision INTEGER, rows INTEGER, branch TEXT, reason TEXT,
@@ -61,7 +66,10 @@ class Arrivals(Ledger):
                         "INSERT OR IGNORE INTO files VALUES (?, ?, '', ?, ?, 'taken', ?, NULL)",
                         (file.path, file.size, file.modified, now, file.sha256),
                     )
-                    self._run("INSERT OR IGNORE INTO slices VALUES (?, ?)", (file.path, key))
+                    if file.named_by:
+                        self._run("INSERT OR IGNORE INTO named VALUES (?, ?, ?)", (file.path, key, file.named_by))
+                    else:
+                        self._run("INSERT OR IGNORE INTO slices VALUES (?, ?)", (file.path, key))
                 self._run(
                     "INSERT OR IGNORE INTO batches VALUES (?, 'accepted', 0, 0, 0, ?, ?, ?, NULL, NULL, 0)",
                     (key, now, revision, rows),
@@ -84,7 +92,14 @@ class Arrivals(Ledger):
                     (item.path, item.size, item.stamp, item.modified, now),
                 )
 
-    def take(self, found: Found, sha256: str, keys: Iterable[str], now: float) -> Taking:
+    def take(
+        self,
+        found: Found,
+        sha256: str,
+        keys: Iterable[str],
+        now: float,
+        named: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    ) -> Taking:
         """The bytes of a file were taken: ask for every batch that has rows of it, or had.
 
         Args:
@@ -92,6 +107,7 @@ class Arrivals(Ledger):
             sha256: Digest of its bytes.
             keys: The batches that it has rows of.
             now: Seconds since 1970.
+            named: {batch: the files that its rows of that batch name}, whether they are there or not.
 
         Returns:
             What it is: `same bytes` as this file had, or another has, ask for nothing.
@@ -117,9 +133,47 @@ class Arrivals(Ledger):
             wanted = set(keys)
             for key in sorted(wanted):
                 self._run("INSERT INTO slices VALUES (?, ?)", (found.path, key))
+            self._run("DELETE FROM named WHERE by = ?", (found.path,))
+            for key, names in named.items():
+                for name in names:
+                    self._run("INSERT OR IGNORE INTO named VALUES (?, ?, ?)", (name, key, found.path))
             for key in sorted(wanted | had):
                 self._ask(key, now)
         return "new" if former is None else "corrected"
+
+    def take_named(self, files: Iterable[tuple[Found, str]], now: float) -> dict[str, Taking]:
+        """The bytes of files that tables name were taken: ask for every batch with rows that name changed ones.
+
+        Args:
+            files: Each file, with the digest of its bytes.
+            now: Seconds since 1970.
+        """
+        told: dict[str, Taking] = {}
+        changed: set[str] = set()
+        with self._writing():
+            for found, sha256 in files:
+                former = self._former(found.path)
+                self._run(
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, 'taken', ?, NULL)",
+                    (found.path, found.size, found.stamp, found.modified, now, sha256),
+                )
+                told[found.path] = "new" if former is None else "same bytes" if former == sha256 else "corrected"
+                if former != sha256:
+                    changed |= {key for (key,) in self._all("SELECT key FROM named WHERE path = ?", (found.path,))}
+            for key in sorted(changed):
+                self._ask(key, now)
+        return told
+
+    def named_anew(self) -> dict[str, list[str]]:
+        """{table: the files that its rows name} of the tables that were taken, and name files that came or changed."""
+        rows = self._all(
+            "SELECT DISTINCT by, path FROM named WHERE by IN "
+            "(SELECT n.by FROM named n JOIN files f ON f.path = n.path WHERE f.state = 'waiting')"
+        )
+        found: dict[str, list[str]] = {}
+        for table, path in rows:
+            found.setdefault(table, []).append(path)
+        return found
 
     def has_bytes(self, path: str, sha256: str) -> bool:
         """Whether the same bytes were taken, from this file or, if it is new, from another."""
@@ -152,13 +206,18 @@ class Arrivals(Ledger):
         return [key for (key,) in self._all("SELECT key FROM slices WHERE path = ? ORDER BY key", (path,))]
 
     def sources(self, key: str) -> tuple[Taken, ...]:
-        """The files that a batch is made of, in order."""
-        rows = self._all(
+        """The files that a batch is made of, in order: tables, and what their rows name as far as it is there."""
+        tables = self._all(
             "SELECT f.path, f.size, f.modified, f.sha256 FROM slices s JOIN files f ON f.path = s.path "
             "WHERE s.key = ? ORDER BY f.path",
             (key,),
         )
-        return tuple(Taken(*row) for row in rows)
+        named = self._all(
+            "SELECT f.path, f.size, f.modified, f.sha256, min(n.by) FROM named n JOIN files f ON f.path = n.path "
+            "WHERE n.key = ? AND f.sha256 IS NOT NULL GROUP BY f.path ORDER BY f.path",
+            (key,),
+        )
+        return tuple(Taken(*row) for row in (*tables, *named))
 
     def pending(self, limit: int, now: float) -> list[Request]:
         """The batches that wait for a verdict, those asked for first first."""
@@ -246,7 +305,9 @@ class Arrivals(Ledger):
     def digests_in_use(self) -> set[str]:
         """Digests of the files of every batch that has no verdict, or a bad one."""
         rows = self._all(
-            "SELECT DISTINCT f.sha256 FROM batches b JOIN slices s ON s.key = b.key JOIN files f ON f.path = s.path "
+            "SELECT f.sha256 FROM batches b JOIN slices s ON s.key = b.key JOIN files f ON f.path = s.path "
+            "WHERE b.state != 'accepted' UNION "
+            "SELECT f.sha256 FROM batches b JOIN named n ON n.key = b.key JOIN files f ON f.path = n.path "
             "WHERE b.state != 'accepted'"
         )
         return {digest for (digest,) in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,16 +15,19 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from rai_assets.data.columns import ColumnSettings
+from rai_assets.data.media.rows import named_files
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import records
+from rai_assets.monitoring.batches.contracts import ContractVersion
 from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
 from rai_assets.monitoring.batches.label_store import join_waiting, keep_labels
 from rai_assets.monitoring.batches.labels import read_labels
+from rai_assets.monitoring.batches.named import Naming, is_table
 from rai_assets.monitoring.batches.prepare import Asked
 from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
 from rai_assets.monitoring.batches.settings import InboxSettings
@@ -58,9 +61,9 @@ class Production:
     @cached_property
     def inbox(self) -> Inbox:
         """Where data arrive."""
-        return self._open(self.settings.inbox)
+        return self._open(self.settings.inbox, *([self._naming.is_table] if self._naming else []))
 
-    def _open(self, inbox: InboxSettings) -> Inbox:
+    def _open(self, inbox: InboxSettings, is_table: Callable[[str], bool] = lambda _: True) -> Inbox:
         if inbox.s3 is not None:
             from rai_assets.monitoring.resource import s3_client
 
@@ -68,7 +71,31 @@ class Production:
         if inbox.branch is not None:
             repository = open_repository(self.home, inbox.repository or self.keys.repository, create=False)
             return BranchInbox(repository, inbox.branch, inbox.prefix)
-        return FolderInbox(self.folder, inbox)
+        return FolderInbox(self.folder, inbox, is_table)
+
+    @cached_property
+    def _naming(self) -> Naming | None:
+        """How tables of the inbox name files, where they do."""
+        if self.dataset.media is None:
+            return None
+        declared = self.declared.format
+        return Naming(lambda path: is_table(path, declared), self._names, self.settings.inbox.settle)
+
+    def _names(self, path: str, sha256: str, keys: Sequence[str]) -> dict[str, set[str]]:
+        """{batch: the files that its rows name} of a table whose bytes are kept."""
+        kept = self.spool.find(sha256)
+        assert kept is not None  # noqa: S101
+        found = {}
+        for key in keys:
+            with TemporaryDirectory(dir=kept.parent) as base:
+                asked = self.asked(key, (Taken(path, 0, 0.0, sha256),), ())
+                try:
+                    found[key] = named_files(
+                        asked.settings(ContractVersion.declared(self.declared), Path(base)), Path(base)
+                    )
+                except InputRefused:  # the audit says why
+                    continue
+        return found
 
     @property
     def spool(self) -> Spool:
@@ -103,7 +130,8 @@ class Production:
         def assign(found: Found, sha256: str) -> list[str]:
             return self._batches_of(found, sha256, arrivals)
 
-        return look(self.inbox, arrivals, self.spool, assign, settle=_settle(self.settings.inbox), limit=limit)
+        settle = _settle(self.settings.inbox)
+        return look(self.inbox, arrivals, self.spool, assign, settle=settle, limit=limit, naming=self._naming)
 
     def tidy(self, arrivals: Arrivals) -> None:
         """Remove the kept bytes of files whose batches are accepted."""
@@ -268,7 +296,7 @@ class Production:
     def _rows_of(self, source: Taken, key: str) -> tuple[Path, bool]:
         """A file with the rows of a batch, and whether they were cut out of the file that was taken."""
         kept = bring(self.inbox, self.spool, source)
-        if not self.settings.batch.by_event:
+        if source.named_by or not self.settings.batch.by_event:
             return kept, False
         sliced = self.spool.sliced(source.sha256)
         if not sliced.is_file():

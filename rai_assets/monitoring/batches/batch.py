@@ -18,6 +18,7 @@ from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.store.protocol import NotFound, VersionedRepository
 
 TABLE, RECORD = "table.parquet", "batch.json"
+NAMED = "files/"  # the files that rows name, by their paths in the inbox
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class BatchRecord:
         revision: 1 for the first rows that were accepted, one more for each correction.
         contract: Number of the contract that it kept.
         rows: How many.
-        sources: The files that the rows came from, in order.
-        source_rows: How many rows came from each.
+        sources: The files that the rows came from, in order, and after them those that rows name.
+        source_rows: How many rows came from each table among them.
         time: The time of the batch, ISO, UTC: begin of its hour or day, else when its newest file was changed last.
         span: First and last instant of its rows, ISO, UTC; None where they have no times.
         columns: The contract of the stored table, as JSON; None where no file could be read.
@@ -59,6 +60,11 @@ class BatchRecord:
     def digest(self) -> str:
         """What identifies its content."""
         return sources_digest(self.sources)
+
+    @property
+    def tables(self) -> tuple[Taken, ...]:
+        """The files that the rows came from."""
+        return tuple(source for source in self.sources if not source.named_by)
 
     def made_of(self, sources: Sequence[Taken]) -> bool:
         """Whether it was made of these very bytes."""

@@ -67,7 +67,8 @@ def changes(settings: DatasetSettings, base: Path, optional: Collection[str]) ->
     if not seen:
         raise InputRefused("the files have no rows", fix="a contract is learned from rows")
     found = []
-    for name, column in settings.columns.items():
+    for name in settings.file_columns:
+        column = settings.columns[name]
         if column.roles == ("ignored",):
             continue
         if name not in seen:

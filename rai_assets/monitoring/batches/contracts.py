@@ -61,7 +61,11 @@ class ContractVersion:
 
 def dataset_json(settings: DatasetSettings) -> dict[str, Any]:
     """What a contract keeps of a declared data set: all but its files and how they are split."""
-    return settings.model_dump(mode="json", exclude_unset=True, exclude={"files", "split", "media"})
+    kept = settings.model_dump(mode="json", exclude_unset=True, exclude={"files", "split", "media"})
+    if settings.media is None:
+        return kept
+    # What rows name lies in the inbox, wherever the files of the data set are.
+    return {**kept, "media": {**settings.media.model_dump(mode="json", exclude_unset=True), "folder": "."}}
 
 
 def versions(repository: VersionedRepository, commit: str) -> list[ContractVersion]:
@@ -93,7 +97,10 @@ def for_batches(settings: DatasetSettings, labels: Sequence[str]) -> DatasetSett
     columns = {}
     for name, column in settings.columns.items():
         columns[name] = _unlabeled(column, labels) if "target" in column.roles else column
-    return settings.model_copy(update={"columns": columns})
+    media = settings.media
+    if media is not None and media.label in settings.with_role("target"):
+        media = media.model_copy(update={"label": None})  # in what folder a file arrives says nothing of its class
+    return settings.model_copy(update={"columns": columns, "media": media})
 
 
 def _unlabeled(column: ColumnSettings, labels: Sequence[str]) -> ColumnSettings:

@@ -22,12 +22,14 @@ class Taken:
         size: Bytes.
         modified: Time of the last change, seconds since 1970.
         sha256: Digest of its bytes.
+        named_by: The table whose rows name it, of a picture or a recording; empty for a table.
     """
 
     path: str
     size: int
     modified: float
     sha256: str
+    named_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rai_assets.charts.text import how_many
@@ -12,7 +13,7 @@ from rai_assets.data.erasure import count_rows, write_without
 from rai_assets.data.staging import PARQUET
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, WINDOWS, batch_folder, results_branch
-from rai_assets.monitoring.batches.batch import RECORD, TABLE, Batch, BatchRecord
+from rai_assets.monitoring.batches.batch import NAMED, RECORD, TABLE, Batch, BatchRecord
 from rai_assets.monitoring.batches.prepare import span_of
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.store import results
@@ -40,8 +41,11 @@ def erase_from_batches(
     value: str,
     rule: BatchSettings,
     words: Mapping[str, str],
+    names: str | None = None,
 ) -> dict[str, int]:
     """Commit every batch that has a person's rows without them; its record says no value that may be of these rows.
+
+    The pictures and recordings that no other row names go with them.
 
     The files that a batch came from stay known, so that they are not taken again.
 
@@ -51,6 +55,7 @@ def erase_from_batches(
         value: Of the person.
         rule: What one batch is.
         words: Kept with the commits.
+        names: The column that names files, where one does.
 
     Returns:
         {batch: how many rows were erased}.
@@ -80,12 +85,23 @@ def erase_from_batches(
                     span=span_of(table, contract, rule) if sum(left) else None,
                     findings=tuple(_without_values(item) for item in record.findings),
                 )
+                for path in _values(stored, names) - _values(table, names):
+                    changes.delete(batch_folder(key) + NAMED + path)
                 changes.adopt(batch_folder(key) + TABLE, table, PARQUET)
                 changes.put(batch_folder(key) + RECORD, later.as_json(), "application/json")
             message = f"Erasure: {how_many(sum(found.values()), 'row')} of {how_many(len(found), 'batch')}"
             repository.commit(PRODUCTION, changes, message, words, expected_head=head)
             return found
     raise RaiError(f"branch {PRODUCTION!r} moved {ATTEMPTS} times while rows were erased", fix="run again")
+
+
+def _values(table: Path, column: str | None) -> set[str]:
+    """The texts in a column of a stored table."""
+    from pyarrow import parquet
+
+    if column is None or column not in parquet.read_schema(table).names:
+        return set()
+    return {value for value in parquet.read_table(table, columns=[column]).column(0).to_pylist() if value}
 
 
 def _without_values(finding: Mapping[str, Any]) -> dict[str, Any]:

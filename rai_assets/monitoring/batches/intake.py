@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from uuid import uuid4
 from rai_assets.errors import RaiError
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.entries import Taken
-from rai_assets.monitoring.batches.sources import Found, Inbox
+from rai_assets.monitoring.batches.named import Beside, Naming
+from rai_assets.monitoring.batches.sources import Copied, Found, Inbox
 from rai_assets.provenance import digest_of
 
 _SLICED = ".sliced"
@@ -47,6 +48,7 @@ def look(
     *,
     settle: float,
     limit: int,
+    naming: Naming | None = None,
     now: Callable[[], float] = time.time,
 ) -> Looked:
     """Look into an inbox, and take what is ready.
@@ -57,7 +59,8 @@ def look(
         spool: Where the bytes are kept.
         assign: The batches that the rows of a file belong to, once its bytes with this digest are kept.
         settle: Seconds for which a file has kept its size and stamp before it is taken.
-        limit: Most files that are taken.
+        limit: Most files that are taken; those that the rows of a table name come with it.
+        naming: How rows name files, where they do.
         now: The clock, seconds since 1970.
 
     Raises:
@@ -65,15 +68,21 @@ def look(
     """
     began = now()
     known = arrivals.known()
+    until = began + _TAKING_SECONDS
+    beside = None if naming is None else Beside(naming, lambda found: _kept(inbox, spool, found), arrivals, until, now)
     fresh: list[Found] = []
     ready: list[Found] = []
+    moving: set[str] = set()
     waiting = 0
     for found in inbox.look():
         size, stamp, since, state = known.get(found.path, (-1, "", began, ""))
         if (size, stamp) != (found.size, found.stamp):
             fresh.append(found)
             since, state = began, "waiting"
-        if state == "waiting":
+        if state == "waiting" and beside is not None and not beside.naming.is_table(found.path):
+            beside.waits(found, settled=inbox.whole or began - since >= beside.naming.settle)
+        elif state == "waiting":
+            moving.add(found.path)
             if inbox.whole or began - since >= settle:
                 ready.append(found)
             else:
@@ -83,16 +92,26 @@ def look(
     taken: dict[str, str] = {}
     problems: list[str] = []
     for found in sorted(ready, key=lambda item: (item.modified, item.path)):
-        if len(taken) >= limit or now() - began > _TAKING_SECONDS:
+        if len(taken) >= limit or now() > until:
             break
         try:
-            kind = _take(inbox, arrivals, spool, assign, found, now())
+            kind = _take(inbox, arrivals, spool, assign, beside, found, now())
         except RaiError as fault:
             problems.append(str(fault))
             continue
         if kind is not None:
             taken[found.path] = kind
-    return Looked(taken, waiting + len(ready) - len(taken), tuple(problems))
+    waiting += len(ready) - len(taken)
+    if beside is not None:
+        # Of tables that are taken, what they name may have come or changed since.
+        for table, names in arrivals.named_anew().items():
+            try:
+                waiting += table not in moving and not beside.take(names)
+            except RaiError as fault:
+                problems.append(str(fault))
+                waiting += 1
+        taken |= beside.taken
+    return Looked(taken, waiting, tuple(problems))
 
 
 def _take(
@@ -100,16 +119,31 @@ def _take(
     arrivals: Arrivals,
     spool: Spool,
     assign: Callable[[Found, str], Iterable[str]],
+    beside: Beside | None,
     found: Found,
     now: float,
 ) -> str | None:
+    copied = _kept(inbox, spool, found)
+    if copied is None:
+        return None
+    keys = list(assign(found, copied.sha256))
+    named: Mapping[str, Collection[str]] = {}
+    if beside is not None:
+        named = beside.named(found.path, copied.sha256, keys)
+        if not beside.take(name for names in named.values() for name in names):
+            return None
+    return arrivals.take(copied.found, copied.sha256, keys, now, named)
+
+
+def _kept(inbox: Inbox, spool: Spool, found: Found) -> Copied | None:
+    """Keep the bytes of a file; None if it is being written: the next look sees it as it is then."""
     fresh = spool.fresh()
     try:
         copied = inbox.copy(found.path, fresh)
         if copied is None or (copied.found.size, copied.found.stamp) != (found.size, found.stamp):
-            return None  # it is being written: the next look sees it as it is then
+            return None
         spool.keep(fresh, copied.sha256)
-        return arrivals.take(copied.found, copied.sha256, assign(found, copied.sha256), now)
+        return copied
     finally:
         fresh.unlink(missing_ok=True)
 

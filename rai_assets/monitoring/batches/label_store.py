@@ -148,7 +148,7 @@ def labels_of_person(
         identifiers: The columns that name a row.
         value: Of the person.
     """
-    beside = (item.path for item in repository.list_objects(commit, BATCHES) if item.path.endswith(f"/{LABELS}"))
+    beside = (item.path for item in repository.list_objects(commit, BATCHES) if item.path.split("/")[2:] == [LABELS])
     found = {}
     for place in (*beside, *_all_waiting(repository, commit)):
         labels = _read(repository, commit, place)

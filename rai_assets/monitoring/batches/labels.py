@@ -40,7 +40,9 @@ def read_labels(declared: DatasetSettings, classes: Sequence[str], base: Path, n
     names = {*contract.identifiers, str(contract.target)}
     columns = {name: column for name, column in for_batches(declared, classes).columns.items() if name in names}
     files = [FileSettings(path=name)]
-    settings = declared.model_copy(update={"columns": columns, "files": files, "split": None, "aliases": {}})
+    settings = declared.model_copy(
+        update={"columns": columns, "files": files, "split": None, "aliases": {}, "media": None}
+    )
     staged = stage_files(settings, base, scratch, lambda *_: None)
     refused = [rule for rule in staged.rules if not rule.passed and rule.rule != "identifiers"]
     if refused:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.data.staging import PARQUET, Progress, Staged, stage_files
 from rai_assets.errors import InputRefused
 from rai_assets.keys import batch_folder
-from rai_assets.monitoring.batches.batch import RECORD, TABLE, BatchRecord
+from rai_assets.monitoring.batches.batch import NAMED, RECORD, TABLE, BatchRecord
 from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for
 from rai_assets.monitoring.batches.entries import Taken, sources_digest
 from rai_assets.monitoring.batches.findings import (
@@ -30,6 +29,7 @@ from rai_assets.monitoring.batches.findings import (
     unreadable,
     usual_size,
 )
+from rai_assets.monitoring.batches.named import TakenFiles, lay_out
 from rai_assets.monitoring.batches.overrides import Word
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import in_utc, slot_of
@@ -66,9 +66,13 @@ class Asked:
         """
         files, cut_out = [], False
         for source in self.sources:
+            if source.named_by:
+                continue
             kept, cut_out = self.bring(source)
             files.append(FileSettings(path=source.path.removesuffix(".gz") if cut_out else source.path))
-            _lay_out(kept, base / files[-1].path, move=cut_out)
+            lay_out(kept, base / files[-1].path)
+            if cut_out:
+                kept.unlink()
         settings = contract.settings(files)
         return settings.model_copy(update={"format": "parquet", "header": True}) if cut_out else settings
 
@@ -92,11 +96,13 @@ class Prepared:
         record: What is known of it.
         table: Its rows; None where no file could be read.
         first_contract: The contract, where it is the first of the use case.
+        named: {path: bytes and media type} of the files that its rows name; None where they name none.
     """
 
     record: BatchRecord
     table: Path | None
     first_contract: ContractVersion | None
+    named: Mapping[str, tuple[Path, str]] | None = None
 
     @property
     def holds(self) -> bool:
@@ -111,6 +117,10 @@ class Prepared:
             changes.delete(folder + TABLE)
         else:
             changes.adopt(folder + TABLE, self.table, PARQUET)
+        if self.named is not None:
+            changes.delete_prefix(folder + NAMED)
+            for path, (kept, media_type) in self.named.items():
+                changes.put(folder + NAMED + path, kept, media_type)
         if self.first_contract is not None:
             changes.put(path_of(self.first_contract), self.first_contract.as_bytes(), "application/json")
         return changes
@@ -140,8 +150,12 @@ def prepare(
         RaiError: Files cannot be brought.
     """
     contract = version_for(known, asked.time) if known else ContractVersion.declared(asked.declared)
-    staged, findings = _audit(asked, contract, labels, folder, progress)
-    further = [source for source in asked.sources if source.path not in _paths(present)]
+    named = None
+    if asked.declared.media is not None:
+        prefix = batch_folder(asked.key) + NAMED
+        named = TakenFiles(asked.sources, lambda source: asked.bring(source)[0], folder, prefix)
+    staged, findings = _audit(asked, contract, labels, folder, progress, named)
+    further = [item for item in asked.sources if not item.named_by and item.path not in _paths(present)]
     arrived = [datetime.fromtimestamp(source.modified, UTC) for source in further]
     findings.append(lateness(asked.key, asked.rule, arrived if present is not None else []))
     word = word if word is not None and word.digest == sources_digest(asked.sources) else None
@@ -161,23 +175,30 @@ def prepare(
         findings=tuple(item.as_json() for item in findings),
         override=None if word is None else word.as_json(),
     )
-    return Prepared(record, None if staged is None else staged.table, None if known else contract)
+    table = None if staged is None else staged.table
+    return Prepared(record, table, None if known else contract, None if named is None else named.kept)
 
 
 def _audit(
-    asked: Asked, contract: ContractVersion, labels: Sequence[str], folder: Path, progress: Progress
+    asked: Asked,
+    contract: ContractVersion,
+    labels: Sequence[str],
+    folder: Path,
+    progress: Progress,
+    named: TakenFiles | None,
 ) -> tuple[Staged | None, list[Finding]]:
     """The rows of a batch with the outcome of every rule; None for the rows where a file could not be read."""
     base = folder / "files"
     declared = asked.settings(contract, base)
     settings = for_batches(declared, labels)
     try:
-        staged = stage_files(settings, base, folder, progress, optional=asked.optional)
+        staged = stage_files(settings, base, folder, progress, media_files=named, optional=asked.optional)
     except InputRefused as refusal:
         others = [rule.name for rule in rules_of(settings)]
         return None, unreadable(refusal, others)
     findings = [readable(), *of_rules(staged.rules), usual_size(staged.rows, asked.former_rows)]
-    findings.append(has_values(_missing(staged.table), staged.rows, asked.optional))
+    made = set(settings.columns).difference(settings.file_columns)  # a picture has no duration, a recording no width
+    findings.append(has_values(_missing(staged.table), staged.rows, asked.optional | made))
     stamp = staged.contract.timestamp
     if stamp is not None and staged.contract[stamp].dtype == "timestamp":
         times = parquet.read_table(staged.table, columns=[stamp], use_threads=False).column(0)
@@ -201,18 +222,6 @@ def span_of(table: Path, contract: Contract, rule: BatchSettings) -> tuple[str, 
     column = parquet.read_table(table, columns=[stamp], use_threads=False).column(0)
     ends = pc.min_max(in_utc(column.combine_chunks(), rule.time_zone)).as_py()
     return None if ends["min"] is None else (ends["min"].isoformat(), ends["max"].isoformat())
-
-
-def _lay_out(kept: Path, place: Path, *, move: bool) -> None:
-    """Bytes under the name that the file had, which says how it is written and stands in every message."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if move:
-        shutil.move(kept, place)
-        return
-    try:
-        place.hardlink_to(kept)
-    except OSError:  # another file system
-        shutil.copyfile(kept, place)
 
 
 def _paths(present: BatchRecord | None) -> set[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from rai_assets.charts.text import how_many
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, results_branch
-from rai_assets.monitoring.batches.batch import TABLE, BatchRecord
+from rai_assets.monitoring.batches.batch import NAMED, TABLE, BatchRecord
 from rai_assets.store.errors import StaleHead
 from rai_assets.store.ledger import ATTEMPTS
 from rai_assets.store.protocol import ChangeSet, ObjectInfo, VersionedRepository
@@ -92,7 +92,7 @@ def _kind(branch: str, path: str) -> str:
     """What an object under `batches/` is; empty for what stays."""
     parts = path.split("/")
     if branch == PRODUCTION:
-        return "batches" if parts[-1] == TABLE else ""
+        return "batches" if parts[2:] == [TABLE] or parts[2] == NAMED.rstrip("/") else ""
     return next((kind for kind, asset in _ASSETS.items() if parts[2] == asset), "results")
 
 

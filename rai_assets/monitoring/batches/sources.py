@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -80,15 +80,16 @@ class Inbox(Protocol):
 
 
 class FolderInbox:
-    """A local folder. Links in it are not followed.
+    """A local folder. Links in it are not followed; nor are hard links, where rows name files.
 
     Args:
         base: The declaration's folder.
         settings: The declared inbox.
+        is_table: Whether a file holds rows; others are files that rows name.
     """
 
-    def __init__(self, base: Path, settings: InboxSettings) -> None:
-        self._base, self._settings = base, settings
+    def __init__(self, base: Path, settings: InboxSettings, is_table: Callable[[str], bool] = lambda _: True) -> None:
+        self._base, self._settings, self._is_table = base, settings, is_table
 
     @property
     def where(self) -> str:
@@ -101,7 +102,7 @@ class FolderInbox:
         return self._settings.complete == "rename"
 
     def look(self) -> Iterator[Found]:
-        """Everything in it that may be data; with `complete: marker`, only what has its marker."""
+        """Everything in it that may be data; with `complete: marker`, of tables only those that have their marker."""
         root = resolve_folder(self._base, self._settings.path)
         marked = self._settings.complete == "marker"
         waiting = [(str(root), "")]
@@ -115,11 +116,15 @@ class FolderInbox:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append((entry.path, f"{prefix}{name}/"))
-                elif entry.is_file(follow_symlinks=False) and (not marked or name + MARKER in markers):
+                elif entry.is_file(follow_symlinks=False) and (
+                    not marked or name + MARKER in markers or not self._is_table(name)
+                ):
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
+                    if status.st_nlink > 1 and not self._is_table(name):
+                        continue  # it may show what is another's
                     yield _found(prefix + name, status)
 
     def copy(self, path: str, destination: Path) -> Copied | None:
