@@ -4,17 +4,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import BaseModel
 
 from rai_assets.analysis.explanation.settings import ExplanationSettings
+from rai_assets.data.media.settings import MediaSettings
 from rai_assets.keys import CHAMPION
 from rai_assets.metrics.requirements import Requirement, measured_by
 from rai_assets.monitoring.batches.assets import batch_predictions
 from rai_assets.monitoring.checks import ANSWERED, JUDGED_AGAIN
-from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.drift.media.settings import BatchDriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.assets import data_profile
 from rai_assets.monitoring.settings import ProductionSettings
@@ -59,6 +61,8 @@ def batch_assets(
     requirements: Sequence[Requirement] = (),
     reference_groups: Mapping[str, str] | None = None,
     has_model: bool,
+    media: MediaSettings | None = None,
+    folder: Path = Path(),
 ) -> list[ResultAsset]:
     """The assets that follow `batch`. A new question about batches is one more entry here.
 
@@ -68,10 +72,12 @@ def batch_assets(
         requirements: What must hold of the audit; it is judged again on the labels of every batch.
         reference_groups: The group that others are compared with in the audit, {column: value}.
         has_model: Whether the use case makes a model; else its batches carry logged decisions.
+        media: The declared files that rows name.
+        folder: Where declared paths start from.
     """
     performance = settings.performance
     questions = [
-        _drift(settings.drift),
+        _drift(settings.drift, media, folder),
         _fairness_drift(performance),
         _estimated_performance(performance),
         _realized_performance(performance, requirements, reference_groups),
@@ -103,11 +109,12 @@ class _Question:
     judged: Sequence[Requirement] = ()
 
 
-def _drift(settings: DriftSettings) -> _Question:
+def _drift(settings: BatchDriftSettings, media: MediaSettings | None, folder: Path) -> _Question:
     def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.monitoring.batches.decoded import decoding_of
         from rai_assets.monitoring.batches.questions import ask_drift
 
-        return ask_drift(stage, reference, settings, SEED)
+        return ask_drift(stage, reference, settings, SEED, decoding_of(media, settings, folder))
 
     return _Question("drift", DRIFT, ask, settings)
 

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from rai_assets.data.columns import Strict
 from rai_assets.monitoring.batches.settings import BatchRule, BatchSettings, InboxSettings, LoggedSettings
-from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.drift.media.settings import BatchDriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.settings import ProfileSettings
 
@@ -30,7 +30,7 @@ class ProductionSettings(Strict):
     logged: LoggedSettings = LoggedSettings()
     batch: BatchRule = BatchSettings()
     profile: ProfileSettings = ProfileSettings()
-    drift: DriftSettings = DriftSettings()
+    drift: BatchDriftSettings = BatchDriftSettings()
     performance: PerformanceSettings = PerformanceSettings()
 
     @model_validator(mode="after")

@@ -226,6 +226,9 @@ class UseCase(Strict):
                 "labels are joined on the identifier: a column with role `identifier` and one with role `target` are "
                 "needed",
             )
+        if self.production.drift.embedding is not None and self.dataset.media is None:
+            said = "an embedding is of pictures, and the rows name none: declare their folder, `dataset: {media: ...}`"
+            raise _refused(("production", "drift", "embedding"), said)
         self._check_logged(contract, self.production.logged)
         self._check_watched(contract, self.production)
         stamp = contract.timestamp
@@ -244,9 +247,10 @@ class UseCase(Strict):
                 raise _refused(("production", "profile", "by", index), said)
         compared = [name for role in COMPARED for name in contract.with_role(role)]
         answers = () if self.model is None else (MODEL_DECISION, MODEL_SCORE)
+        decoded = () if self.dataset.media is None else production.drift.decoded
         times = [column.name for column in contract if column.dtype == "timestamp"]
         for key, names in production.drift.named_columns.items():
-            known = times if key == "timestamp" else [*dict.fromkeys(compared), *answers]
+            known = times if key == "timestamp" else [*dict.fromkeys(compared), *answers, *decoded]
             for name in names:
                 if name not in known:
                     kind = "column of times" if key == "timestamp" else "column that drift is looked at in"

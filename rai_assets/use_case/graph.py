@@ -105,6 +105,8 @@ def questions(declared: Declared) -> list[ResultAsset]:
         requirements=declared.requirements,
         reference_groups=use_case.analyses.fairness.reference,
         has_model=use_case.model is not None,
+        media=use_case.dataset.media,
+        folder=declared.folder,
     )
 
 

@@ -86,6 +86,10 @@ class FolderFiles:
         self._memory.keep(file, status, found)
         return found
 
+    def place(self, path: str) -> Path:
+        """Where a file lies."""
+        return self.root / path
+
     def without_row(self) -> list[str]:
         """Files of the folder that no row has named so far; links are not among them."""
         if len(self._row_of) == self._count + len(self._links):

@@ -18,6 +18,7 @@ from rai_assets.metrics.requirements import Verdict
 from rai_assets.model.inputs import AuditInputs
 from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
+from rai_assets.monitoring.batches.decoded import Decoding, Progress
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
 from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE
@@ -78,8 +79,10 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
     return of_findings(thing, provenance, answer.findings, facts)
 
 
-def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed: int) -> Answer:
-    """Which columns, predictions and labels have changed, each by itself and all together."""
+def ask_drift(
+    stage: Stage, reference: Reference, settings: DriftSettings, seed: int, decoding: Decoding | None = None
+) -> Answer:
+    """Which columns, predictions and labels have changed, each by itself and all together; and the files rows name."""
     batch = batch_of(stage)
     contract = reference.contract
     ordered = settings.timestamp or contract.timestamp or ""
@@ -89,12 +92,11 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
     shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]
     kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
     timestamp = ordered if ordered in kept else None
-    before = _before(reference, tuple(kept), timestamp)
+    before = _before(reference, tuple(kept), timestamp, decoding, seed, stage.progress)
     features = [item for item in reference.features if item.name in shared]
-    if reference.champion is not None:
-        now = _with_answers(now.select(kept), scored_batch(stage, reference, now))
-    else:
-        now = now.select(kept)
+    decoded = None if decoding is None else decoding.of_batch(batch, stage.repository, seed, stage.progress)
+    rows = now.select(kept) if decoded is None else decoded.beside(now.select(kept))
+    now = rows if reference.champion is None else _with_answers(rows, scored_batch(stage, reference, now))
     asked = settings.model_copy(
         update={
             "timestamp": timestamp,
@@ -117,6 +119,7 @@ def ask_drift(stage: Stage, reference: Reference, settings: DriftSettings, seed:
     )
     absent = [name for name in names if name not in shared]
     notes = [f"Not in the batch: {', '.join(absent)}."] if absent else []
+    notes += dict.fromkeys((*before.notes, *(decoded.notes if decoded else ())))
     found = Findings(
         numbers=[*_numbers(alone.rows), *together.findings.numbers],
         charts=dict(together.findings.charts),
@@ -205,17 +208,29 @@ class _Before:
 
     table: pa.Table
     ordered: pa.Table
+    notes: tuple[str, ...]
     kept: Kept = field(default_factory=Kept)
 
 
-def _before(reference: Reference, columns: tuple[str, ...], timestamp: str | None) -> _Before:
+def _before(
+    reference: Reference,
+    columns: tuple[str, ...],
+    timestamp: str | None,
+    decoding: Decoding | None,
+    seed: int,
+    progress: Progress,
+) -> _Before:
     def made() -> _Before:
         table = reference.table(columns)
+        decoded = None if decoding is None else decoding.of_reference(reference, seed, progress)
+        if decoded is not None:
+            table = decoded.beside(table)
         if reference.champion is not None:
             table = _with_answers(table, reference.scored(reference.split))
-        return _Before(table, table if timestamp is None else table.sort_by(timestamp))
+        ordered = table if timestamp is None else table.sort_by(timestamp)
+        return _Before(table, ordered, decoded.notes if decoded else ())
 
-    return reference.kept.once(("compared", columns, timestamp), made)
+    return reference.kept.once(("compared", columns, timestamp, decoding, seed), made)
 
 
 def _with_answers(table: pa.Table, scored: ScoredRows) -> pa.Table:

@@ -17,11 +17,11 @@ from rai_assets.data.ingest import ingest
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.acceptance import accept_contract, let_pass
 from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.backfill import audit_together, in_range, take_everything
 from rai_assets.monitoring.batches.batch import Batch, BatchRecord
 from rai_assets.monitoring.batches.erasure import erase_from_batches
+from rai_assets.monitoring.batches.quarantine import accept_contract, let_pass
 from rai_assets.monitoring.batches.removal import remove_old
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.settings import ProductionSettings

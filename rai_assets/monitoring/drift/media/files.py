@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from rai_assets.charts.text import how_many
+from rai_assets.data.media.examine import Facts
 from rai_assets.data.media.folder import FolderFiles
 from rai_assets.data.media.headers import Unreadable
 from rai_assets.data.media.rows import NotThere
@@ -22,7 +24,7 @@ from rai_assets.monitoring.drift.columns import Kind
 from rai_assets.monitoring.drift.drawn import MOST_ROWS
 from rai_assets.monitoring.drift.media.embedding import OnnxEmbedding, PixelGrid, Vectors
 from rai_assets.monitoring.drift.media.pictures import decode, intensity
-from rai_assets.monitoring.drift.media.settings import MediaSettings
+from rai_assets.monitoring.drift.media.settings import EmbeddingSettings, MediaSettings
 from rai_assets.monitoring.drift.media.sounds import level
 from rai_assets.monitoring.drift.normal import normal_column
 from rai_assets.monitoring.drift.sources import Source
@@ -46,6 +48,28 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+class Files(Protocol):
+    """Files that can be decoded, wherever they are kept. A context manager."""
+
+    def __enter__(self) -> Files: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def facts(self, path: str, row: int) -> Facts:
+        """What is known of a row's file.
+
+        Raises:
+            NotThere: There is no such file, or an earlier row named it.
+        """
+        ...
+
+    def place(self, path: str) -> Path:
+        """Where that file lies on this machine, until the facts of another are asked for."""
+        ...
+
+
 def folder_source(path: Path, media: MediaSettings, seed: int, progress: Progress) -> Source:
     """The pictures and recordings of a folder and of those below it, in the order of their paths.
 
@@ -60,7 +84,8 @@ def folder_source(path: Path, media: MediaSettings, seed: int, progress: Progres
     """
     files = FolderFiles(Path.cwd(), str(path), lambda *_: None)
     names = [name for name in sorted(files.without_row()) if not name.rpartition("/")[2].startswith((".", "_"))]
-    made = _Made.of(names, files, path.name, media, seed, progress)
+    made = Made.of(names, files, path.name, media.embedding, Path.cwd(), seed, progress)
+    made.refuse_problems()
     rows = [at for at, told in enumerate(made.told) if told is not None]
     if not rows:
         raise InputRefused(
@@ -101,7 +126,8 @@ def table_source(source: Source, folder: Path, media: MediaSettings, seed: int, 
     batches = list(source.batches)
     names = [name for batch in batches for name in batch.column(column).to_pylist()]
     files = FolderFiles(folder, ".", lambda *_: None)
-    made = _Made.of(names, files, source.name, media, seed, progress)
+    made = Made.of(names, files, source.name, media.embedding, Path.cwd(), seed, progress)
+    made.refuse_problems()
     kept = [name for name in (*source.kinds, *source.vectors) if name != column]
 
     def rows() -> Iterator[pa.RecordBatch]:
@@ -117,42 +143,56 @@ def table_source(source: Source, folder: Path, media: MediaSettings, seed: int, 
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """What is made of files, row by row.
 
     Attributes:
+        where: Whose files they are, for people.
         told: Of every row the columns that it has a value of; None for a file that is no picture or recording.
         vectors: {row: vector} of the pictures that are compared together.
         name: Of the column of vectors.
         notes: What the vectors are.
+        problems: The files that cannot be compared, with the reason of each.
     """
 
+    where: str
     told: list[dict[str, Any] | None]
     vectors: dict[int, NDArray[np.float32]]
     name: str
     notes: tuple[str, ...]
+    problems: tuple[str, ...]
 
     @classmethod
     def of(
         cls,
         names: Sequence[str | None],
-        files: FolderFiles,
+        files: Files,
         where: str,
-        media: MediaSettings,
+        embedding: EmbeddingSettings | None,
+        base: Path,
         seed: int,
         progress: Progress,
-    ) -> _Made:
+    ) -> Made:
         """Read every file once; as many pictures are held at once as the embedding takes, at most 32.
 
+        Args:
+            names: The file of each row.
+            files: Where they are.
+            where: Whose files they are, for people.
+            embedding: What stands for a whole picture; a grid of its pixels if left out.
+            base: The folder that the embedding's path starts from.
+            seed: Of the pictures that are compared together.
+            progress: Told (what, done, in all).
+
         Raises:
-            InputRefused: A file cannot be read.
+            InputRefused: There is no such embedding, or what decodes the files is not installed.
         """
         told: list[dict[str, Any] | None] = []
         problems: list[str] = []
         # Of very many pictures no more are embedded than are compared together.
         drawn = set(np.random.default_rng(seed).permutation(len(names))[:MOST_ROWS].tolist())
-        with closing(_vectors_of(media)) as embedding, files:
-            vectors = _Waiting(embedding)
+        with closing(PixelGrid() if embedding is None else OnnxEmbedding(embedding, base)) as chosen, files:
+            vectors = _Waiting(chosen)
             for at, name in enumerate(names):
                 progress(f"files of {where}", at, len(names))
                 told.append({})
@@ -161,15 +201,23 @@ class _Made:
                 except (NotThere, Unreadable) as error:
                     problems.append(f"{shown(name)} {error}")
             vectors.embed()
-        if problems:
-            raise InputRefused(
-                f"{len(problems):,} of {how_many(len(names), 'file')} cannot be compared: "
-                f"{'; '.join(problems[:_SHOWN])}",
-                where=where,
-                fix="repair them or leave them out",
-            )
-        notes = (embedding.words,) if vectors.found else ()
-        return cls(told, vectors.found, embedding.name, notes)
+        notes = (chosen.words,) if vectors.found else ()
+        return cls(where, told, vectors.found, chosen.name, notes, tuple(problems))
+
+    @property
+    def trouble(self) -> str:
+        """How many files cannot be compared, and the first of them; empty where all can."""
+        some, files = "; ".join(self.problems[:_SHOWN]), how_many(len(self.told), "file")
+        return f"{len(self.problems):,} of {files} cannot be compared: {some}" if some else ""
+
+    def refuse_problems(self) -> None:
+        """Refuse files of which one cannot be compared.
+
+        Raises:
+            InputRefused: There is one.
+        """
+        if self.problems:
+            raise InputRefused(self.trouble, where=self.where, fix="repair them or leave them out")
 
     @property
     def kinds(self) -> dict[str, Kind | None]:
@@ -194,10 +242,6 @@ class _Made:
         return found
 
 
-def _vectors_of(media: MediaSettings) -> Vectors:
-    return PixelGrid() if media.embedding is None else OnnxEmbedding(media.embedding, Path.cwd())
-
-
 class _Waiting:
     """Pictures that wait until there are as many as are embedded at once."""
 
@@ -217,7 +261,7 @@ class _Waiting:
             self._waiting.clear()
 
 
-def _look(files: FolderFiles, name: str, row: int, vectors: _Waiting | None) -> dict[str, Any] | None:
+def _look(files: Files, name: str, row: int, vectors: _Waiting | None) -> dict[str, Any] | None:
     """What is made of one file; None of one that is no picture or recording.
 
     Raises:
@@ -233,8 +277,8 @@ def _look(files: FolderFiles, name: str, row: int, vectors: _Waiting | None) -> 
     values = {f"media_{name}": getattr(facts, name) for name in _OF_KIND[facts.kind]}
     try:
         if facts.kind == "audio":
-            return {**values, "media_level": level(files.root / name)}
-        image = decode(files.root / name)
+            return {**values, "media_level": level(files.place(name))}
+        image = decode(files.place(name))
     except ImportError as error:
         raise InputRefused(
             "pictures and sound cannot be decoded here", where=name, fix="pip install 'rai_assets[media]'"

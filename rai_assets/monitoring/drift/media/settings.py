@@ -7,14 +7,16 @@ from typing import Annotated
 from pydantic import Field
 
 from rai_assets.data.columns import ColumnName, Strict
+from rai_assets.monitoring.drift.settings import DriftSettings
 
 
 class EmbeddingSettings(Strict):
     """An ONNX file that makes a vector of a picture.
 
     Attributes:
-        model: Its path, relative or absolute. One input of shape (pictures, 3, height, width), float32 from
-            0 to 1 or uint8; also with the channels last, with one channel or none.
+        model: Its path, absolute or relative: to the declaration's folder, for `rai drift` to the one it is run in. One
+            input of shape (pictures, 3, height, width), float32 from 0 to 1 or uint8; also with the channels last, with
+            one channel or none.
         sha256: Digest of the file, hex: another file is refused.
         output: The output with the vectors, shape (pictures, numbers); the first if left out.
     """
@@ -34,3 +36,19 @@ class MediaSettings(Strict):
 
     column: ColumnName | None = None
     embedding: EmbeddingSettings | None = None
+
+
+class BatchDriftSettings(DriftSettings):
+    """How the columns of a batch are compared with the reference.
+
+    Attributes:
+        embedding: What stands for a whole picture where rows name pictures; a grid of its pixels if left out.
+    """
+
+    embedding: EmbeddingSettings | None = None
+
+    @property
+    def decoded(self) -> tuple[str, ...]:
+        """The columns that are made of decoded pictures and recordings."""
+        vectors = "media_pixels" if self.embedding is None else "media_embedding"
+        return "media_brightness", "media_contrast", "media_level", vectors
