@@ -69,3 +69,17 @@ def test_too_large_a_table_is_redrawn() -> None:
     told = unseen.p_value(before, now, np.random.default_rng(1), 1999)
     expected = permuted(before, now, {"x": Measure(unseen_share)}, np.random.default_rng(1), 1999)["x"]
     assert told.null.startswith("permutation") and told.value == pytest.approx(expected.value, abs=0.1)
+
+
+def test_what_is_redrawn_is_the_current_side() -> None:
+    """There are fewer current rows, and twenty more of new values than come by themselves."""
+    rng = np.random.default_rng(3)
+    share = np.append(np.ones(900), np.zeros(20)) / 900
+    before, now = rng.multinomial(2400, share), rng.multinomial(780, share)
+    now[900:] = 1
+    drawn = rng.multivariate_hypergeometric(before + now, 800, size=3_000)
+    left = before + now - drawn
+    as_many = ((drawn * (left == 0)).sum(1) >= now[before == 0].sum()).mean()
+    assert 0.005 < as_many < 0.2
+    found = np.mean([unseen.p_value(before, now, np.random.default_rng(seed), 1999).value for seed in range(8)])
+    assert found == pytest.approx(as_many, rel=0.4)
