@@ -13,7 +13,7 @@ from rai_assets.monitoring.batches.quarantine import Acceptance, accept_contract
 from rai_assets.monitoring.batches.quarantine import let_pass as let_batch_pass
 from rai_assets.store.open import open_repository
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.publishing import person
+from rai_assets.use_case.people import person
 
 
 def production_of(declared: Declared) -> Production:

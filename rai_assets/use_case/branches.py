@@ -19,7 +19,7 @@ from rai_assets.store.names import check_branch, reserved
 from rai_assets.store.protocol import AlreadyExists, Commit, NotFound, VersionedRepository
 from rai_assets.store.turns import turn
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.publishing import person
+from rai_assets.use_case.people import person
 from rai_assets.use_case.reading import repository_of
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from uuid import uuid4
 
@@ -28,7 +27,8 @@ from rai_assets.store.errors import NotFound
 from rai_assets.store.ledger import data_digest, record
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.declaration import Declared
-from rai_assets.use_case.publishing import contract_broken, person
+from rai_assets.use_case.people import word
+from rai_assets.use_case.publishing import contract_broken
 from rai_assets.use_case.reading import repository_of
 
 _BATCH, _LABELS = f"{PRODUCTION}, batch ", f"{PRODUCTION}, labels"
@@ -68,9 +68,7 @@ def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False)
     search = _Search(repository, identifiers, value)
     words = {
         "use_case": name,
-        "by": person(),
-        "reason": reason.strip(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **word(reason),
         "identifier_sha256": hashlib.sha256(f"{name}:{value}".encode()).hexdigest(),
     }
     done, places = "would be erased" if dry_run else "erased", 0

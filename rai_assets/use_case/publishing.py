@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
@@ -20,6 +17,7 @@ from rai_assets.store.ledger import DECLARED, Standing, data_digest, record, req
 from rai_assets.store.names import TRANSIENT_DAYS
 from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import ChangeSet, Commit, Strategy, VersionedRepository
+from rai_assets.use_case.people import person, word
 
 if TYPE_CHECKING:
     from rai_assets.data.ingest import Ingested
@@ -109,11 +107,7 @@ def publish(declared: Declared, branch: str, reason: str) -> str:
             fix = f"rai publish {name} --batch {batch} --reason ..."
         raise UsageError(f"branch {branch!r} holds no data that were read for a data branch", where=name, fix=fix)
     found, digest = standing(repository, head.id, requirements), data_digest(repository, head.id)
-    words = {
-        "by": person(),
-        "reason": reason.strip(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    words = word(reason)
     verdict = {**words, "of": _in_the_way(found, name, branch), DECLARED: requirements_digest(requirements)}
     record(repository, destination, digest, "override", verdict, commit=head.id)
     noted = {f"override_{key}": value for key, value in words.items()}
@@ -170,14 +164,6 @@ def merge(declared: Declared, source: str, destination: str = MAIN, *, strategy:
         metadata={"run_id": run_id, "use_case": declared.use_case.name, "by": person()},
         strategy=strategy,
     )
-
-
-def person() -> str:
-    """Who is at work: `RAI_USER`, or the user of the operating system."""
-    try:
-        return os.environ.get("RAI_USER", "").strip() or getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in containers
-        return f"user {os.getuid()}"
 
 
 def _repository(declared: Declared, *data_branches: str | None) -> VersionedRepository:
