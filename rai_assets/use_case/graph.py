@@ -20,6 +20,7 @@ from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.assets import champion_asset, model_version, predictions
 from rai_assets.monitoring.assets import batch_assets
 from rai_assets.monitoring.batches.assets import batch_asset
+from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.report.assets import monitoring_report_asset, scorecard_asset
 from rai_assets.store.assets import ResultAsset
 from rai_assets.store.resource import Lake
@@ -54,37 +55,27 @@ def build(declared: Declared) -> dg.Definitions:
             has_model=use_case.model is not None,
         ),
     ]
-    jobs = [_audit_job(declared)]
+    audit_job = _audit_job(declared)
+    jobs = [audit_job]
     if use_case.model is not None:
         assets.append(champion_asset(keys))
         jobs.append(_promotion_job(keys))
     sensors, schedules = [], []
-    if use_case.production is not None:
-        made = questions(declared)
-        assets.append(batch_asset(keys, use_case.dataset, use_case.production, declared.folder))
-        assets += [asset.build(keys) for asset in made]
-        job = _production_job(keys, ["batch", *(asset.thing for asset in made)])
-        jobs += [job, _monitoring_report_job(keys)]
-        if use_case.schedules.report is not None:
-            schedules.append(report_schedule(keys, use_case.schedules.report, jobs[-1]))
-        sensors.append(arrivals_sensor(declared, job))
-        assets.append(
-            monitoring_report_asset(
-                keys,
-                use_case.display_title,
-                use_case.description,
-                use_case.dataset,
-                use_case.production,
-                declared.folder,
-                [asset.thing for asset in made],
-            )
-        )
     if use_case.schedules.audit is not None:
-        schedules.append(audit_schedule(keys, use_case.schedules.audit, _audit_job(declared)))
+        schedules.append(audit_schedule(keys, use_case.schedules.audit, audit_job))
+    if use_case.production is not None:
+        asked = questions(declared)
+        assets += _production_assets(declared, keys, use_case.production, asked)
+        batch_job = _production_job(keys, ["batch", *(asset.thing for asset in asked)])
+        report_job = _monitoring_report_job(keys)
+        jobs += [batch_job, report_job]
+        sensors.append(arrivals_sensor(declared, batch_job))
+        if use_case.schedules.report is not None:
+            schedules.append(report_schedule(keys, use_case.schedules.report, report_job))
     if use_case.retention.ages:
-        jobs.append(retention_job(declared))
-    if use_case.schedules.retention is not None:
-        schedules.append(retention_schedule(keys, use_case.schedules.retention, jobs[-1]))
+        jobs.append(removal := retention_job(declared))
+        if use_case.schedules.retention is not None:
+            schedules.append(retention_schedule(keys, use_case.schedules.retention, removal))
     fresh = use_case.freshness.of_assets
     return dg.Definitions(
         assets=[by_itself(asset, fresh) for asset in assets],
@@ -93,6 +84,26 @@ def build(declared: Declared) -> dg.Definitions:
         sensors=sensors,
         resources=RESOURCES,
     )
+
+
+def _production_assets(
+    declared: Declared, keys: UseCaseKeys, production: ProductionSettings, asked: Sequence[ResultAsset]
+) -> list[dg.AssetsDefinition]:
+    """A batch, the questions asked of it, and the report on a window of batches."""
+    use_case, folder = declared.use_case, declared.folder
+    return [
+        batch_asset(keys, use_case.dataset, production, folder),
+        *(asset.build(keys) for asset in asked),
+        monitoring_report_asset(
+            keys,
+            use_case.display_title,
+            use_case.description,
+            use_case.dataset,
+            production,
+            folder,
+            [asset.thing for asset in asked],
+        ),
+    ]
 
 
 def questions(declared: Declared) -> list[ResultAsset]:
