@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 KEY = bytes(range(32))
@@ -40,7 +42,8 @@ class Sink:
 
 
 @contextmanager
-def http_sink(port: int = 0) -> Iterator[Sink]:
+def http_sink(port: int = 0, certificate: Path | None = None) -> Iterator[Sink]:
+    """An endpoint; with a certificate and its key in one file, it speaks TLS."""
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,8 +59,13 @@ def http_sink(port: int = 0) -> Iterator[Sink]:
         def log_message(self, *_: Any) -> None:
             """Quiet."""
 
-    with ThreadingHTTPServer(("localhost", port), Handler) as server, _at_work(server) as sink.port:
-        yield sink
+    with ThreadingHTTPServer(("localhost", port), Handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        with _at_work(server) as sink.port:
+            yield sink
 
 
 @contextmanager

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.monitoring.alerts import webhook
+from rai_assets.monitoring.alerts.addresses import Target
 from rai_assets.monitoring.alerts.webhook import post, secret_key, signature
 from rai_assets_tests.monitoring.alerts.conftest import NOON, event
-from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, raw_sink
+from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, http_sink, raw_sink
 
 
 def test_the_signature_is_the_one_of_the_specification() -> None:
@@ -35,14 +43,67 @@ def test_the_receiver_can_check_who_sent_what_and_when(sink: Sink) -> None:
     assert head["webhook-signature"] != signature(KEY, event().id, int(NOON), body + b" ")
     assert head["webhook-signature"] != signature(KEY, event().id, int(NOON) + 1, body)
     assert head["host"] == f"localhost:{sink.port}"
+    assert head["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("status", [302, 307, 401, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("place", "host"),
+    [
+        (Target("https", "example.org", 443, "/", "93.184.216.34"), "example.org"),
+        (Target("https", "example.org", 80, "/", "93.184.216.34"), "example.org:80"),
+        (Target("http", "example.org", 80, "/", "93.184.216.34"), "example.org"),
+        (Target("https", "2001:db8::1", 8443, "/", "2001:db8::1"), "[2001:db8::1]:8443"),
+    ],
+)
+def test_the_host_is_named_as_in_a_url(place: Target, host: str) -> None:
+    assert webhook._host(place) == host
+
+
+@pytest.mark.parametrize("status", [300, 302, 307, 401, 404, 410, 429, 500, 503])
 def test_any_answer_but_2xx_is_a_failure_and_no_redirect_is_followed(sink: Sink, status: int) -> None:
     sink.answers = [status]
     with pytest.raises(RaiError, match=f"answered {status}"):
         post(sink.url, KEY, event().body(), NOON, "channel ops")
     assert len(sink.bodies) == 1
+
+
+def certificate_of(name: str, path: Path) -> Path:
+    """A certificate that vouches for itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + plain)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "taken"),
+    [("localhost", True, True), ("localhost", False, False), ("elsewhere.example.org", True, False)],
+)
+def test_the_certificate_must_be_trusted_and_of_the_name_in_the_url(
+    name: str, trusted: bool, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAI_ALERT_HOSTS", "localhost")
+    certificate = certificate_of(name, tmp_path / "certificate.pem")
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with http_sink(certificate=certificate) as safe:
+        url = safe.url.replace("http:", "https:")
+        if taken:
+            post(url, KEY, event().body(), NOON, "channel ops")
+        else:
+            with pytest.raises(RaiError, match="no answer: SSLCertVerificationError"):
+                post(url, KEY, event().body(), NOON, "channel ops")
+    assert len(safe.bodies) == taken
 
 
 def test_an_endpoint_that_is_away_or_says_nothing_is_a_failure(sink: Sink) -> None:
@@ -111,8 +172,28 @@ def test_a_path_in_any_language_is_sent_in_ascii(sink: Sink) -> None:
     assert sink.paths == ["/gr%C3%B6%C3%9Fe%20?team=risk"]
 
 
+def of_bytes(number: int) -> str:
+    return "whsec_" + base64.b64encode(bytes(range(number))).decode()
+
+
+@pytest.mark.parametrize("number", [24, 64])
+def test_a_secret_has_24_to_64_bytes(number: int) -> None:
+    assert secret_key(of_bytes(number), "RAI_OPS_SECRET") == bytes(range(number))
+
+
 @pytest.mark.parametrize(
-    "text", ["", "hunter2", "whsec_", "whsec_c2hvcnQ=", "whsec_%%%", SECRET.removeprefix("whsec_")]
+    "text",
+    [
+        "",
+        "hunter2",
+        "whsec_",
+        "whsec_c2hvcnQ=",
+        "whsec_%%%",
+        SECRET.removeprefix("whsec_"),
+        f"{SECRET[:10]}%{SECRET[10:]}",
+        of_bytes(23),
+        of_bytes(65),
+    ],
 )
 def test_a_weak_secret_is_refused_and_never_shown(text: str) -> None:
     with pytest.raises(UsageError) as refused:
