@@ -44,9 +44,9 @@ def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
-    def run(*words: str) -> str:
-        code, out, err = call(monkeypatch, capsys, *words)
-        assert code == 0, out + err
+    def run(*words: str, code: int = 0) -> str:
+        ended, out, err = call(monkeypatch, capsys, *words)
+        assert ended == code, out + err
         return out
 
     return run
@@ -119,7 +119,7 @@ def test_brighter_pictures_are_found_others_are_quiet_and_damaged_ones_refused(
     (place / "inbox" / "cut" / "0905.png").write_bytes(whole[:-20])
     table = place / "inbox" / "outside.csv"
     table.write_text(table.read_text().replace("outside/0909.png", "../pictures/digits/0001.png"))
-    assert rai("backfill", "digits").startswith("2 batches accepted, 0 were there, 3 in quarantine")
+    assert rai("backfill", "digits", code=3).startswith("2 batches accepted, 0 were there, 3 in quarantine")
 
     said = rai("batches", "digits", "--format", "json")
     assert "'missing/0901.png' is not in the inbox" in said
@@ -144,7 +144,7 @@ def test_brighter_pictures_are_found_others_are_quiet_and_damaged_ones_refused(
     assert pinned is not None
     named = f"drift: {{only: [media_embedding], embedding: {{model: encoder.onnx, sha256: {pinned.sha256}}}}}"
     (place / "defs.yaml").write_text(DIGITS.replace("settle: 0}}", f"settle: 0}}, {named}}}"))
-    assert rai("backfill", "digits", "--again").startswith("1 batch accepted, 2 were there, 2 in quarantine")
+    assert rai("backfill", "digits", "--again", code=3).startswith("1 batch accepted, 2 were there, 2 in quarantine")
     assert {row["column"] for row in found("calm").facts["rows"] if row["drifted"] is not None} >= {"media_embedding"}
     assert "media_embedding" in drifted("bright") and "media_embedding" not in drifted("calm")
     assert any("encoder.onnx (sha256" in note for note in found("calm").notes)
