@@ -60,7 +60,8 @@ def batch_numbers(name: str, batch: str) -> list[Number]:
             if commit is None
             else [item.path[len(BATCHES) : -1] for item in repository.list_objects(commit, BATCHES, delimiter="/")]
         )
-        fix = near_names(batch, there) if there else f"`rai batches {name}` says what became of each"
+        says = f"`rai batches {name}` says what became of each"
+        fix = f"{near_names(batch, there)}; {says}" if there else says
         raise UsageError(f"nothing was found of a batch {batch[:80]!r}", where=name, fix=fix)
     return [number for asset in assets for number in results.addressed_numbers(repository, commit, folder + asset)]
 

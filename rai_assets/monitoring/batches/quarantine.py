@@ -112,9 +112,10 @@ def _next_schema(
     dataset = changed(base, found)
     if dataset == known[-1].dataset:
         raise UsageError(
-            "nothing differs from the contract",
+            "nothing differs from the contract: columns, types and texts are as declared",
             where=production.keys.name,
-            fix="`rai batches NAME` tells why batches are in quarantine; --batch KEY names one",
+            fix="where numbers beyond a range are meant, widen it in the declaration first (`minimum`, `maximum`); "
+            f"`rai batches {production.keys.name}` tells why batches are in quarantine, and --batch KEY names one",
         )
     return dataset, found
 

@@ -43,7 +43,7 @@ def _arrivals(window: Window) -> Iterator[Alarm]:
             "quarantine", item.key, f"Batch {cut(item.key, NAME)} is in quarantine", (item.key,),
             _why(item.reason), (),
             "Have a corrected file sent: it makes the batch again. If the change is meant, "
-            "rai contract accept makes it the contract from then on.",
+            "rai contract accept makes it the contract from then on; a range is widened in the declaration first.",
         )  # fmt: skip
     if window.missing:
         yield Alarm(
