@@ -84,7 +84,7 @@ def monitoring_report_asset(
     )
     def monitoring_report(context: dg.AssetExecutionContext, config: WindowConfig, lake: Lake) -> dg.MaterializeResult:
         from rai_assets.home import home
-        from rai_assets.monitoring.batches.audit import Production
+        from rai_assets.monitoring.batches.production import Production
         from rai_assets.report.making import make_report, store_report
 
         with told("monitoring_report"):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION, WINDOWS, results_branch
-from rai_assets.monitoring.batches.audit import Production
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.reference import Reference, reference_of
 from rai_assets.monitoring.profiles.profile import window_profile
 from rai_assets.monitoring.profiles.whylogs_file import FILE as WHYLOGS

@@ -51,8 +51,8 @@ def arrivals_sensor(declared: Declared, job: Any) -> dg.SensorDefinition:
             for problem in looked.problems:
                 context.log.error(problem)
             requests = due(ledger, context.instance, keys, time.time())
-            with production.label_arrivals() as labels:
-                came = production.look_for_labels(lake.repository(keys), labels, limit=AT_ONCE)
+            with production.label_inbox.arrivals() as labels:
+                came = production.label_inbox.look(lake.repository(keys), labels, limit=AT_ONCE)
                 for problem in came.problems:
                     context.log.error(problem)
                 asked = {request.key for request in requests}

@@ -13,7 +13,6 @@ from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home, prepare
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.backfill import (
     Backfilled,
     audit_together,
@@ -22,6 +21,7 @@ from rai_assets.monitoring.batches.backfill import (
     take_labels,
 )
 from rai_assets.monitoring.batches.batch import TABLE
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.rules import rule_descriptions
 from rai_assets.monitoring.batches.summary import batch_result
 from rai_assets.progress import Progress
@@ -85,7 +85,7 @@ def backfill(
         for group in audit_together(production, repository, arrivals, asked, progress):
             found = done.add(group)
             published = answering.wanted(found, done)
-            production.join_labels(repository, [item.record.key for item in published], {"run_id": "backfill"})
+            production.label_inbox.join(repository, [item.record.key for item in published], {"run_id": "backfill"})
             _show_keys(instance, production.keys, [item.record.key for item in found])
             told = answering.answer(published, [item for item in found if not item.published])
             run.tell(told)
@@ -163,7 +163,7 @@ class _Answering:
     @cached_property
     def _labelled(self) -> set[str]:
         """The batches that labels came for."""
-        with self.production.label_arrivals() as labels:
+        with self.production.label_inbox.arrivals() as labels:
             return {entry.key for entry in labels.entries("pending")}
 
     @cached_property

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from rai_assets.errors import UsageError
 from rai_assets.home import home
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.entries import Entry, State
 from rai_assets.monitoring.batches.label_store import waiting_labels
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.quarantine import Acceptance, accept_contract
 from rai_assets.monitoring.batches.quarantine import let_pass as let_batch_pass
 from rai_assets.store.open import open_repository

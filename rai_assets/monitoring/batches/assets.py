@@ -63,14 +63,14 @@ def batch_asset(
     )
     def batch(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from rai_assets.home import home
-        from rai_assets.monitoring.batches.audit import Production
+        from rai_assets.monitoring.batches.production import Production
         from rai_assets.monitoring.batches.summary import summarize
 
         with open_batch(context, lake, keys, "batch") as stage:
             production = Production(keys, dataset, settings, folder, home())
             accepted = production.audit(stage)
             if accepted.published:
-                production.join_labels(stage.repository, [stage.batch], stage.run_words)
+                production.label_inbox.join(stage.repository, [stage.batch], stage.run_words)
                 result, commit, reused = summarize(stage, accepted)
                 yield materialization(stage, result, commit, reused, present_batch(result))
             yield from check_results(accepted, list(rules))  # after it, or Dagster's pages count them as missing

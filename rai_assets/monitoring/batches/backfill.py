@@ -15,12 +15,12 @@ from rai_assets.errors import RaiError
 from rai_assets.keys import BATCHES, PRODUCTION
 from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
 from rai_assets.monitoring.batches.arrivals import Arrivals
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.contracts import versions
 from rai_assets.monitoring.batches.intake import Looked
 from rai_assets.monitoring.batches.overrides import words_on
 from rai_assets.monitoring.batches.prepare import Asked, Prepared, prepare
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
@@ -69,9 +69,9 @@ def take_labels(
     """Take all labels that are ready, and write them beside their rows; returns the same as `take_everything`."""
     if production.settings.labels is None:
         return [], 0
-    with production.label_arrivals() as arrivals:
+    with production.label_inbox.arrivals() as arrivals:
         return _take(
-            lambda: production.look_for_labels(repository, arrivals, limit=_AT_ONCE), "files with labels taken", tell
+            lambda: production.label_inbox.look(repository, arrivals, limit=_AT_ONCE), "files with labels taken", tell
         )
 
 

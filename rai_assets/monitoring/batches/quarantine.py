@@ -12,12 +12,12 @@ from rai_assets.data.contract import Contract
 from rai_assets.errors import RaiError, UsageError, near_names
 from rai_assets.keys import CHAMPION, PRODUCTION
 from rai_assets.monitoring.batches.arrivals import Arrivals
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.change import Change, changed, changes
 from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, version_for, versions
 from rai_assets.monitoring.batches.entries import Entry
 from rai_assets.monitoring.batches.overrides import Word
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.rules import READABLE
 from rai_assets.monitoring.batches.scoring import champion_of, lacking
 from rai_assets.store.errors import StaleHead

@@ -8,7 +8,7 @@ import pytest
 
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.audit import Production
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.store.open import open_repository
 from rai_assets.store.stage import Stage
 from rai_assets.use_case.config import UseCase

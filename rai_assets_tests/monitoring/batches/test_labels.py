@@ -9,10 +9,10 @@ import pytest
 
 from rai_assets.data.contract import Contract
 from rai_assets.keys import UseCaseKeys
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.label_store import erase_labels, waiting_labels
 from rai_assets.monitoring.batches.labels import labels_digest, labels_of
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.store.changes import ChangeSet
 from rai_assets.store.open import open_repository
 from rai_assets.store.stage import Stage
@@ -49,12 +49,12 @@ class Plant:
 
     def work(self) -> set[str]:
         """One look into both inboxes and the runs that it asks for; the batches of the runs."""
-        with self.production.arrivals(self.repository) as ledger, self.production.label_arrivals() as labels:
+        with self.production.arrivals(self.repository) as ledger, self.production.label_inbox.arrivals() as labels:
             assert self.production.look(ledger, limit=50).problems == ()
             asked = {item.key for item in ledger.pending(50, 9e9)}
             for key in asked:
                 self.run(key)
-            self.problems = self.production.look_for_labels(self.repository, labels, limit=50).problems
+            self.problems = self.production.label_inbox.look(self.repository, labels, limit=50).problems
             more = {item.key for item in labels.pending(50, 9e9)}
             for key in more:
                 self.run(key)
@@ -64,7 +64,7 @@ class Plant:
         self._runs += 1
         stage = Stage.of_batch(KEYS, key, self.repository, f"{self._runs:08d}", lambda *_: None)  # type: ignore[arg-type]
         assert self.production.audit(stage).published
-        self.production.join_labels(self.repository, [key], stage.run_words)
+        self.production.label_inbox.join(self.repository, [key], stage.run_words)
 
     def labels(self, key: str) -> list[str | None]:
         """The label of every row of a batch."""

@@ -17,10 +17,10 @@ from rai_assets.data.ingest import ingest
 from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.backfill import audit_together, in_range, take_everything
 from rai_assets.monitoring.batches.batch import Batch, BatchRecord
 from rai_assets.monitoring.batches.erasure import erase_from_batches
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.quarantine import accept_contract, let_pass
 from rai_assets.monitoring.batches.removal import remove_old
 from rai_assets.monitoring.batches.settings import BatchSettings
@@ -239,9 +239,9 @@ def test_labels_that_come_later_name_pictures_too(clinic: Callable[..., Clinic])
     place.put("week.csv", "file,site\na.png,nord\n")
     place.backfill()
     (place.folder / "outcomes" / "labels.csv").write_text("file,y\na.png,u\n")
-    with place.production.label_arrivals() as labels:
-        looked = place.production.look_for_labels(place.repository, labels, limit=10)
-        looked = place.production.look_for_labels(place.repository, labels, limit=10) if not looked.taken else looked
+    with place.production.label_inbox.arrivals() as labels:
+        looked = place.production.label_inbox.look(place.repository, labels, limit=10)
+        looked = place.production.label_inbox.look(place.repository, labels, limit=10) if not looked.taken else looked
     assert looked.problems == ()
     assert list(place.repository.list_objects("production", "batches/week/labels.parquet"))
 

@@ -18,8 +18,8 @@ from rai_assets.data.settings import DatasetSettings
 from rai_assets.errors import InputRefused
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.accept import Accepted
-from rai_assets.monitoring.batches.audit import Production
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import in_utc, slice_file, slot_of
 from rai_assets.store.open import open_repository

@@ -1,32 +1,28 @@
-"""Production of one use case: its inbox, its ledger, and the audit of one batch."""
+"""Production of one use case: its inboxes, its ledger, and the audit of one batch."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import pyarrow as pa
 
 from rai_assets.data.columns import ColumnSettings
 from rai_assets.data.media.rows import named_files
 from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.keys import PRODUCTION, UseCaseKeys
-from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
+from rai_assets.monitoring.batches.accept import Accepted, accept
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import records
 from rai_assets.monitoring.batches.contracts import ContractVersion
-from rai_assets.monitoring.batches.entries import Taken, sources_digest
+from rai_assets.monitoring.batches.entries import Taken
 from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
-from rai_assets.monitoring.batches.label_store import join_waiting, keep_labels
-from rai_assets.monitoring.batches.labels import read_labels
+from rai_assets.monitoring.batches.label_inbox import LabelInbox
 from rai_assets.monitoring.batches.named import Naming, is_table
 from rai_assets.monitoring.batches.prepare import Asked
 from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
@@ -135,68 +131,17 @@ class Production:
 
     def tidy(self, arrivals: Arrivals) -> None:
         """Remove the kept bytes of files whose batches are accepted."""
-        with self.label_arrivals() as labels:
+        with self.label_inbox.arrivals() as labels:
             self.spool.sweep(arrivals.digests_in_use() | labels.digests_in_use(), time.time())
 
-    @contextmanager
-    def label_arrivals(self) -> Iterator[Arrivals]:
-        """The ledger of files with labels; its batches are those that have labels in them.
-
-        Raises:
-            RaiError: It cannot be used.
-        """
-        with Arrivals(self._state / "labels.sqlite") as arrivals:
-            yield arrivals
-
-    def look_for_labels(self, repository: VersionedRepository, arrivals: Arrivals, *, limit: int) -> Looked:
-        """Look into the inbox of labels, and take what is ready: the labels are written beside their rows.
-
-        Raises:
-            RaiError: The inbox, the ledger or the store cannot be reached.
-        """
-        if self._label_inbox is None or self.settings.labels is None:
-            return Looked({}, 0, ())
-
-        def assign(found: Found, sha256: str) -> list[str]:
-            kept = self.spool.find(sha256)
-            assert kept is not None  # noqa: S101
-            if arrivals.has_bytes(found.path, sha256):
-                return []
-            labels = self._labels_in(repository, kept, found.path)
-            former, words = arrivals.keys_of(found.path), {"use_case": self.keys.name}
-            return keep_labels(repository, found.path, labels, self._identifiers, former, words)
-
-        return look(self._label_inbox, arrivals, self.spool, assign, settle=_settle(self.settings.labels), limit=limit)
-
     @cached_property
-    def _label_inbox(self) -> Inbox | None:
-        return None if self.settings.labels is None else self._open(self.settings.labels)
-
-    def _labels_in(self, repository: VersionedRepository, kept: Path, path: str) -> pa.Table:
-        name = path.rpartition("/")[2]
-        with repository.scratch() as folder:
-            shutil.copyfile(kept, folder / name)
-            (folder / "made").mkdir()
-            return read_labels(self.declared, reference_labels(repository), folder, name, folder / "made")
-
-    def join_labels(self, repository: VersionedRepository, keys: Sequence[str], words: Mapping[str, str]) -> None:
-        """Give accepted batches the labels that came before them; the ledger is told that all of theirs are there.
-
-        Raises:
-            RaiError: The store or the ledger cannot be reached.
-        """
-        if self.settings.labels is None:
-            return
-        joined = join_waiting(repository, keys, self._identifiers, {**words, "use_case": self.keys.name})
-        with self.label_arrivals() as arrivals:
-            for key in keys:
-                for path in joined.get(key, ()):
-                    arrivals.add(path, [key])
-                arrivals.decided(key, sources_digest(arrivals.sources(key)), "accepted")
-
-    @property
-    def _identifiers(self) -> list[str]:
-        return self.declared.with_role("identifier")
+    def label_inbox(self) -> LabelInbox:
+        """Where files with labels arrive."""
+        settings, ledger = self.settings.labels, self._state / "labels.sqlite"
+        if settings is None:
+            return LabelInbox(self.keys.name, None, 0.0, self.spool, self.declared, ledger)
+        opened = partial(self._open, settings)
+        return LabelInbox(self.keys.name, opened, _settle(settings), self.spool, self.declared, ledger)
 
     def audit(self, stage: Stage) -> Accepted:
         """Publish the batch of a step, or put it into quarantine; the ledger is told.
