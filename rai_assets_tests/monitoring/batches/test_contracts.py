@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.monitoring.batches.batch import Batch
-from rai_assets.monitoring.batches.contracts import versions
+from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
@@ -113,3 +115,58 @@ def test_the_versions_lie_on_production_for_everybody_to_read(
         stored = json.load(stream)
     assert stored["reason"] == "as declared"
     assert list(stored["dataset"]["columns"]) == ["weekday", "income", "sex", "repaid"]
+
+
+def test_the_newest_contract_in_effect_holds_from_its_very_instant() -> None:
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    known = [
+        ContractVersion(number, effective, "ada", "why", {})
+        for number, effective in ((1, None), (2, start), (3, start + timedelta(days=2)))
+    ]
+    at = {timedelta(seconds=-1): 1, timedelta(0): 2, timedelta(days=1): 2, timedelta(days=2): 3, timedelta(days=9): 3}
+    for later, number in at.items():
+        assert version_for(known, start + later).number == number
+    for version in known:
+        assert ContractVersion.from_json(json.loads(version.as_bytes())) == version
+    assert [path_of(version) for version in known[:2]] == ["contracts/0001.json", "contracts/0002.json"]
+
+
+DECLARED = {
+    "files": [{"path": "a.csv"}],
+    "split": {"by": "fraction", "test": 0.2},
+    "columns": {
+        "sex": {"dtype": "category", "role": "sensitive"},
+        "paid": {"dtype": "category", "role": "target", "description": "By the due day."},
+    },
+}
+
+
+def test_a_contract_of_production_has_neither_files_nor_how_they_are_split() -> None:
+    first = ContractVersion.declared(DatasetSettings.model_validate(DECLARED))
+    assert (first.number, first.effective, first.by) == (1, None, "")
+    assert first.dataset.keys() == {"columns"}
+    read = first.settings([FileSettings(path="inbox/b.csv")])
+    assert [file.path for file in read.files] == ["inbox/b.csv"]
+    assert read.columns == DatasetSettings.model_validate(DECLARED).columns
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        ({"dtype": "category"}, ["no", "yes"]),
+        ({"dtype": "category", "allowed": ["no", "yes", "maybe"]}, ["no", "yes", "maybe"]),
+        ({"dtype": "integer", "positive": 1, "minimum": 0, "maximum": 3}, ["0", "1"]),
+        ({"dtype": "integer", "minimum": 0}, None),
+        ({"dtype": "number", "maximum": 2.5}, None),
+    ],
+)
+def test_in_a_batch_the_target_may_be_missing_and_a_class_is_a_known_one(target: dict, allowed: list | None) -> None:
+    columns = {"sex": {"dtype": "category"}, "paid": {"role": "target", "description": "x", **target}}
+    settings = DatasetSettings.model_validate({"files": [{"path": "a.csv"}], "columns": columns})
+    found = for_batches(settings, ["0", "1"] if target["dtype"] == "integer" else ["no", "yes"])
+    paid, declared = found.columns["paid"], settings.columns["paid"]
+    assert (paid.roles, paid.missing, paid.allowed, paid.positive) == (("context",), "allowed", allowed, None)
+    for name in ("dtype", "minimum", "maximum", "description"):
+        assert getattr(paid, name) == getattr(declared, name)
+    assert found.columns["sex"] == settings.columns["sex"]
+    assert for_batches(settings, []).columns["paid"].allowed == declared.allowed

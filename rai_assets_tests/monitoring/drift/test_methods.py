@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import wasserstein_distance
+from scipy.stats import ks_2samp, wasserstein_distance
 from scipy.stats.contingency import association
 
 from rai_assets.errors import Undefined
 from rai_assets.monitoring.drift import methods
 from rai_assets.monitoring.drift.columns import Kind, Sample
-from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, prepared, table_of
+from rai_assets.monitoring.drift.methods import (
+    Column,
+    deviation,
+    effect,
+    fitting,
+    measure,
+    p_values,
+    prepared,
+    table_of,
+)
 from rai_assets.monitoring.drift.settings import DriftSettings, Method
 
 PLAIN = DriftSettings()
@@ -139,6 +148,19 @@ def test_lengths_are_those_of_the_texts_and_what_is_missing_is_one_of_two_values
     every = prepared(column, "missing", Sample(np.zeros(0), np.zeros(0, int), 7))
     assert (every.values.tolist(), every.counts.tolist()) == ([1], [7])
     assert prepared(column, "psi", side) is side
+
+
+def test_the_p_value_of_lengths_is_that_of_their_distribution_functions() -> None:
+    rng = np.random.default_rng(1)
+    column = Column("x", "category", ["w" * length for length in range(1, 31)])
+    sides = [Sample(np.arange(30.0), rng.multinomial(n, np.full(30, 1 / 30))) for n in (80, 60)]
+    sides = [Sample(side.values[side.counts > 0], side.counts[side.counts > 0]) for side in sides]
+    lengths = [np.repeat(side.values + 1, side.counts) for side in sides]
+    ready = tuple(prepared(column, "length", side) for side in sides)
+    expected, found = ks_2samp(*lengths), measure(column, "length", *ready)
+    assert found == pytest.approx(expected.statistic)
+    told = p_values(column, {"length": ready}, {"length": found}, rng, 99)["length"]
+    assert told.value == pytest.approx(expected.pvalue)
 
 
 def test_the_table_of_a_category_has_its_rarest_values_as_one() -> None:
