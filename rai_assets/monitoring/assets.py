@@ -111,10 +111,12 @@ class _Question:
 
 def _drift(settings: BatchDriftSettings, media: MediaSettings | None, folder: Path) -> _Question:
     def ask(stage: "Stage", reference: "Reference") -> "Answer":
+        from rai_assets.home import home
         from rai_assets.monitoring.batches.decoded import decoding_of
         from rai_assets.monitoring.batches.questions import ask_drift
 
-        return ask_drift(stage, reference, settings, SEED, decoding_of(media, settings, folder))
+        decoding = decoding_of(media, settings, folder, home() / "production" / stage.keys.name)
+        return ask_drift(stage, reference, settings, SEED, decoding)
 
     return _Question("drift", DRIFT, ask, settings)
 

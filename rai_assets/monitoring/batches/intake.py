@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -182,7 +183,7 @@ class Spool:
         for path in self._folder.glob("*"):
             with suppress(FileNotFoundError):
                 if path.name.removesuffix(_SLICED) not in kept and path.stat().st_mtime < now - _YOUNG_SECONDS:
-                    path.unlink()
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def bring(inbox: Inbox, spool: Spool, source: Taken) -> Path:

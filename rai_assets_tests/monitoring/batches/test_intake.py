@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,3 +181,16 @@ def test_the_pause_before_a_batch_is_asked_for_again_doubles(tmp_path: Path) -> 
 )
 def test_a_name_becomes_a_key_of_our_grammar(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+def test_what_a_dead_process_left_among_the_taken_files_is_removed(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    (watch.folder / "a.csv").write_text("x")
+    watch.look()
+    left = tmp_path / "state" / "taken" / "tmp1"
+    left.mkdir()
+    (left / "half").write_text("x")
+    watch.spool.sweep({"of another file"}, time.time())
+    assert left.exists(), "it may be of a process that lives"
+    watch.spool.sweep({"of another file"}, time.time() + 7200)
+    assert not list((tmp_path / "state" / "taken").iterdir())

@@ -13,6 +13,9 @@ from xml.sax.saxutils import escape
 import pytest
 
 from rai_assets.errors import RaiError
+from rai_assets.monitoring.batches.arrivals import Arrivals
+from rai_assets.monitoring.batches.intake import Spool, look
+from rai_assets.monitoring.batches.named import Naming, is_table
 from rai_assets.monitoring.batches.remote import BranchInbox, S3Inbox
 from rai_assets.monitoring.resource import s3_client
 from rai_assets.store.open import open_repository
@@ -104,6 +107,26 @@ def test_objects_of_a_bucket_are_found_page_by_page_and_copied(
     objects["in/a.csv"] = b"other"
     assert inbox.copy("a.csv", tmp_path / "copy").found.stamp != found["a.csv"].stamp  # type: ignore[union-attr]
     assert inbox.copy("gone.csv", tmp_path / "copy") is None
+
+
+def test_a_table_in_a_bucket_is_taken_with_the_pictures_that_it_names(
+    s3: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    endpoint, objects = s3
+    objects |= {"in/week.csv": b"p/a.png ../b.png p/c.png", "in/p/a.png": b"a", "b.png": b"b", "in/p/z.png": b"z"}
+    inbox, spool = S3Inbox("s3://landing/in", lambda: s3_client(endpoint)), Spool(tmp_path / "taken")
+    naming = Naming(
+        lambda path: is_table(path, None),
+        lambda _, digest, keys: {key: (tmp_path / "taken" / digest).read_text().split() for key in keys},
+        settle=30,
+    )
+    with Arrivals(tmp_path / "arrivals.sqlite") as arrivals:
+        look(inbox, arrivals, spool, lambda *_: ["week"], settle=30, limit=9, naming=naming)
+        assert [item.path for item in arrivals.sources("week")] == ["week.csv", "p/a.png"]
+        objects["in/p/c.png"] = b"it comes later"
+        looked = look(inbox, arrivals, spool, lambda *_: ["week"], settle=30, limit=9, naming=naming)
+        assert looked.taken == {"p/c.png": "new"}
+        assert [item.path for item in arrivals.sources("week")] == ["week.csv", "p/a.png", "p/c.png"]
 
 
 def test_a_bucket_that_cannot_be_read_says_so(s3: tuple[str, dict[str, bytes]]) -> None:
