@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,35 @@ class Sink:
         return [json.loads(body) for body in self.bodies]
 
 
+def certificate_of(name: str, path: Path) -> Path:
+    """A certificate that vouches for itself, with its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + plain)
+    return path
+
+
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
 @contextmanager
 def http_sink(port: int = 0, certificate: Path | None = None) -> Iterator[Sink]:
     """An endpoint; with a certificate and its key in one file, it speaks TLS."""
@@ -61,9 +91,7 @@ def http_sink(port: int = 0, certificate: Path | None = None) -> Iterator[Sink]:
 
     with ThreadingHTTPServer(("localhost", port), Handler) as server:
         if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.socket = server_context(certificate).wrap_socket(server.socket, server_side=True)
         with _at_work(server) as sink.port:
             yield sink
 
@@ -85,14 +113,38 @@ def raw_sink(parts: Iterable[bytes], pause: float = 0.0) -> Iterator[int]:
 
 
 @contextmanager
-def mail_sink() -> Iterator[Sink]:
+def mail_sink(certificate: Path | None = None, *, at_once: bool = False) -> Iterator[Sink]:
+    """A mail server; with a certificate it speaks TLS when it is asked to (STARTTLS), or at once."""
     sink = Sink()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self.say("220 sink")
+            with suppress(OSError):
+                if certificate is not None and at_once:
+                    self.encrypt(certificate)
+                self.say("220 sink")
+                while self.answers():
+                    pass
+
+        def encrypt(self, certificate: Path) -> None:
+            self.request = server_context(certificate).wrap_socket(self.request, server_side=True)
+            self.setup()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()  # a wrapped one; the server knows only the plain one
+
+        def answers(self) -> bool:
+            """Until the end, or until the line is encrypted: then once more."""
             for line in self.rfile:
                 word = line.strip().upper()
+                if certificate is not None and word.startswith(b"EHLO"):
+                    self.say("250-sink\r\n250 STARTTLS")
+                    continue
+                if certificate is not None and word == b"STARTTLS":
+                    self.say("220 go on")
+                    self.encrypt(certificate)
+                    return True
                 if word == b"DATA":
                     self.say("354 go on")
                     body = b"".join(iter(self.rfile.readline, b".\r\n"))
@@ -100,7 +152,8 @@ def mail_sink() -> Iterator[Sink]:
                 unknown = any(line.lower().startswith(f"rcpt to:<{address}>".encode()) for address in sink.refused)
                 self.say("550 unknown" if unknown else "221 bye" if word == b"QUIT" else "250 ok")
                 if word == b"QUIT":
-                    return
+                    break
+            return False
 
         def say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import email
 import email.policy
+from pathlib import Path
 
 import pytest
 
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.monitoring.alerts.mail import message, send
 from rai_assets_tests.monitoring.alerts.conftest import event
-from rai_assets_tests.monitoring.alerts.sinks import mail_sink
+from rai_assets_tests.monitoring.alerts.sinks import certificate_of, mail_sink
 
 
 def test_a_server_takes_the_event_with_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +70,25 @@ def test_no_password_goes_over_a_line_that_others_can_read(monkeypatch: pytest.M
         with pytest.raises(UsageError, match="offers no encryption"):
             send(event().body(), ["risk@example.org"], "channel team")
     assert sink.bodies == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("name", "trusted", "taken"),
+    [("localhost", True, True), ("localhost", False, False), ("elsewhere.example.org", True, False)],
+)
+def test_the_certificate_must_be_trusted_and_of_the_name_of_the_server(
+    name: str, trusted: bool, taken: bool, at_once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certificate_of(name, tmp_path / "certificate.pem")
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with mail_sink(certificate, at_once=at_once) as sink:
+        monkeypatch.setenv("RAI_SMTP_URL", f"{'smtps' if at_once else 'smtp'}://localhost:{sink.port}")
+        monkeypatch.setenv("RAI_SMTP_FROM", "alerts@example.org")
+        if taken:
+            send(event().body(), ["risk@example.org"], "channel team")
+        else:
+            with pytest.raises(RaiError, match="did not take it: SSLCertVerificationError"):
+                send(event().body(), ["risk@example.org"], "channel team")
+    assert len(sink.bodies) == taken

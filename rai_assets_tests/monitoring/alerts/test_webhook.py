@@ -8,22 +8,17 @@ import json
 import socket
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rai_assets.errors import RaiError, UsageError
 from rai_assets.monitoring.alerts import webhook
 from rai_assets.monitoring.alerts.addresses import Target
 from rai_assets.monitoring.alerts.webhook import post, secret_key, signature
 from rai_assets_tests.monitoring.alerts.conftest import NOON, event
-from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, http_sink, raw_sink
+from rai_assets_tests.monitoring.alerts.sinks import KEY, SECRET, Sink, certificate_of, http_sink, raw_sink
 
 
 def test_the_signature_is_the_one_of_the_specification() -> None:
@@ -65,24 +60,6 @@ def test_any_answer_but_2xx_is_a_failure_and_no_redirect_is_followed(sink: Sink,
     with pytest.raises(RaiError, match=f"answered {status}"):
         post(sink.url, KEY, event().body(), NOON, "channel ops")
     assert len(sink.bodies) == 1
-
-
-def certificate_of(name: str, path: Path) -> Path:
-    """A certificate that vouches for itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(made.public_bytes(Encoding.PEM) + plain)
-    return path
 
 
 @pytest.mark.parametrize(
