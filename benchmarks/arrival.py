@@ -33,7 +33,13 @@ def main() -> None:
             wall, cpu = time.perf_counter(), time.process_time()
             with Arrivals(place / "arrivals.sqlite") as ledger:
                 looked = look(
-                    source, ledger, spool, lambda found, _: [file_key(found.path, ledger)], settle=0, limit=FILES
+                    source,
+                    ledger,
+                    spool,
+                    lambda found, _: [file_key(found.path, ledger)],
+                    settle=0,
+                    limit=FILES,
+                    together=100,
                 )
                 ledger.pending(50, time.time())
             return time.perf_counter() - wall, time.process_time() - cpu, len(looked.taken)

@@ -6,10 +6,12 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from rai_assets.errors import RaiError
@@ -24,6 +26,8 @@ _NOT_SLUG = re.compile(r"[^a-z0-9_]+")
 _LONGEST = 80  # characters of a slug
 _YOUNG_SECONDS = 3600.0
 _TAKING_SECONDS = 20.0  # in one look; Dagster ends a tick after a minute
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def look(
     *,
     settle: float,
     limit: int,
+    together: int = 1,
     naming: Naming | None = None,
     now: Callable[[], float] = time.time,
 ) -> Looked:
@@ -61,6 +66,8 @@ def look(
         assign: The batches that the rows of a file belong to, once its bytes with this digest are kept.
         settle: Seconds for which a file has kept its size and stamp before it is taken.
         limit: Most files that are taken; those that the rows of a table name come with it.
+        together: Files that the ledger notes by one transaction, within which `assign` is asked; more than one where
+            that takes no time, and rows name no files.
         naming: How rows name files, where they do.
         now: The clock, seconds since 1970.
 
@@ -92,16 +99,18 @@ def look(
         arrivals.saw(fresh, began)
     taken: dict[str, str] = {}
     problems: list[str] = []
-    for found in sorted(ready, key=lambda item: (item.modified, item.path)):
-        if len(taken) >= limit or now() > until:
+    files = iter(sorted(ready, key=lambda item: (item.modified, item.path)))
+    while len(taken) < limit and now() <= until:
+        group = list(islice(files, min(together, limit - len(taken))))
+        if not group:
             break
-        try:
-            kind = _take(inbox, arrivals, spool, assign, beside, found, now())
-        except RaiError as fault:
-            problems.append(str(fault))
-            continue
-        if kind is not None:
-            taken[found.path] = kind
+        copies = list(_copies(inbox, spool, group, problems, lambda: now() <= until))
+        # A process that dies before the end of the transaction has taken none of them: the next look does.
+        with arrivals.together() if len(copies) > 1 else nullcontext():
+            for copied in copies:
+                asked = _tried(lambda: _asked(assign, beside, copied), problems)  # noqa: B023
+                if asked is not None:
+                    taken[copied.found.path] = arrivals.take(copied.found, copied.sha256, asked[0], now(), asked[1])
     waiting += len(ready) - len(taken)
     if beside is not None:
         # Of tables that are taken, what they name may have come or changed since.
@@ -115,25 +124,36 @@ def look(
     return Looked(taken, waiting, tuple(problems))
 
 
-def _take(
-    inbox: Inbox,
-    arrivals: Arrivals,
-    spool: Spool,
-    assign: Callable[[Found, str], Iterable[str]],
-    beside: Beside | None,
-    found: Found,
-    now: float,
-) -> str | None:
-    copied = _kept(inbox, spool, found)
-    if copied is None:
+def _copies(
+    inbox: Inbox, spool: Spool, group: Sequence[Found], problems: list[str], in_time: Callable[[], bool]
+) -> Iterator[Copied]:
+    """The files of a group whose bytes are kept now; at least one is tried."""
+    for number, found in enumerate(group):
+        if number and not in_time():
+            return
+        copied = _tried(lambda: _kept(inbox, spool, found), problems)  # noqa: B023
+        if copied is not None:
+            yield copied
+
+
+def _tried(work: Callable[[], T], problems: list[str]) -> T | None:
+    """What came of work on one file; None, and a problem more, where it could not be done."""
+    try:
+        return work()
+    except RaiError as fault:
+        problems.append(str(fault))
         return None
-    keys = list(assign(found, copied.sha256))
-    named: Mapping[str, Collection[str]] = {}
-    if beside is not None:
-        named = beside.named(found.path, copied.sha256, keys)
-        if not beside.take(name for names in named.values() for name in names):
-            return None
-    return arrivals.take(copied.found, copied.sha256, keys, now, named)
+
+
+def _asked(
+    assign: Callable[[Found, str], Iterable[str]], beside: Beside | None, copied: Copied
+) -> tuple[list[str], Mapping[str, Collection[str]]] | None:
+    """The batches of a file and the files that their rows name; None while those are not all there."""
+    keys = list(assign(copied.found, copied.sha256))
+    if beside is None:
+        return keys, {}
+    named = beside.named(copied.found.path, copied.sha256, keys)
+    return (keys, named) if beside.take(name for names in named.values() for name in names) else None
 
 
 def _kept(inbox: Inbox, spool: Spool, found: Found) -> Copied | None:

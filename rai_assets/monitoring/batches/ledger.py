@@ -51,8 +51,17 @@ class Ledger:
         self._connection.execute(query, values)
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction for all that is written inside: all of it, or nothing. Nobody else writes meanwhile."""
+        with self._writing():
+            yield
+
+    @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One transaction: all of it, or nothing."""
+        """One transaction, or a part of the one that is open."""
+        if self._connection.in_transaction:
+            yield
+            return
         with self._faults():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -35,6 +35,8 @@ from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.stage import Stage
 
+_TOGETHER = 100  # files that the ledger notes at once
+
 
 @dataclass(frozen=True)
 class Production:
@@ -127,7 +129,18 @@ class Production:
             return self._batches_of(found, sha256, arrivals)
 
         settle = _settle(self.settings.inbox)
-        return look(self.inbox, arrivals, self.spool, assign, settle=settle, limit=limit, naming=self._naming)
+        # By event time every file is read for its batches; so is one whose rows name others.
+        together = 1 if self.settings.batch.by_event or self._naming is not None else _TOGETHER
+        return look(
+            self.inbox,
+            arrivals,
+            self.spool,
+            assign,
+            settle=settle,
+            limit=limit,
+            together=together,
+            naming=self._naming,
+        )
 
     def tidy(self, arrivals: Arrivals) -> None:
         """Remove the kept bytes of files whose batches are accepted."""

@@ -16,7 +16,7 @@ from rai_assets.monitoring.batches import sources
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.intake import Looked, Spool, file_key, look, slug
 from rai_assets.monitoring.batches.settings import InboxSettings
-from rai_assets.monitoring.batches.sources import FolderInbox
+from rai_assets.monitoring.batches.sources import FolderInbox, Found
 
 
 class Watch:
@@ -31,7 +31,7 @@ class Watch:
         self.spool = Spool(folder / "state" / "taken")
         self.now = 1_000_000.0
 
-    def look(self, after: float = 0.0, limit: int = 50) -> Looked:
+    def look(self, after: float = 0.0, limit: int = 50, together: int = 4) -> Looked:
         self.now += after
         settle = self.settings.settle if self.settings.complete == "unchanged" else 0.0
         return look(
@@ -41,6 +41,7 @@ class Watch:
             lambda found, _: [file_key(found.path, self.ledger)],
             settle=settle,
             limit=limit,
+            together=together,
             now=lambda: self.now,
         )
 
@@ -194,3 +195,48 @@ def test_what_a_dead_process_left_among_the_taken_files_is_removed(tmp_path: Pat
     assert left.exists(), "it may be of a process that lives"
     watch.spool.sweep({"of another file"}, time.time() + 7200)
     assert not list((tmp_path / "state" / "taken").iterdir())
+
+
+def test_files_are_noted_together(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, complete="rename")
+    for number in range(25):
+        (watch.folder / f"{number}.csv").write_text(f"x\n{number}\n")
+    said: list[str] = []
+    watch.ledger._connection.set_trace_callback(said.append)
+    assert len(watch.look(together=10).taken) == 25
+    assert said.count("COMMIT") == 4, "what is there, and three groups"
+
+
+def test_a_process_that_dies_within_a_group_has_taken_none_of_it(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, complete="rename")
+    for number in range(10):
+        (watch.folder / f"{number}.csv").write_text(f"x\n{number}\n")
+
+    def dies(found: Found, _: str) -> list[str]:
+        if found.path == "7.csv":
+            raise KeyboardInterrupt
+        return [file_key(found.path, watch.ledger)]
+
+    with pytest.raises(KeyboardInterrupt):
+        look(watch.inbox, watch.ledger, watch.spool, dies, settle=0, limit=50, together=5)
+    taken = {path for path, (*_, state) in watch.ledger.known().items() if state == "taken"}
+    assert taken == {f"{number}.csv" for number in range(5)}
+    with Arrivals(tmp_path / "state" / "arrivals.sqlite") as other:  # nobody is locked out
+        assert {entry.key for entry in other.entries()} == {str(number) for number in range(5)}
+    assert set(watch.look().taken) == {f"{number}.csv" for number in range(5, 10)}
+    assert watch.look().taken == {}
+
+
+def test_a_file_whose_batches_cannot_be_told_holds_up_no_other_of_its_group(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, complete="rename")
+    for number in range(3):
+        (watch.folder / f"{number}.csv").write_text(f"x\n{number}\n")
+
+    def refuses(found: Found, _: str) -> list[str]:
+        if found.path == "1.csv":
+            raise RaiError("the store is away")
+        return [file_key(found.path, watch.ledger)]
+
+    looked = look(watch.inbox, watch.ledger, watch.spool, refuses, settle=0, limit=50, together=5)
+    assert (set(looked.taken), looked.waiting, looked.problems) == ({"0.csv", "2.csv"}, 1, ("the store is away",))
+    assert set(watch.look().taken) == {"1.csv"}
