@@ -115,7 +115,8 @@ def metrics(
 ) -> None:
     """Print every number of the last audit, or of a batch. Each has its definition, interval, rows and address."""
     from rai_assets.use_case.declaration import find
-    from rai_assets.use_case.numbers import render_numbers, select_numbers
+    from rai_assets.use_case.number_text import render_numbers
+    from rai_assets.use_case.numbers import select_numbers
 
     if batch and branch != "main":
         raise UsageError("--batch and --branch are two places", fix="give one of them")
@@ -128,7 +129,7 @@ def explain_number(
     address: Annotated[str, typer.Argument(help="The `address` of a number.", metavar="ADDRESS")],
 ) -> None:
     """Show the path from one number to its data. On it lie formula, rows, model, commits and files."""
-    from rai_assets.use_case.numbers import explain
+    from rai_assets.use_case.explaining import explain
 
     print(explain(address))
 

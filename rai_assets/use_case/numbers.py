@@ -1,25 +1,18 @@
-"""The numbers of audits, read from the store: all of them, those that fit, as text, and the path of one to its data."""
+"""The numbers of audits and batches, read from the store: all of them, or those that fit."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from rai_assets.charts.text import how_many
 from rai_assets.errors import UsageError, near_names
 from rai_assets.keys import BATCHES, MAIN, PRODUCTION, batch_folder, results_branch
 from rai_assets.metrics.number import Number
-from rai_assets.progress import printable
-from rai_assets.provenance import Address, Provenance
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
-from rai_assets.use_case.declaration import Declared, find
-from rai_assets.use_case.reading import NotRun, repository_of, results_head
+from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.reading import repository_of, results_head
 
 _OF_A_MODEL = {"splits", "model", "predictions", "explanations"}
 
@@ -148,154 +141,3 @@ def _what_there_is(numbers: Sequence[Number], definition: str | None, by: Sequen
     if by:
         return f"leave out --by: {definition or 'what is measured'} is not counted by groups"
     return "choose another --split, or leave it out"
-
-
-def render_numbers(numbers: Sequence[Number], form: str) -> str:
-    """The numbers as text.
-
-    Args:
-        numbers: What to print.
-        form: `table`, `json` (a list of objects) or `csv`.
-    """
-    if form == "json":
-        return json.dumps([number.as_json() for number in numbers], indent=1, allow_nan=False) + "\n"
-    return _as_csv(numbers) if form == "csv" else _as_table(numbers)
-
-
-def _named(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in values.items())
-
-
-def _as_csv(numbers: Sequence[Number]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    fields = list(numbers[0].as_json())
-    writer.writerow(fields)
-    for number in numbers:
-        values = number.as_json()
-        writer.writerow([_cell(values[field]) for field in fields])
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
-    # A spreadsheet would take such a text for a formula.
-    return "'" + text if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _as_table(numbers: Sequence[Number]) -> str:
-    rows = [("definition", "rows", "value", "interval", "n", ""), *(_row(number) for number in numbers)]
-    widths = [min(max(len(row[i]) for row in rows), limit) for i, limit in enumerate((44, 60, 12, 20, 10, 80))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _row(number: Number) -> tuple[str, ...]:
-    place = {**number.group, **number.coordinates}
-    where = _named(place) or "all rows"
-    if number.reference:
-        where += f" against {_named(number.reference)}"
-    value = "-" if number.value is None else f"{number.value:.6g}"
-    bounds = "" if number.low is None or number.high is None else f"{number.low:.4g} to {number.high:.4g}"
-    remark = "; ".join(part for part in ("small" if number.small else "", number.reason or "") if part)
-    cells = (number.definition, where, value, bounds, "" if number.n is None else f"{number.n:,}", remark)
-    return tuple(printable(cell) for cell in cells)
-
-
-def explain(text: str) -> str:
-    """The path from one number to its data, as text.
-
-    Raises:
-        UsageError: The address is malformed, or no number has it.
-    """
-    from rai_assets.metrics.definitions import definition as definition_of
-    from rai_assets.monitoring.performance.fairness import BASELINE
-
-    address = Address.parse(text)
-    try:
-        repository = repository_of(address.use_case)
-    except NotRun:
-        find(address.use_case)
-        raise
-    try:
-        commit = repository.resolve(address.commit)
-        numbers = results.addressed_numbers(repository, commit, address.asset)
-    except NotFound as error:
-        raise UsageError(
-            f"{address.use_case} has no result {address.asset} at {address.commit}",
-            fix="copy an address from `rai metrics NAME --format json`, of a batch with --batch KEY",
-        ) from error
-    full = str(Address(address.use_case, commit, address.asset, address.definition, address.coordinates))
-    found = [number for number in numbers if number.address == full]
-    if not found:
-        raise UsageError(
-            f"no number has the address {text}",
-            fix="copy one from `rai metrics NAME --format json`, of a batch with --batch KEY",
-        )
-    number, formula = found[0], definition_of(address.definition)
-    folder, slash, asset = address.asset.rpartition("/")
-    result = results.load(repository, commit, asset, whole=False, folder=folder + slash)
-    read = here = result.provenance
-    rows = ""
-    if number.coordinates.get("chunk") == BASELINE:
-        before = result.facts["reference"]
-        rows, folder = f"the baseline, {before['split']} rows of ", ""
-        read = here = replace(read, branch=MAIN, commit=before["commit"])
-    elif not folder:
-        here = results.load(repository, commit, "dataset", whole=False).provenance
-    same = [f"            the same data as {_commit_in_words(repository, here)}"]
-    if read.commit == here.commit:
-        same = []
-    lines = [
-        _as_table(found).splitlines()[1],
-        f"formula     {formula.id}: {formula.formula}" + (f"  ({formula.source})" if formula.source else ""),
-        f"rows        {_rows_of(number)}",
-        f"result      {address.asset} in results commit {commit}",
-        f"model       {result.provenance.model or 'none: logged decisions'}",
-        f"seed, code  {result.provenance.seed}, rai_assets {result.provenance.code_version}",
-        f"data        {rows}{_commit_in_words(repository, read)}",
-        *same,
-        *_files(repository, here.commit, folder),
-    ]
-    return "\n".join(lines)
-
-
-def _files(repository: VersionedRepository, commit: str, folder: str) -> list[str]:
-    """The files that the rows of a data commit, or of the batch with that folder in it, came from."""
-    from rai_assets.data.dataset import read_sources
-    from rai_assets.monitoring.batches.batch import BatchRecord
-
-    if not folder.startswith(BATCHES):
-        files = read_sources(repository, commit).files
-        return [_file(item.path, item.sha256, how_many(item.rows, "row")) for item in files]
-    record = BatchRecord.read(repository, commit, folder.removeprefix(BATCHES))
-    if record is None:
-        return []
-    rows = [how_many(count, "row") for count in record.source_rows] or [""] * len(record.tables)
-    found = [_file(item.path, item.sha256, count) for item, count in zip(record.tables, rows, strict=True)]
-    named = len(record.sources) - len(record.tables)
-    return [*found, f"            and {how_many(named, 'file')} that these rows name"] if named else found
-
-
-def _file(path: str, sha256: str, rows: str) -> str:
-    return f"file        {printable(path)}  sha256 {sha256}  {rows}".rstrip()
-
-
-def _rows_of(number: Number) -> str:
-    """Which rows a number is about, and where it stands among its like."""
-    parts = [
-        *([f"n = {number.n:,}"] if number.n is not None else []),
-        *([f"split {number.split}"] if number.split else []),
-        f"group {_named(number.group)}" if number.group else "all groups",
-        *([f"against {_named(number.reference)}"] if number.reference else []),
-        *([_named(number.coordinates)] if number.coordinates else []),
-    ]
-    return ", ".join(parts)
-
-
-def _commit_in_words(repository: VersionedRepository, read: Provenance) -> str:
-    try:
-        said = repository.get_commit(read.commit).message.partition("\n")[0]
-    except NotFound:
-        said = "that branch is gone, and the commit with it"
-    return f"commit {read.commit} of branch {read.branch}: {said}"

@@ -14,7 +14,8 @@ from rai_assets.store.gate import GateRefused
 from rai_assets.store.ledger import standing
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.numbers import explain, select_numbers
+from rai_assets.use_case.explaining import explain
+from rai_assets.use_case.numbers import select_numbers
 from rai_assets.use_case.publishing import ingest_files, merge, publish
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run

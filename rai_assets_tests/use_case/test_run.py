@@ -12,7 +12,8 @@ from rai_assets.errors import InputRefused, RaiError, UsageError
 from rai_assets.store import results
 from rai_assets.store.protocol import ChangeSet
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.numbers import explain, select_numbers
+from rai_assets.use_case.explaining import explain
+from rai_assets.use_case.numbers import select_numbers
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run
 from rai_assets_tests.use_case.conftest import loan_rows

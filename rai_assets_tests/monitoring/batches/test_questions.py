@@ -19,7 +19,8 @@ from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import accept
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.numbers import explain, select_numbers
+from rai_assets.use_case.explaining import explain
+from rai_assets.use_case.numbers import select_numbers
 from rai_assets.use_case.reading import repository_of
 from rai_assets.use_case.run import run
 from rai_assets_tests.monitoring.batches.conftest import PRODUCTION, Daemon, Desk
