@@ -10,7 +10,14 @@ import pytest
 from rai_assets.metrics.rows import Rows
 from rai_assets.monitoring.performance.calibrated import Calibration
 from rai_assets.monitoring.performance.confidence import MACRO, estimates_of
-from rai_assets.monitoring.performance.expected import Expected, Unlabelled, excess_auc, expected_auc, expected_rates
+from rai_assets.monitoring.performance.expected import (
+    Expected,
+    Unlabelled,
+    excess_auc,
+    expected_auc,
+    expected_mean,
+    expected_rates,
+)
 
 CLASSES = ("a", "b", "c")
 
@@ -69,14 +76,46 @@ def test_the_values_are_those_of_the_probabilities_over_their_sum(sharpness: tup
 
 
 def test_the_accuracy_is_the_mean_probability_of_being_right() -> None:
-    known, asked = rows(1_500, 2), rows(300, 3)
+    known, asked = rows(1_500, 4), rows(300, 3)
     score, confidence = (side.score[np.arange(side.n), side.decision] for side in (known, asked))
     right = (known.decision == known.target).astype(np.int8)
     calibration = Calibration.fit(score, right, np.ones(known.n, np.int8), known.weight, probability=True, seed=0)
-    readings = [np.average(reading, weights=asked.weight) for reading in calibration.readings(confidence)]
+    assert calibration.as_is, "so that there are two readings"
+    alone = [
+        expected_mean(
+            "accuracy",
+            Unlabelled.of(calibration, reading, confidence, np.ones(300, np.int8), asked.weight),
+            0.95,
+        )
+        for reading in calibration.readings(confidence)
+    ]
     accuracy = found(known, asked)["accuracy", ""]
-    assert accuracy.value == pytest.approx(readings[0])
-    assert all(accuracy.low < reading < accuracy.high for reading in readings)
+    assert accuracy.value == pytest.approx(np.average(confidence, weights=asked.weight))
+    assert accuracy.low == pytest.approx(min(item.low for item in alone))
+    assert accuracy.high == pytest.approx(max(item.high for item in alone))
+
+
+def test_a_binary_score_that_is_kept_has_the_auc_of_its_own_reading() -> None:
+    """Nothing is taken off it; off that of the map, which its bounds hold too, it is."""
+    rng = np.random.default_rng(8)
+    score = rng.random((2, 900))
+    target = (rng.random((2, 900)) < score).astype(np.int8)
+    known, asked = (
+        Rows("binary", ("no", "yes"), y, (p >= 0.5).astype(np.int8), p, True)
+        for p, y in zip(score, target, strict=True)
+    )
+    calibration = Calibration.fit(known.score, known.target, known.decision, probability=True, seed=0)
+    assert calibration.as_is
+    own = Unlabelled.of(calibration, calibration.mapped(known.score), known.score, known.decision, None)
+    excess = excess_auc(own, known.target)
+    assert excess > 0.001
+    kept, mapped = (
+        expected_auc(Unlabelled.of(calibration, reading, asked.score, asked.decision, None), 0.95, off)
+        for reading, off in zip(calibration.readings(asked.score), (0.0, excess), strict=True)
+    )
+    auc = found(known, asked)["roc_auc", ""]
+    assert auc.value == pytest.approx(kept.value)
+    assert (auc.low, auc.high) == pytest.approx((min(kept.low, mapped.low), max(kept.high, mapped.high)))
 
 
 @pytest.mark.parametrize("sharpness", [(1.0, 1.0, 1.0), (2.5, 1.0, 0.5), (3.0, 3.0, 3.0)])
