@@ -154,6 +154,12 @@ def test_files_without_a_header_and_marks_of_missing_values(rai: Rai, tmp_path: 
         (("before.csv", "now.csv", "--only", "age,ciyt"), 2, "only: neither before.csv nor now.csv"),
         (("before.csv", "now.csv", "--limit", "psi"), 2, "no NAME=NUMBER"),
         (
+            ("now.parquet", "now.parquet", "--columns", "aeg,city"),
+            2,
+            "columns: neither reference now.parquet nor current",
+        ),
+        (("feb/now.csv", "now.csv", "--only", "height"), 2, "only: neither reference now.csv nor current now.csv has"),
+        (
             ("before.csv", "now.csv", "--rule", "fixed", "--limit", "psi=0.2", "--method", "ks"),
             2,
             "`limits` names psi, by which `methods` compares no column",
@@ -168,9 +174,19 @@ def test_what_cannot_be_done_is_one_clear_word(
 ) -> None:
     (tmp_path / "empty.csv").write_text("age,city\n")
     (tmp_path / "other.csv").write_text("height\n1.7\n")
+    visits(9, 1).to_parquet(tmp_path / "now.parquet")
+    (tmp_path / "feb").mkdir()
+    visits(9, 1).drop(columns="city").to_csv(tmp_path / "feb" / "now.csv", index=False)
     ended, said, told = rai("drift", *words)
     assert (ended, said) == (code, "")
     assert expected in told and "Fix: " in told and "Traceback" not in told
+
+
+def test_two_files_of_one_name_are_told_apart(rai: Rai, tmp_path: Path) -> None:
+    (tmp_path / "feb").mkdir()
+    visits(90, 1).drop(columns="city").to_csv(tmp_path / "feb" / "now.csv", index=False)
+    code, said, _ = rai("drift", "feb/now.csv", "now.csv")
+    assert code == 0 and "only current now.csv has it" in said
 
 
 def test_two_folders_of_pictures(rai: Rai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def drift(
     asked, files = settings or DriftSettings(), media or MediaSettings()
     named = [(reference, "reference"), (current, "current")]
     sides = [_opened(data, name, asked, files, seed, header, progress) for data, name in named]
-    _refuse_unknown(sides, asked)
+    if sides[0].name == sides[1].name:  # two folders with a file of one name
+        sides = [replace(side, name=f"{role} {side.name}") for side, (_, role) in zip(sides, named, strict=True)]
+    _refuse_unknown(sides, asked, header or ())
     return drift_of(sides, asked, seed=seed, media=files, together=together, progress=progress)
 
 
@@ -147,15 +150,16 @@ def _opened(
     return table_source(source, Path.cwd() if path is None else path.resolve().parent, files, seed, progress)
 
 
-def _refuse_unknown(sides: Sequence[Source], asked: DriftSettings) -> None:
-    """Refuse settings of a column that neither side has: they would be left out without a word."""
+def _refuse_unknown(sides: Sequence[Source], asked: DriftSettings, header: Sequence[str]) -> None:
+    """Refuse what is said of a column that neither side has: it would be left out without a word."""
+    said = {("method" if where == "columns" else where): names for where, names in asked.named_columns.items()}
     there = list(dict.fromkeys(name for side in sides for name in side.columns))
-    for where, names in asked.named_columns.items():
+    for where, names in {**said, "columns": header}.items():
         for name in names:
             if there and name not in there:
                 raise UsageError(
                     f"neither {sides[0].name} nor {sides[1].name} has a column {cut(name, 60)!r}",
-                    where="method" if where == "columns" else where,
+                    where=where,
                     fix=near_names(name, there),
                 )
 
