@@ -141,6 +141,22 @@ def test_labels_that_come_before_their_rows_wait_for_them(plant: Plant) -> None:
     assert plant.work() == set()
 
 
+def test_of_rows_with_one_identifier_the_newest_batch_has_the_label(plant: Plant) -> None:
+    plant.put("inbox/c.csv", "id,load\n1,0.5\n4,0.5\n")
+    plant.work()
+    plant.put("outcomes/monday.csv", "id,broke\n1,yes\n2,no\n4,no\n")
+    assert plant.work() == {"a", "c"}
+    assert (plant.labels("a"), plant.labels("b")) == ([None, "no", None], [None])
+    assert plant.labels("c") == ["yes", "no"]
+
+
+def test_a_row_without_a_label_brings_none(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n1,\n2,yes\n88,\n")
+    assert plant.work() == {"a"}
+    assert plant.labels("a") == [None, "yes", None]
+    assert waiting_labels(plant.repository) == {}
+
+
 def test_a_corrected_file_replaces_its_labels_where_they_wait_and_where_they_went(plant: Plant) -> None:
     plant.put("outcomes/early.csv", "id,broke\n7,yes\n8,no\n99,yes\n")
     plant.work()

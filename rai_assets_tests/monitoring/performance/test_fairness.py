@@ -11,6 +11,7 @@ import pytest
 from rai_assets.data.contract import Column, Contract
 from rai_assets.data.groups import grouping
 from rai_assets.data.settings import ColumnSettings
+from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.number import Number
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import measure
@@ -122,8 +123,8 @@ def gaps(side: ScoredRows, level: float) -> dict[str, Number]:
 
 
 def test_a_change_is_judged_at_the_level_at_which_all_hold_at_once() -> None:
-    rng = np.random.default_rng(6)
-    before, now = decided(rng, 900, {"a": 0.1, "b": 0.3}), decided(rng, 700, {"a": 0.1, "b": 0.15})
+    rng = np.random.default_rng(28)
+    before, now = decided(rng, 900, {"a": 0.1, "b": 0.2}), decided(rng, 700, {"a": 0.1, "b": 0.28})
     found = fairness_drift(before, now, CONTRACT, SETTINGS)
     level = 1 - SETTINGS.false_alarms / 5
     for change in found.changes:
@@ -136,6 +137,13 @@ def test_a_change_is_judged_at_the_level_at_which_all_hold_at_once() -> None:
         wanted = "grew" if low > 0 else "shrank" if high < 0 else "no change seen"
         assert change.verdict == wanted
     assert len(found.changes) == 5
+    alone = [n for n in found.findings.numbers if n.definition == "change_from_baseline@1" and n.low > 0]
+    assert len(alone) > sum(change.verdict == "grew" for change in found.changes), "seen to grow only by themselves"
+    bars = found.findings.charts["gaps_before_and_now"]["data"]["values"]
+    drawn = {(bar["label"], bar["group"]): bar["value"] for bar in bars}
+    for change in found.changes:
+        label = f"{definition(change.definition).name} · team"
+        assert (drawn[label, "baseline"], drawn[label, "this batch"]) == (change.baseline, change.current)
 
 
 def test_a_gap_that_closes_has_shrunk() -> None:
