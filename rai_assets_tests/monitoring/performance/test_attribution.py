@@ -96,6 +96,9 @@ def test_the_p_values_of_the_agreements_are_those_of_redrawn_sides() -> None:
         assert 0.01 < as_low < 0.9
         assert row.p_value == pytest.approx(as_low, abs=4 * np.sqrt(as_low * (1 - as_low) / 999))
         assert (row.n_reference, row.n_current) == (150, 50)
+    again, other = (attribution_drift(before, now, SETTINGS, seed=seed).rows for seed in (3, 4))
+    assert tuple(found) == again[:2]
+    assert [row.p_value for row in again] != [row.p_value for row in other]
 
 
 def test_each_feature_has_its_change_judged_among_all() -> None:
@@ -127,6 +130,8 @@ def test_an_ndcg_that_is_high_enough_is_no_alarm_whatever_its_p_value() -> None:
         assert first.p_value == ranks.p_value == 0.001
         assert 0.8 < first.statistic < 0.95
         assert (first.drifted, ranks.drifted) == (drifted, True)
+    strict = SETTINGS.model_copy(update={"least_ndcg": 0.95, "false_alarms": 0.0005})
+    assert [row.drifted for row in attribution_drift(*moved, strict, seed=0).rows[:2]] == [False, False]
 
 
 @pytest.mark.parametrize(("before", "now", "told"), [(20, 20, True), (20, 19, False), (19, 20, False)])
