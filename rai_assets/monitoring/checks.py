@@ -16,15 +16,15 @@ ANSWERED: Mapping[str, Mapping[str, str]] = {
         COLUMNS_TOGETHER: "The columns together have not changed beyond chance.",
     },
     "fairness_drift": {GAPS_NOT_WIDER: "No gap between groups is seen to have grown."},
+    "attribution_drift": {
+        SAME_REASONS: "The order of the columns' importances agrees with that of the champion's audit.",
+    },
     "estimated_performance": {
         NOT_LOWER: "The estimated performance is not below that on the calibration rows.",
     },
     "realized_performance": {
         AS_AUDITED: "The performance that the labels show is not below that in the audit beyond chance.",
         ESTIMATES_HELD: "What the labels show lies within the intervals of the estimates.",
-    },
-    "attribution_drift": {
-        SAME_REASONS: "The order of the columns' importances agrees with that of the champion's audit.",
     },
 }
 """{asset: {check: what holds when it passes}}; one that fails is a warning."""

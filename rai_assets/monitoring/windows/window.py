@@ -16,11 +16,12 @@ from rai_assets.monitoring.batches.batch import BatchRecord, records
 from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import slot_key, slot_of
+from rai_assets.monitoring.checks import ANSWERED
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.results import Result
 
-QUESTIONS = ("drift", "fairness_drift", "attribution_drift", "estimated_performance", "realized_performance")
+QUESTIONS = tuple(ANSWERED)
 PREDICTIONS = "batch_predictions"
 _YEAR = timedelta(days=365)
 _MOMENT = timedelta(microseconds=1)
