@@ -179,6 +179,23 @@ def test_estimates_fail_at_the_level_at_which_all_hold_together(seed: int) -> No
     assert (f"; and {len(failed) - 3} more" in note) == (len(failed) > 3)
 
 
+def test_an_estimate_of_a_class_that_failed_names_the_class() -> None:
+    rng = np.random.default_rng(10)
+
+    def sorted_out(n: int, *, shifted: bool) -> ScoredRows:
+        score = rng.dirichlet([1, 1, 1], n)
+        target = (rng.random(n)[:, None] > score.cumsum(axis=1)).sum(axis=1)
+        target = np.where(shifted & (target == 0), 1, target).astype(np.int32)
+        decision = score.argmax(axis=1).astype(np.int32)
+        return scored(pa.table({"x": score[:, 0]}), Rows("multiclass", ("a", "b", "c"), target, decision, score, True))
+
+    known, asked = sorted_out(2_000, shifted=False), sorted_out(90, shifted=True)
+    found = estimate_errors(known, asked, measure(asked.rows), Contract(()), [], SETTINGS, seed=0)
+    named = [said.split(",")[0] for said in found.failed]
+    assert any(said.startswith("precision of a 0") for said in named)
+    assert not any(said.startswith("accuracy of") for said in named)
+
+
 def test_what_the_labels_cannot_show_is_not_compared() -> None:
     known, asked = people(2_000, 7), people(60, 8)
     without = [replace(item, value=None, low=None, high=None, reason="lost") for item in shown(asked)]
