@@ -110,6 +110,7 @@ def present_batch(result: "Result") -> dict[str, Any]:
         "contract": facts["contract"],
         "time": facts["time"],
         "files": dg.MetadataValue.json(facts["sources"]),
+        **({"files that rows name": facts["named"]} if "named" in facts else {}),
     }
 
 

@@ -129,10 +129,10 @@ class FolderInbox:
 
     def copy(self, path: str, destination: Path) -> Copied | None:
         """Copy a file, hashed on the way and looked at again; None if it changed or went away meanwhile."""
-        source = resolve_folder(self._base, self._settings.path) / path
-        digest, size = hashlib.sha256(), 0
+        root = resolve_folder(self._base, self._settings.path)
+        source, digest, size = root / path, hashlib.sha256(), 0
         try:
-            descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = _open_inside(root, path)
             with os.fdopen(descriptor, "rb") as stream, destination.open("wb") as target:
                 before = os.fstat(descriptor)
                 while chunk := stream.read(_CHUNK):
@@ -168,6 +168,23 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise RaiError(
             f"the inbox cannot be read: {fault.strerror}", where=folder, fix="check that you may read the folder"
         ) from fault
+
+
+def _open_inside(root: Path, path: str) -> int:
+    """A descriptor of a file, reached by no link: a folder may have been replaced by one since it was looked at.
+
+    Raises:
+        OSError: It cannot be opened so.
+    """
+    *folders, name = path.split("/")
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            above, at = at, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(above)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _found(path: str, status: os.stat_result) -> Found:

@@ -131,6 +131,22 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert watch.taken() == []
 
 
+def test_a_folder_that_became_a_link_since_it_was_looked_at_is_not_followed(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.csv").write_text("secret")
+    (watch.folder / "in").mkdir()
+    (watch.folder / "in" / "a.csv").write_text("x")
+    assert watch.inbox.copy("in/a.csv", tmp_path / "copy") is not None
+    (watch.folder / "in").rename(tmp_path / "before")
+    (watch.folder / "in").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RaiError, match="the file cannot be copied"):
+        watch.inbox.copy("in/a.csv", tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "x"
+    with pytest.raises(RaiError, match="the file cannot be copied"):
+        watch.inbox.copy("in/a.csv/b.csv", tmp_path / "copy")
+
+
 def test_an_inbox_that_is_away_says_so_and_nothing_is_forgotten(tmp_path: Path) -> None:
     watch = Watch(tmp_path, settle=0)
     (watch.folder / "a.csv").write_text("x")
