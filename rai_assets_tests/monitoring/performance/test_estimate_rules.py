@@ -167,6 +167,10 @@ def test_estimates_fail_at_the_level_at_which_all_hold_together(seed: int) -> No
     truth = {item.definition: item.value for item in shown(asked) if not item.group}
     of_all = [item for item in found.findings.numbers if not item.group]
     assert len(of_all) == 7
+    small = {(item.definition, *item.group.values()): item.small for item in shown(asked)}
+    of_errors = {(item.coordinates["of"], *item.group.values()): item.small for item in found.findings.numbers}
+    assert of_errors == {place: small[place] for place in of_errors}
+    assert set(of_errors.values()) == {True, False}
     strict = PerformanceSettings(level=1 - SETTINGS.false_alarms / 7)
     failed = {
         name.removeprefix("estimated_")
