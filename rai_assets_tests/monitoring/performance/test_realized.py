@@ -241,6 +241,16 @@ def test_what_is_required_and_needs_no_label_is_measured_on_all_rows() -> None:
     assert not any(len(n.group) == 2 for n in plain)
 
 
+def test_a_requirement_on_one_group_of_two_columns_has_their_intersections_measured() -> None:
+    side, labels, arrived, contract = loans(600, 600)
+    one = Requirement("R1", "accuracy", group={"team": "a", "town": "x"}, at_least=0.5)
+    unknown = Requirement("R2", "accuracy", group={"team": "a", "shop": "x"}, at_least=0.5)
+    found = realized_performance(side, labels, arrived, contract, SETTINGS, seed=0, requirements=[one, unknown])
+    measured = [n for n in found.findings.numbers if n.definition == "accuracy@1" and n.group == one.group]
+    assert len(measured) == 1
+    assert not any("shop" in n.group for n in found.findings.numbers)
+
+
 def test_groups_are_compared_with_the_one_that_is_named() -> None:
     side, labels, arrived, contract = loans(600, 600)
     named = {("team",): {"team": "b"}, ("town",): {"town": "of nobody"}}
