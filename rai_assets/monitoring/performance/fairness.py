@@ -217,7 +217,7 @@ class _Question:
         ]
         found = GapChange(
             places["sensitive"], gap.id, gaps[0].value, gaps[1].value, change.value, _finite(strict.low),
-            _finite(strict.high), verdict, left_out or "",
+            _finite(strict.high), verdict, _reason(strict, left_out) or "",
         )  # fmt: skip
         return found, numbers
 

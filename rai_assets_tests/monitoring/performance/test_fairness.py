@@ -155,6 +155,24 @@ def test_a_gap_that_closes_has_shrunk() -> None:
     assert closed.change < -0.3
 
 
+@pytest.mark.parametrize("heavy", [1.0, 1e6])
+def test_a_change_without_an_interval_cannot_be_told(heavy: float) -> None:
+    """One row that outweighs all others of its team: nothing is known of how much their mean may vary."""
+    rng = np.random.default_rng(11)
+
+    def priced(first: float) -> ScoredRows:
+        target = rng.normal(size=200)
+        weight = np.append(first, np.ones(199))
+        rows = Rows("regression", target=target, score=target + rng.normal(size=200), weight=weight)
+        return scored(pa.table({"team": ["a", "b"] * 100}), rows)
+
+    found = fairness_drift(priced(1.0), priced(heavy), CONTRACT, SETTINGS).changes
+    assert len(found) == 3
+    told = ("no change seen", "") if heavy == 1 else ("cannot tell", "no interval: a group has none")
+    assert {(change.verdict, change.reason) for change in found} == {told}
+    assert {change.low is None for change in found} == {heavy > 1}
+
+
 def test_decisions_are_compared_on_all_rows_and_their_rightness_on_those_with_labels() -> None:
     rng = np.random.default_rng(8)
     before, now = decided(rng, 1_000, {"a": 0.1, "b": 0.2}), decided(rng, 600, {"a": 0.1, "b": 0.2})
