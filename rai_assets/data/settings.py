@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -34,6 +35,14 @@ def _check_encoding(name: str) -> str:
     except LookupError as error:
         raise ValueError(f"{name!r} is not the name of a text encoding; utf-8, latin-1 and utf-16 are") from error
     return name
+
+
+def _is_cut(cut: str | float, *, of_times: bool) -> bool:
+    try:
+        datetime.fromisoformat(str(cut)) if of_times else float(cut)
+    except ValueError:
+        return False
+    return True
 
 
 class FileSettings(Strict):
@@ -166,6 +175,10 @@ class DatasetSettings(Strict):
             raise ValueError(f"`split` names the column {column!r}, which `columns` does not declare or ignores")
         if by == "time" and declared.dtype not in ("timestamp", *NUMERIC):
             raise ValueError(f"`split` by time needs a timestamp or a number, and {column!r} is {declared.dtype}")
+        for cut in (self.split.calibration_from, self.split.test_from):
+            if cut is not None and not _is_cut(cut, of_times=declared.dtype == "timestamp"):
+                form = "a time as 2026-01-31 or 2026-01-31T12:00:00" if declared.dtype == "timestamp" else "a number"
+                raise ValueError(f"{str(cut)[:40]!r} is no place to split {column!r} at; write {form}")
 
     def _check_decisions(self) -> None:
         target, prediction = (next(iter(self.with_role(role)), None) for role in ("target", "prediction"))
@@ -188,6 +201,15 @@ class DatasetSettings(Strict):
         """Names of the columns that stand in the files, in order: all but those made of media."""
         made = set() if self.media is None else {*FACTS, self.media.label}
         return tuple(name for name in self.columns if name not in made)
+
+    @property
+    def has_calibration(self) -> bool:
+        """Whether rows are kept for calibration, as far as the declaration tells."""
+        split = self.split
+        if split is not None and (split.calibration or split.calibration_from is not None):
+            return True
+        by_value = split is not None and "calibration" in (split.values or {})
+        return by_value or any(file.split == "calibration" for file in self.files)
 
     def with_role(self, role: Role) -> list[str]:
         """Names of the columns that have a role, in declared order."""

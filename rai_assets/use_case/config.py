@@ -231,6 +231,11 @@ class UseCase(Strict):
             raise _refused(("production", "drift", "embedding"), said)
         self._check_logged(contract, self.production.logged)
         self._check_watched(contract, self.production)
+        if self.production.performance.calibration == "calibration" and not self.dataset.has_calibration:
+            raise _refused(
+                ("production", "performance", "calibration"),
+                "no rows are for calibration: name some under `dataset: split`, or leave this out",
+            )
         stamp = contract.timestamp
         if self.production.batch.by_event and (stamp is None or contract[stamp].dtype != "timestamp"):
             raise _refused(

@@ -127,7 +127,6 @@ def test_an_empty_split_and_a_row_without_one_are_refused(
 @pytest.mark.parametrize(
     ("test_from", "times", "sentence"),
     [("2025-01-01", ["2024-01-01"], "no row falls into test"),
-     ("tomorrow", ["2024-01-01"], "'tomorrow' is no cut point"),
      ("2024-01-01", [None, "2024-01-01"], "1 row has no time")],
 )  # fmt: skip
 def test_a_time_split_that_cannot_be(test_from: str, times: list[str | None], sentence: str) -> None:

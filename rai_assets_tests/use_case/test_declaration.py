@@ -48,6 +48,18 @@ def test_a_declaration_is_read_with_its_line(tmp_path: Path) -> None:
             14,
             "alerts.rules.0: there is no metric 'acuracy'; did you mean accuracy",
         ),
+        (
+            VALID.replace("    columns:", "    split: {by: time, column: income, test_from: soon}\n    columns:"),
+            5,
+            "'soon' is no place to split 'income' at; write a number",
+        ),
+        (
+            VALID.replace("    columns:", "    split: {by: time, test_from: 2026-13-01}\n    columns:").replace(
+                "income: {role: feature, dtype: number}", "day: {role: timestamp, dtype: timestamp}"
+            ),
+            5,
+            "'2026-13-01' is no place to split 'day' at; write a time as 2026-01-31",
+        ),
         ("attributes: {}\n", 1, "type:"),
         ("type: [\n", 2, "not valid YAML"),
     ],
@@ -76,6 +88,7 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         ),
         ("drift: {categorical: [person]}", "'person' is no column that drift is looked at in"),
         ("drift: {timestamp: income}", "production.drift.timestamp: 'income' is no column of times; there are day"),
+        ("performance: {calibration: calibration}", "performance.calibration: no rows are for calibration"),
         ("labels: {path: ./in/}", "production: `labels` and `inbox` are two places"),
         ("labels: {path: in/labels}", "production: `labels` and `inbox` are two places"),
     ],
