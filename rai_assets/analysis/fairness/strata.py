@@ -13,11 +13,17 @@ from rai_assets.metrics.rows import Grouping
 BINS = 5
 
 
-def strata(table: pa.Table, contract: Contract, column: str) -> tuple[Grouping, str]:
+def strata(table: pa.Table, contract: Contract, column: str, like: pa.Table | None = None) -> tuple[Grouping, str]:
     """The stratum of every row, and a sentence that says what the strata are.
 
     The values of a category are strata as they are. A number with more than `BINS` different values is cut at its
     quintiles, left-closed; a missing value is a stratum of its own.
+
+    Args:
+        table: The rows.
+        contract: What their columns are.
+        column: Whose values are the strata.
+        like: Rows whose values cut a number, where they are others.
 
     Raises:
         DeclarationError: The contract has no such column, or its values cannot be strata.
@@ -36,18 +42,18 @@ def strata(table: pa.Table, contract: Contract, column: str) -> tuple[Grouping, 
     if dtype not in ("number", "integer") or contract[column].settings.edges:
         found = grouping(table, contract, [column])
         return found, f"Gaps within {column}: {len(found.groups)} strata, one per value."
-    return _binned(table[column], column)
+    return _binned(table[column], table[column] if like is None else like[column], column)
 
 
-def _binned(values: pa.ChunkedArray, column: str) -> tuple[Grouping, str]:
-    numbers = values.to_numpy().astype(float)
-    missing = np.isnan(numbers)
-    distinct = np.unique(numbers[~missing])
+def _binned(values: pa.ChunkedArray, like: pa.ChunkedArray, column: str) -> tuple[Grouping, str]:
+    numbers, known = (item.to_numpy().astype(float) for item in (values, like))
+    missing, known = np.isnan(numbers), known[~np.isnan(known)]
+    distinct = np.unique(known)
     labels = [f"{value:.15g}" for value in distinct]
     edges, how = distinct[1:], "one per value"
     if len(distinct) > BINS:
         # Bounds are values of the data, so no bin is empty.
-        bounds = np.quantile(numbers[~missing], np.arange(1, BINS) / BINS, method="higher")
+        bounds = np.quantile(known, np.arange(1, BINS) / BINS, method="higher")
         edges = np.unique(bounds[bounds > distinct[0]])
         labels = list(bin_labels(edges.tolist()))
         how = f"cut at the quintiles: {', '.join(labels)}"

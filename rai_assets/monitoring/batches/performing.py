@@ -73,7 +73,7 @@ def ask_realized(
     before = reference.scored(reference.split)
     shown = realized_performance(
         scored, labels, arrived, contract, settings, seed=seed, requirements=judged.requirements,
-        references=_references(before, reference, judged),
+        references=_references(before, reference, judged), audited=before.table,
     )  # fmt: skip
     found = shown.findings
     if gone := [name for name in reference.contract.sensitive if name not in contract.sensitive]:

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rai_assets.analysis.fairness.strata import strata
 from rai_assets.data.contract import Contract
 from rai_assets.data.groups import grouping, groupings
+from rai_assets.metrics.conditional import measure_conditional
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL
 from rai_assets.metrics.findings import Findings
@@ -63,6 +65,7 @@ def realized_performance(
     seed: int,
     requirements: Sequence[Requirement] = (),
     references: References | None = None,
+    audited: pa.Table | None = None,
 ) -> Realized:
     """Measure a batch on the labels that have arrived.
 
@@ -75,6 +78,7 @@ def realized_performance(
         seed: Of the permutations by which arrival is tested where counts are small.
         requirements: What they are about is measured, too; on all rows if it needs no label.
         references: The group that others are compared with, by the columns of a grouping.
+        audited: The rows of the audit: what it held equal by bins of a number is held equal by the same bins.
     """
     found = Findings(notes=arrived.sentences())
     grouped = groupings(current.table, contract, settings.intersections)
@@ -84,12 +88,11 @@ def realized_performance(
         found.notes.append("No label has arrived: there is no performance to measure yet.")
     every = ScoredRows(replace(current.rows, target=None), current.table, current.keep)
     wanted = {definition(item.definition).id for item in requirements}
-    numbers = [
-        item for item in _measured(every, contract, settings, requirements, references) if item.definition in wanted
-    ]
+    given = (contract, settings, requirements, references, audited)
+    numbers = [item for item in _measured(every, *given) if item.definition in wanted]
     if labelled is not None:
         there = {item.definition for item in numbers}
-        of_labelled = _measured(labelled, contract, settings, requirements, references)
+        of_labelled = _measured(labelled, *given)
         numbers += [item for item in of_labelled if item.definition not in there]
     found.numbers.extend(numbers)
     biased = tuple(biased_arrival(arrived.known, current.rows, grouped, settings, seed=seed))
@@ -103,6 +106,7 @@ def _measured(
     settings: PerformanceSettings,
     requirements: Sequence[Requirement],
     references: References | None,
+    audited: pa.Table | None,
 ) -> list[Number]:
     """Every metric of some rows, of their groups, and of the intersections of groups that requirements are about."""
     grouped = groupings(side.table, contract, settings.intersections)
@@ -116,7 +120,53 @@ def _measured(
         base = (references or {}).get(item.columns)
         known = base if base in [dict(group) for group in item.groups] else None
         numbers += measure(side.rows, item, known, level=settings.level, minimum_size=settings.minimum_size)
+        equal = {one.coordinates["stratifier"] for one in requirements if _conditional(one, item)}
+        for column in sorted(equal):
+            numbers += _at_equal(column, side, item, contract, settings, requirements, audited)
     return numbers
+
+
+def _conditional(requirement: Requirement, groups: Grouping) -> bool:
+    """Whether a requirement is about a gap between these groups at equal values of something."""
+    return "stratifier" in requirement.coordinates and set(requirement.sensitive) == set(groups.columns)
+
+
+def _at_equal(
+    column: str,
+    side: ScoredRows,
+    groups: Grouping,
+    contract: Contract,
+    settings: PerformanceSettings,
+    requirements: Sequence[Requirement],
+    audited: pa.Table | None,
+) -> list[Number]:
+    """The required gaps between groups at equal values of a column; with the reason where they have no value."""
+    asked = {
+        (definition(one.definition).id, tuple(sorted(one.coordinates.items())))
+        for one in requirements
+        if _conditional(one, groups) and one.coordinates["stratifier"] == column
+    }
+    if why := _not_equal(column, side.table, contract):
+        split = side.rows.split
+        return [
+            Number(name, None, n=0, coordinates={"sensitive": groups.name, **dict(places)}, split=split, reason=why)
+            for name, places in sorted(asked)
+        ]
+    held, _ = strata(side.table, contract, column, audited)
+    level, size = settings.level, settings.minimum_size
+    found = measure_conditional(side.rows, groups, held, level=level, minimum_size=size)
+    return [number for number in found if number.definition in {name for name, _ in asked}]
+
+
+def _not_equal(column: str, table: pa.Table, contract: Contract) -> str:
+    """Why rows cannot be held equal in a column; empty where they can."""
+    if column not in table.column_names or column not in contract:
+        return f"the batch, or the audit, has no column {column}"
+    kind = table.schema.field(column).type
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if contract[column].dtype in ("number", "integer") and not number:
+        return f"{column} is no number in the batch"
+    return ""
 
 
 def _shares(

@@ -14,6 +14,7 @@ from rai_assets.data.groups import grouping
 from rai_assets.data.settings import ColumnSettings
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.intervals import proportion_interval
+from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.metrics.rows import Grouping, Rows
 from rai_assets.metrics.table import measure
@@ -249,6 +250,75 @@ def test_a_requirement_on_one_group_of_two_columns_has_their_intersections_measu
     measured = [n for n in found.findings.numbers if n.definition == "accuracy@1" and n.group == one.group]
     assert len(measured) == 1
     assert not any("shop" in n.group for n in found.findings.numbers)
+
+
+def conditional(
+    table: pa.Table, decision: np.ndarray, column: ColumnSettings, audited: pa.Table | None
+) -> list[Number]:
+    """What is measured of a requirement on the gap between teams at equal grade, without labels."""
+    team = Column("team", ColumnSettings(role="sensitive", dtype="category"))
+    contract = with_target(Contract((team, Column("grade", column))))
+    side = scored(table, Rows("binary", ("<=50K", ">50K"), decision=decision.astype(np.int8)))
+    none = pa.table({"income": pa.array([], pa.string())})
+    required = Requirement(
+        "R1",
+        "selection_rate_conditional_difference",
+        sensitive=("team",),
+        coordinates={"stratifier": "grade"},
+        at_most=0.1,
+    )
+    found = realized_performance(
+        side, none, Arrived(np.full(table.num_rows, -1)), contract, SETTINGS, seed=0, requirements=[required],
+        audited=audited,
+    ).findings.numbers  # fmt: skip
+    return [number for number in found if required.concerns(number)]
+
+
+def test_a_requirement_at_equal_values_of_a_column_is_measured() -> None:
+    # Within each grade the teams are decided alike; team b has more of the lower one.
+    grade = np.repeat(["low", "low", "high", "high"], [100, 300, 300, 100])
+    team = np.repeat(["a", "b", "a", "b"], [100, 300, 300, 100])
+    decision = np.concatenate(
+        [np.arange(size) % 10 < share for size, share in ((100, 2), (300, 2), (300, 8), (100, 8))]
+    )
+    table = pa.table({"team": team, "grade": grade})
+    category = ColumnSettings(role="context", dtype="category")
+    (equal,) = conditional(table, decision, category, None)
+    assert equal.definition == "selection_rate_conditional_difference@1"
+    assert equal.value == pytest.approx(0.0, abs=1e-12)
+    assert equal.n == 800
+    # Decided worse within the lower grade, which half of all rows are in.
+    worse = decision & ~((team == "b") & (grade == "low"))
+    (apart,) = conditional(table, worse, category, None)
+    assert apart.value == pytest.approx(0.5 * 0.2)
+
+
+def test_what_numbers_are_held_equal_in_is_cut_as_in_the_audit() -> None:
+    rng = np.random.default_rng(3)
+    team, grade = rng.choice(["a", "b"], 4_000), rng.normal(5.0, 1.0, 4_000)
+    decision = rng.random(4_000) < np.where(grade > 6, 0.8, 0.2)
+    audited = pa.table({"team": rng.choice(["a", "b"], 900), "grade": rng.normal(6.0, 2.0, 900)})
+    number = ColumnSettings(role="context", dtype="number")
+    table = pa.table({"team": team, "grade": grade})
+    (found,) = conditional(table, decision, number, audited)
+    edges = np.quantile(audited["grade"].to_numpy(), [0.2, 0.4, 0.6, 0.8], method="higher")
+    stratum = np.searchsorted(edges, grade, side="right")
+    shares = np.bincount(stratum, minlength=5) / len(stratum)
+    rates = [
+        sum(shares[code] * decision[(team == name) & (stratum == code)].mean() for code in range(5)) for name in "ab"
+    ]
+    assert found.value == pytest.approx(abs(rates[0] - rates[1]), abs=1e-12)
+
+
+def test_without_the_column_that_is_held_equal_it_cannot_be_told_and_why() -> None:
+    rng = np.random.default_rng(4)
+    table = pa.table({"team": rng.choice(["a", "b"], 300)})
+    decision = rng.random(300) < 0.5
+    (gone,) = conditional(table, decision, ColumnSettings(role="context", dtype="category"), None)
+    assert (gone.value, gone.reason) == (None, "the batch, or the audit, has no column grade")
+    words = table.append_column("grade", pa.array(rng.choice(["low", "high"], 300)))
+    (other,) = conditional(words, decision, ColumnSettings(role="context", dtype="number"), None)
+    assert (other.value, other.reason) == (None, "grade is no number in the batch")
 
 
 def test_groups_are_compared_with_the_one_that_is_named() -> None:
