@@ -120,7 +120,7 @@ def test_a_batch_without_a_column_is_asked_what_can_be_asked(
     inbox.put("one-row.csv", "weekday,income,sex\nmon,51.5,F\n", age=7000)
     done = backfill(declared, None, None, QUIET)
     assert done.problems[0].startswith("batch_predictions of no-feature: ")
-    assert "the model needs the columns income" in done.problems[0]
+    assert "the champion reads 'income', which is not there" in done.problems[0]
     assert all(" of no-feature" in problem for problem in done.problems)
 
     fairness = results.load(store, "results-production", "fairness_drift", folder="batches/no-group/")
