@@ -47,7 +47,7 @@ def estimated(known: ScoredRows, asked: ScoredRows, settings: PerformanceSetting
 
 def test_a_group_is_estimated_by_its_own_calibration_rows() -> None:
     known = people(2_000, 0, weight=np.random.default_rng(5).uniform(0.5, 2, 2_000))
-    asked = people(FEWEST_ROWS - 1, 1, "abc")
+    asked = people(FEWEST_ROWS - 1, 1, "aaaabc")
     asked = scored(asked.table, replace(asked.rows, score=np.minimum(1.05 * asked.rows.score, 1)))
     settings = PerformanceSettings(level=0.9, most_unsupported=1.0)
     found = estimated_performance(known, asked, CONTRACT, [], settings, seed=4).numbers
@@ -92,7 +92,7 @@ def test_so_many_calibration_rows_of_each_label_are_enough(label: int, rare: int
 @pytest.mark.parametrize(("counted", "told"), [(201, True), (199, False)])
 def test_calibration_rows_are_enough_by_what_they_are_worth(counted: int, told: bool) -> None:
     weight = np.full(600, 1e-6)
-    weight[:counted] = 1.0
+    weight[:counted] = 2.0
     found = estimated(people(600, 2, weight=weight), people(60, 3))["estimated_accuracy"]
     assert (found.value is not None) == told
     if not told:
@@ -133,6 +133,18 @@ def test_it_takes_a_share_surely_above_the_limit_to_say_nothing() -> None:
     assert estimated(known, asked, PerformanceSettings(most_unsupported=0.0))["estimated_accuracy"].reason == (
         "cannot tell: 10% of the rows are unlike any calibration row, and at most 0% may be"
     )
+
+
+def test_of_several_classes_the_most_probable_one_says_whether_a_row_is_like_the_others() -> None:
+    def sure(confidence: np.ndarray) -> ScoredRows:
+        score = np.column_stack([confidence, (1 - confidence) / 2, (1 - confidence) / 2])
+        target = (np.arange(len(score)) % 3).astype(np.int32)
+        rows = Rows("multiclass", ("a", "b", "c"), target, np.zeros(len(score), np.int32), score, True)
+        return scored(pa.table({"x": confidence}), rows)
+
+    asked = sure(np.array([0.4, 0.5, 0.61, 0.9] * 10))
+    found = estimated_performance(sure(np.linspace(0.35, 0.6, 600)), asked, Contract(()), [], SETTINGS, seed=0).numbers
+    assert found[0].value == 0.5
 
 
 def test_losses_are_weighed_and_taken_by_group() -> None:
