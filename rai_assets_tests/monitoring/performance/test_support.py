@@ -63,6 +63,15 @@ def test_the_share_and_its_bounds_are_of_the_members() -> None:
     assert found.share(np.zeros(200, bool)) == (0, 0.0)
 
 
+def test_where_not_every_category_has_a_column_an_unknown_one_is_as_a_rare_one() -> None:
+    towns = [f"town {number}" for number in range(600)]
+    known = pa.table({"town": towns}), np.linspace(0, 1, 600)
+    asked = pa.table({"town": ["elsewhere"] * 40}), np.full(40, 0.5)
+    assert Support.of(known, asked, [Feature("town", "category")], seed=0).share() == (40, 0.0)
+    few = known[0][:200], known[1][200:400]
+    assert Support.of(few, asked, [Feature("town", "category")], seed=0).share() == (40, 1.0)
+
+
 def test_without_columns_the_score_decides() -> None:
     known, asked = side(100, 4), side(50, 5)
     asked[1][7] = 0.95
