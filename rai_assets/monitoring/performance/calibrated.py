@@ -61,7 +61,9 @@ class Calibration:
             seed: Of the folds.
         """
         weight = np.ones(len(score)) if weight is None else weight
-        fold = np.random.default_rng(seed).permutation(len(score)) % FOLDS
+        rising = np.argsort(score, kind="stable")
+        score, positive, decision, weight = score[rising], positive[rising], decision[rising], weight[rising]
+        fold = (np.random.default_rng(seed).permutation(len(score)) % FOLDS)[rising]
         mapped = np.empty(len(score))
         for held in range(FOLDS):
             rows = fold == held
@@ -115,11 +117,15 @@ class Calibration:
 
 
 def _isotonic(score: Floats, positive: NDArray, weight: Floats) -> tuple[Floats, Floats]:
-    """The rising map nearest to the labels: where it bends, and its height there."""
-    from sklearn.isotonic import IsotonicRegression
+    """The rising map nearest to the labels of rows by rising score: where it bends, and its height there."""
+    from scipy.optimize import isotonic_regression
 
-    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, positive, sample_weight=weight)
-    return fitted.X_thresholds_.astype(float), fitted.y_thresholds_.astype(float)
+    starts = np.flatnonzero(np.diff(score, prepend=-np.inf))
+    rows = np.add.reduceat(weight, starts)
+    heights = isotonic_regression(np.add.reduceat(weight * positive, starts) / rows, weights=rows).x
+    changes = np.diff(heights) != 0
+    bends = np.concatenate([[True], changes]) | np.concatenate([changes, [True]])
+    return score[starts][bends].astype(float), heights[bends]
 
 
 def _error(positive: NDArray, score: Floats, weight: Floats) -> float:
