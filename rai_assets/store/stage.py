@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from rai_assets import __version__
+from rai_assets.compute.kept import Kept
 from rai_assets.compute.pool import Pool, Serial
 from rai_assets.errors import RaiError
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
@@ -30,6 +31,7 @@ class Stage:
         progress: Told how far long work is.
         batch: Key of the batch; empty for a step on a data branch.
         pool: Opens the pool over which the chunks of a big batch are spread.
+        kept: What was read and made of what it reads; several questions of one step share it.
     """
 
     keys: UseCaseKeys
@@ -39,6 +41,7 @@ class Stage:
     progress: Progress
     batch: str = ""
     pool: Callable[[], Pool] = Serial
+    kept: Kept = field(default_factory=Kept, repr=False)
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -122,7 +125,10 @@ class Stage:
         return digest_of({"asset": asset, "settings": settings, "code": __version__, "reads": read})
 
     def _digests(self, reads: Sequence[str]) -> dict[str, str]:
-        return {name: results.read_digest(self.repository, self.results_commit, name, self.folder) for name in reads}
+        return {name: self.kept.once(("digest", name), partial(self._digest, name)) for name in reads}
+
+    def _digest(self, name: str) -> str:
+        return results.read_digest(self.repository, self.results_commit, name, self.folder)
 
     def produce(
         self, asset: str, settings: Any, reads: Sequence[str], compute: Callable[[Stage], Result]

@@ -104,6 +104,15 @@ def _check_range(start: datetime | None, end: datetime | None) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What was found of a batch, and the digest of what it was made from."""
+
+    key: str
+    result: results.Result
+    digest: str
+
+
 @dataclass
 class _Answering:
     """Asks every question of the batches of a use case, group by group.
@@ -138,8 +147,12 @@ class _Answering:
     def answer(self, published: Sequence[Accepted], refused: Sequence[Accepted]) -> list[Told]:
         """Ask every question of the published batches of a group; returns what Dagster is told of the group."""
         known: _Known = {item.record.key: {} for item in published}
-        self._store([batch_result(self.production.keys, item) for item in published], published, known)
-        made = {asset.thing: self._ask(asset, published, known) for asset in self.assets}
+        there = [_Answer(item.record.key, *batch_result(self.production.keys, item)) for item in published]
+        self._store(there, known)
+        made: dict[str, list[str]] = {asset.thing: [] for asset in self.assets}
+        for together in _in_turn(self.assets):
+            for answer in self._ask(together, published, known):
+                made[answer.result.asset].append(answer.key)
         audited = [item for item in (*published, *refused) if item.changed or self.again]
         return [*self._audited(audited, known), *self._answered(made, known)]
 
@@ -171,41 +184,38 @@ class _Answering:
         """The commit that answers are looked up in; None before the first answer."""
         return self.repository.branches(_RESULTS).get(_RESULTS)
 
-    def _ask(self, asset: ResultAsset, published: Sequence[Accepted], known: _Known) -> list[str]:
-        """One question of every batch of a group; the batches that it was answered for, whose results are known then.
+    def _ask(self, assets: Sequence[ResultAsset], published: Sequence[Accepted], known: _Known) -> list[_Answer]:
+        """Some questions of every batch of a group; those that were answered, whose results are known then.
 
         What cannot be answered is added to `faults`: {why: [which question of which batch]}.
         """
-        answers, answered = [], []
+        answers = []
         for item in published:
+            key = item.record.key
             stage = Stage.of_batch(
-                self.production.keys,
-                item.record.key,
-                self.repository,
-                "backfill",
-                self.progress,
-                known[item.record.key],
-            )
-            try:
-                digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)
-                if results.find(self.repository, stage.results_branch, asset.thing, digest, stage.folder) is None:
-                    answers.append((stage.made(asset.reads, asset.compute), digest))
-                    answered.append(item)
-            except RaiError as fault:
-                self.faults.setdefault(str(fault), []).append(f"{asset.thing} of {item.record.key}")
-        self._store(answers, answered, known)
-        return [item.record.key for item in answered]
+                self.production.keys, key, self.repository, "backfill", self.progress, known[key]
+            )  # fmt: skip
+            for asset in assets:
+                try:
+                    digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)
+                    if results.find(self.repository, stage.results_commit, asset.thing, digest, stage.folder) is None:
+                        answers.append(_Answer(key, stage.made(asset.reads, asset.compute), digest))
+                except RaiError as fault:
+                    self.faults.setdefault(str(fault), []).append(f"{asset.thing} of {key}")
+        self._store(answers, known)
+        return answers
 
-    def _store(self, found: Sequence[tuple[results.Result, str]], published: Sequence[Accepted], known: _Known) -> None:
+    def _store(self, found: Sequence[_Answer], known: _Known) -> None:
         """Store the results of a group by one commit."""
         if not found:
             return
         changes = ChangeSet()
-        for (result, digest), item in zip(found, published, strict=True):
-            results.write(changes, result, digest, batch_folder(item.record.key))
-            known[item.record.key][result.asset] = result
+        for item in found:
+            results.write(changes, item.result, item.digest, batch_folder(item.key))
+            known[item.key][item.result.asset] = item.result
         ensure_branch(self.repository, _RESULTS)
-        message = f"{found[0][0].asset} of {how_many(len(found), 'batch')}"
+        things = ", ".join(dict.fromkeys(item.result.asset for item in found))
+        message = f"{things} of {how_many(len({item.key for item in found}), 'batch')}"
         try:
             self.repository.commit(
                 _RESULTS, changes, message, {"run_id": "backfill", "use_case": self.production.keys.name}
@@ -244,6 +254,16 @@ class _Answering:
                 shown = _metadata(asset.present(result), commit, key)
                 judged = requirement_results(result, asset.requirements, unknown_passes=True)
                 yield Told(asset.thing, key, [*judged, *answered(result, asset.checks)], shown)
+
+
+def _in_turn(assets: Sequence[ResultAsset]) -> Iterator[list[ResultAsset]]:
+    """Questions that are asked of a batch together: each reads only what was answered in a turn before."""
+    waiting = list(assets)
+    while waiting:
+        unanswered = {asset.thing for asset in waiting}
+        together = [asset for asset in waiting if not unanswered & set(asset.reads)]
+        yield together
+        waiting = [asset for asset in waiting if asset not in together]
 
 
 def _metadata(present: Mapping[str, Any], commit: str, key: str) -> dict[str, Any]:

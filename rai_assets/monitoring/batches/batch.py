@@ -113,6 +113,11 @@ class Batch:
         """What every column of its table is. The target, if there is one, is a column like others here."""
         return Contract.from_json(self.record.columns or {"columns": {}, "split": None, "labels": []})
 
+    @cached_property
+    def whole(self) -> pa.Table:
+        """All rows, read once."""
+        return self.table()
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows, one chunk a column; categories are codes of one dictionary each.
 

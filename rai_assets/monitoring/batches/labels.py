@@ -59,7 +59,7 @@ def labels_of(repository: VersionedRepository, batch: Batch, contract: Contract)
         contract: Of the use case; it names the identifiers and the target.
     """
     target = str(contract.target)
-    own = batch.table([target]) if target in batch.contract else pa.table({target: pa.nulls(batch.record.rows)})
+    own = batch.whole.select([target]) if target in batch.contract else pa.table({target: pa.nulls(batch.record.rows)})
     known = own.column(0).is_valid().to_numpy()
     place = np.where(known, np.arange(len(known)), -1)
     try:
@@ -68,7 +68,7 @@ def labels_of(repository: VersionedRepository, batch: Batch, contract: Contract)
     except NotFound:
         return own, Arrived(place)
     identifiers = list(contract.identifiers)
-    arrived = join_labels(batch.table(identifiers), labels, identifiers, target)
+    arrived = join_labels(batch.whole.select(identifiers), labels, identifiers, target)
     both = pa.concat_tables([labels.select([target]), own.cast(labels.select([target]).schema)])
     later = np.where(known, place + labels.num_rows, -1)
     return both.unify_dictionaries(), replace(arrived, label=np.where(arrived.known, arrived.label, later))

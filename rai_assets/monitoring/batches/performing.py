@@ -47,8 +47,8 @@ class Judged:
 
 def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettings, seed: int) -> Answer:
     """How well the batch was decided, as far as its scores tell before labels arrive."""
-    table = batch_of(stage).table()
-    scored = scored_batch(stage, reference, table)
+    table = batch_of(stage).whole
+    scored = scored_batch(stage, reference)
     if scored.rows.score is None:
         return unknown(NOT_LOWER, "no scores are logged, from which performance without labels could be estimated")
     known = reference.scored(reference.calibration_split(settings.calibration))
@@ -66,9 +66,9 @@ def ask_realized(
     contract = reference.contract
     if contract.target is None:
         return unknown(ESTIMATES_HELD, "no column has the role `target`")
-    table = batch_of(stage).table()
+    table = batch_of(stage).whole
     contract = reference.contract_with(table)
-    scored = scored_batch(stage, reference, table)
+    scored = scored_batch(stage, reference)
     labels, arrived = labels_of_scored(stage, reference, scored)
     before = reference.scored(reference.split)
     shown = realized_performance(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +28,7 @@ from rai_assets.monitoring.drift.multivariate import multivariate_drift
 from rai_assets.monitoring.drift.order import by_blocks
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.settings import DriftSettings
-from rai_assets.monitoring.drift.sources import open_source
+from rai_assets.monitoring.drift.sources import Source, open_source
 from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
 from rai_assets.monitoring.performance.fairness import fairness_drift
 from rai_assets.monitoring.performance.realized import labelled_rows
@@ -87,26 +87,24 @@ def ask_drift(
     contract = reference.contract
     ordered = settings.timestamp or contract.timestamp or ""
     names = [item.name for item in contract if any(role in item.roles for role in COMPARED)]
-    now = batch.table()
+    now = batch.whole
     arrived = contract.target not in now.column_names or now.column(contract.target).null_count < now.num_rows
     shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]
     kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
     timestamp = ordered if ordered in kept else None
-    before = _before(reference, tuple(kept), timestamp, decoding, seed, stage.progress)
+    before = _before(reference, tuple(kept), timestamp, settings, decoding, seed, stage.progress)
     features = [item for item in reference.features if item.name in shared]
     decoded = None if decoding is None else decoding.of_batch(batch, stage.repository, seed, stage.progress)
     rows = now.select(kept) if decoded is None else decoded.beside(now.select(kept))
-    now = rows if reference.champion is None else _with_answers(rows, scored_batch(stage, reference, now))
+    now = rows if reference.champion is None else _with_answers(rows, scored_batch(stage, reference))
     asked = settings.model_copy(
         update={
             "timestamp": timestamp,
             "importance": settings.importance or reference.importance,
         }
     )
-    sides = [
-        open_source(rows, name, asked.categorical) for rows, name in ((before.table, "reference"), (now, "current"))
-    ]
-    alone = drift_of(sides, asked, seed=seed)
+    sides = before.source, open_source(now, "current", asked.categorical)
+    alone = drift_of(sides, asked, seed=seed, kept=before.kept)
     together = multivariate_drift(
         before.ordered,
         now,
@@ -136,8 +134,8 @@ def ask_attributions(
     champion, kept = reference.champion, reference.explanations()
     if champion is None or kept is None:
         return unknown(SAME_REASONS, "the champion's audit kept no explanations to compare with")
-    table = batch_of(stage).table()
-    scored = scored_batch(stage, reference, table)
+    table = batch_of(stage).whole
+    scored = scored_batch(stage, reference)
     with ScoringSession(champion.version) as session:
         background = reference.table(split="train")
         inputs = AuditInputs(
@@ -175,11 +173,11 @@ def ask_attributions(
 
 def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettings) -> Answer:
     """Whether groups are farther apart than in the reference."""
-    table = batch_of(stage).table()
+    table = batch_of(stage).whole
     contract = reference.contract_with(table)
     if reference.contract.sensitive and not contract.sensitive:
         return unknown(GAPS_NOT_WIDER, f"the batch has no column {', '.join(reference.contract.sensitive)}")
-    scored = scored_batch(stage, reference, table)
+    scored = scored_batch(stage, reference)
     labelled = None
     if reference.contract.target is not None:
         labelled = labelled_rows(scored, *labels_of_scored(stage, reference, scored), reference.contract)
@@ -206,7 +204,7 @@ def unknown(check: str, why: str) -> Answer:
 class _Before:
     """The reference's rows with the columns that are compared, as they stand and by time, and what was made of them."""
 
-    table: pa.Table
+    source: Source
     ordered: pa.Table
     notes: tuple[str, ...]
     kept: Kept = field(default_factory=Kept)
@@ -216,6 +214,7 @@ def _before(
     reference: Reference,
     columns: tuple[str, ...],
     timestamp: str | None,
+    settings: DriftSettings,
     decoding: Decoding | None,
     seed: int,
     progress: Progress,
@@ -227,10 +226,12 @@ def _before(
             table = decoded.beside(table)
         if reference.champion is not None:
             table = _with_answers(table, reference.scored(reference.split))
+        source = open_source(table, "reference", settings.categorical)
+        source = replace(source, batches=list(source.batches))  # read again for batches of another size
         ordered = table if timestamp is None else table.sort_by(timestamp)
-        return _Before(table, ordered, decoded.notes if decoded else ())
+        return _Before(source, ordered, decoded.notes if decoded else ())
 
-    return reference.kept.once(("compared", columns, timestamp, decoding, seed), made)
+    return reference.kept.once(("compared", columns, timestamp, tuple(settings.categorical), decoding, seed), made)
 
 
 def _with_answers(table: pa.Table, scored: ScoredRows) -> pa.Table:

@@ -154,18 +154,22 @@ def reference_digest(stage: Stage, *, has_model: bool) -> str | None:
         return None
 
 
-def scored_batch(stage: Stage, reference: Reference, table: pa.Table) -> ScoredRows:
+def scored_batch(stage: Stage, reference: Reference) -> ScoredRows:
     """The rows of a batch with what the champion, or the log, says of them; labels are not looked at.
 
     Args:
-        stage: The step on the batch, whose predictions are read.
+        stage: The step on the batch, whose rows and predictions are read.
         reference: Roles of the columns, and the champion.
-        table: The batch's rows.
 
     Raises:
         InputRefused: The batch came without its weights, or without the logged columns.
     """
-    contract = reference.contract
+    champion = reference.champion and reference.champion.commit
+    return stage.kept.once(("scored", champion), lambda: _scored_batch(stage, reference))
+
+
+def _scored_batch(stage: Stage, reference: Reference) -> ScoredRows:
+    contract, table = reference.contract, batch_of(stage).whole
     needed = [contract.weight, *(() if reference.champion else (contract.prediction, contract.score))]
     if gone := [name for name in needed if name is not None and name not in table.column_names]:
         raise InputRefused(

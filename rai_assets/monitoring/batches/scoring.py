@@ -24,7 +24,7 @@ from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
 
-_CHAMPIONS = Kept(2)
+_CHAMPIONS, _DIGESTS = Kept(2), Kept(2)
 _TOLERANCE = 1e-6  # of a score that was logged and the same one computed again
 
 
@@ -67,14 +67,15 @@ def _champion(repository: VersionedRepository, commit: str) -> Champion:
 
 def champion_digest(repository: VersionedRepository) -> str | None:
     """What identifies the champion, for the digest of inputs; None where there is none."""
-    if CHAMPION not in repository.branches(CHAMPION):
+    head = repository.branches(CHAMPION).get(CHAMPION)
+    if head is None:
         return None
-    return repository.tree_digest(CHAMPION, f"{CHAMPION}/")
+    return _DIGESTS.once((repository.repository, head), lambda: repository.tree_digest(head, f"{CHAMPION}/"))
 
 
 def batch_of(stage: Stage) -> Batch:
     """The batch that this step reads, as it was accepted."""
-    return Batch(stage.repository, stage.data_commit, stage.batch)
+    return stage.kept.once("batch", lambda: Batch(stage.repository, stage.data_commit, stage.batch))
 
 
 def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
@@ -98,8 +99,9 @@ def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
         )
     with ScoringSession(champion.version) as session:
         table = predict(session, batch.batches(session.features), batch.record.rows, stage.progress)
-    there = batch.table([name for name in logged.columns if name in batch.contract])
-    table, differences = with_logged(table, there, logged, champion.version)
+    differences: list[dict[str, Any]] = []
+    if there := [name for name in logged.columns if name in batch.contract]:
+        table, differences = with_logged(table, batch.table(there), logged, champion.version)
     return Result(
         asset="batch_predictions",
         provenance=stage.provenance(model=champion.version.digest),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
 from rai_assets.monitoring.drift.columns import EMPTY, Kind, Sample, Tally, Vocabulary
 from rai_assets.monitoring.drift.normal import as_times, epoch, normal_column
-from rai_assets.monitoring.drift.settings import Chunks
+from rai_assets.monitoring.drift.settings import Chunks, Method
 from rai_assets.monitoring.drift.sources import Source
 
 ALL = "all"
@@ -32,6 +32,19 @@ class Chunk:
     label: str
     rows: int
     samples: Mapping[str, Sample]
+
+
+@dataclass(frozen=True)
+class Before:
+    """The reference, counted; batches of one size that are compared with it share it.
+
+    Attributes:
+        chunks: Its rows.
+        parts: {(column, method, apart): the statistic of every chunk against all rows, or `apart`: against the others}.
+    """
+
+    chunks: Sequence[Chunk]
+    parts: dict[tuple[str, Method, bool], list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,9 +88,9 @@ class Plan:
             for batch in batches:
                 yield from self._by_period(batch, source, chunks)
 
-    def _in_order(self, batches: Iterator[pa.RecordBatch], source: Source) -> Iterator[pa.RecordBatch]:
+    def _in_order(self, batches: Iterable[pa.RecordBatch], source: Source) -> Iterator[pa.RecordBatch]:
         if self.timestamp is None:
-            return batches
+            return iter(batches)
         read = list(batches)
         if not read:
             return iter(())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -85,10 +86,14 @@ def aligned(first: Sample, second: Sample) -> tuple[NDArray[np.float64], NDArray
 
 
 class Vocabulary:
-    """The distinct texts of a column, numbered in the order in which they are first seen."""
+    """The distinct texts of a column, numbered in the order in which they are first seen.
 
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
+    Args:
+        texts: Those that were seen before.
+    """
+
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self._codes = {text: code for code, text in enumerate(texts)}
 
     @property
     def texts(self) -> list[str]:

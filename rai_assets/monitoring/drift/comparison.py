@@ -12,7 +12,7 @@ from rai_assets.charts.text import how_many
 from rai_assets.errors import Undefined, UsageError
 from rai_assets.monitoring.drift import calibration, order
 from rai_assets.monitoring.drift.calibration import PValue
-from rai_assets.monitoring.drift.chunks import Chunk, total
+from rai_assets.monitoring.drift.chunks import Before, Chunk, total
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
 from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared
@@ -53,19 +53,19 @@ class Comparison:
         asked: DriftSettings,
         seed: int,
         columns: Sequence[Column],
-        before: Sequence[Chunk],
+        before: Before,
         now: Sequence[Chunk],
     ) -> None:
         self._asked, self._seed, self._columns = asked, seed, columns
-        self._reference = {column.name: total(before, column.name) for column in columns}
+        self._reference = {column.name: total(before.chunks, column.name) for column in columns}
         self._current = {column.name: total(now, column.name) for column in columns}
         self._cells = {column.name: cells_of(column, self._reference[column.name]) for column in columns}
         size = asked.chunks if isinstance(asked.chunks, int) else max((chunk.rows for chunk in now), default=0)
         self.ordered = ordered = asked.chunks is not None or asked.timestamp is not None
-        whole = [chunk for chunk in before if not isinstance(blocks(asked, now), int) or chunk.rows == size]
+        whole = [chunk for chunk in before.chunks if not isinstance(blocks(asked, now), int) or chunk.rows == size]
         self._least = order.least_blocks(asked.level)
         least = self._least if asked.null == "auto" else 2
-        self._parts = before if ordered else []
+        self._parts = before.chunks if ordered else []
         self._blocks = whole if ordered and asked.null != "permutation" and len(whole) >= least else []
         if asked.rule != "calibrated":
             self._blocks = []
@@ -75,7 +75,7 @@ class Comparison:
                 fix="name --chunks or --timestamp, and a reference of at least two chunks",
             )
         self._fewest = 0.8 * size if isinstance(asked.chunks, int) else 0.0
-        self._of_parts: dict[tuple[str, Method, bool], list[float]] = {}
+        self._of_parts = before.parts
         self._rates: dict[tuple[str, Method, int], float] = {}
         self._unchanged: dict[tuple[str, str, int], Unchanged] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from rai_assets.charts.text import cut
+from rai_assets.compute.kept import Kept
 from rai_assets.errors import InputRefused, UsageError, near_names
-from rai_assets.monitoring.drift.chunks import Chunk, Plan
+from rai_assets.monitoring.drift.chunks import Before, Chunk, Plan
 from rai_assets.monitoring.drift.columns import Kind, Vocabulary, aligned
 from rai_assets.monitoring.drift.comparison import Comparison, blocks
 from rai_assets.monitoring.drift.drawn import Drawn
@@ -71,6 +72,7 @@ def drift_of(
     seed: int,
     media: MediaSettings | None = None,
     together: bool = False,
+    kept: Kept | None = None,
     progress: Progress = lambda *_: None,
 ) -> DriftResult:
     """Compare the columns that two opened sides have in common; settings of a column that neither has say nothing.
@@ -81,6 +83,7 @@ def drift_of(
         seed: Of redrawn rows.
         media: How pictures and recordings were read.
         together: Also compare the rows as wholes.
+        kept: What was made of these very rows of the reference for other batches; its source is a list then.
         progress: Told (what, done, in all) of what takes long.
 
     Raises:
@@ -92,13 +95,17 @@ def drift_of(
     drawn = [Drawn(wholes, asked.timestamp, np.random.default_rng([seed, at])) for at in (0, 1)]
     if wholes:
         sides = [rows.tapped(side) for rows, side in zip(drawn, sides, strict=True)]
-    vocabularies = {name: Vocabulary() for name, kind in kinds.items() if kind == "category"}
+        kept = None  # rows are drawn as they are read
+    vocabularies = _vocabularies(kinds, sides[0], kept)
     plan = Plan(kinds, vocabularies, asked.timestamp)
     # The current rows come first: their number may be the size of the reference's blocks.
     now = plan.read(sides[1], asked.chunks)
     _refuse_empty(sides[1], now)
-    before = plan.read(sides[0], blocks(asked, now))
-    _refuse_empty(sides[0], before)
+    size = blocks(asked, now)
+    counted = Kept() if kept is None else kept.once("counted", lambda: Kept(1))  # as large as the reference
+    key = tuple(kinds.items()), asked.timestamp, size
+    before = counted.once(key, lambda: Before(plan.read(sides[0], size)))
+    _refuse_empty(sides[0], before.chunks)
     columns = [
         Column(name, kind, vocabularies[name].texts if name in vocabularies else ()) for name, kind in kinds.items()
     ]
@@ -116,7 +123,7 @@ def drift_of(
         rows += compare_columns(kinds, before_drawn, now_drawn, asked, seed)
     aligned.cache_clear()
     facts = {
-        "reference": {"name": sides[0].name, "rows": sum(chunk.rows for chunk in before)},
+        "reference": {"name": sides[0].name, "rows": sum(chunk.rows for chunk in before.chunks)},
         "current": {"name": sides[1].name, "rows": sum(chunk.rows for chunk in now)},
         "settings": asked.model_dump(mode="json"),
         "media": files.model_dump(mode="json"),
@@ -202,6 +209,19 @@ def _words(side: Source, name: str) -> str:
     if name in side.vectors:
         return f"vectors of {side.vectors[name]} numbers"
     return {"number": "numbers", "category": "texts", "time": "times"}[side.kinds[name] or "number"]
+
+
+def _vocabularies(kinds: Mapping[str, Kind], reference: Source, kept: Kept | None) -> dict[str, Vocabulary]:
+    """For the texts of every column of texts; a reference that is kept numbers them for all batches."""
+    names = [name for name, kind in kinds.items() if kind == "category"]
+
+    def texts() -> dict[str, list[str]]:
+        seen = {name: Vocabulary() for name in names}
+        Plan(dict.fromkeys(names, "category"), seen).read(reference, None)
+        return {name: vocabulary.texts for name, vocabulary in seen.items()}
+
+    known = {} if kept is None else kept.once(("texts", *names), texts)
+    return {name: Vocabulary(known.get(name, ())) for name in names}
 
 
 def _refuse_empty(side: Source, chunks: Sequence[Chunk]) -> None:

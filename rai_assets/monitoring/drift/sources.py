@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ class Source:
     Attributes:
         name: For people: the file's name, else `reference` or `current`.
         kinds: What every column holds; None where no row has a value.
-        batches: The rows, as normal columns.
+        batches: The rows, as normal columns; to be read once, unless they are a list.
         unread: {column: why it cannot be compared}.
         vectors: {column of vectors, which the batches have too: their length}.
         notes: What is to be known of how its rows were made.
@@ -41,7 +41,7 @@ class Source:
 
     name: str
     kinds: Mapping[str, Kind | None]
-    batches: Iterator[pa.RecordBatch]
+    batches: Iterable[pa.RecordBatch]
     unread: Mapping[str, str] = field(default_factory=dict)
     vectors: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
