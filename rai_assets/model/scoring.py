@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
-from rai_assets.model.core import Core
 from rai_assets.model.decision import decide
 from rai_assets.model.encoding import Encoding, Kind, require_columns
 from rai_assets.model.linear import LinearCore
@@ -24,6 +23,7 @@ from rai_assets.model.tell import Tell, silent
 if TYPE_CHECKING:
     import onnx
 
+    from rai_assets.model.core import Core
     from rai_assets.model.sandbox import Limits
     from rai_assets.model.version import ModelVersion
 
@@ -55,7 +55,7 @@ class ScoringSession:
         with self._named():
             self._sandbox = Sandbox(version.onnx, version.output, limits) if version.supplied else None
         self._plain: pa.Schema | None = None
-        self._core = None if version.encoding is None else Core(version.onnx, version.encoding, len(version.classes))
+        self._core = version.core
 
     @property
     def task(self) -> str:

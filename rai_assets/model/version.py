@@ -7,11 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rai_assets.errors import InputRefused
 from rai_assets.metrics.rows import Task
 from rai_assets.model.encoding import Encoding, Feature
+
+if TYPE_CHECKING:
+    from rai_assets.model.core import Core
 
 MODEL_FILE = "model.onnx"
 VERSION_FILE = "version.json"
@@ -62,6 +65,17 @@ class ModelVersion:
     def digest(self) -> str:
         """SHA-256 (hex) of the ONNX file: the name of the model."""
         return hashlib.sha256(self.onnx).hexdigest()
+
+    @cached_property
+    def core(self) -> Core | None:
+        """Its numeric core, ready to run; None for a supplied file.
+
+        Raises:
+            InputRefused: The file holds more than our own exports do.
+        """
+        from rai_assets.model.core import Core
+
+        return None if self.encoding is None else Core(self.onnx, self.encoding, len(self.classes))
 
     @property
     def supplied(self) -> bool:
