@@ -35,7 +35,7 @@ def test_chunks_of_rows_days_and_months() -> None:
     assert [item.statistic for item in by_time.rows] == [item.statistic for item in expected.rows]
 
 
-@pytest.mark.parametrize("batch", [7, 30, 31, 100])
+@pytest.mark.parametrize("batch", [7, 29, 30, 31, 100])
 @pytest.mark.parametrize("chunks", [30, 100, 150])
 def test_rows_are_counted_in_chunks_however_they_are_read(batch: int, chunks: int) -> None:
     rng = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def test_rows_of_one_time_keep_their_order_and_periods_stand_in_theirs() -> None
     plan = Plan({"x": "number"}, {}, "when")
 
     def read(chunks: int | str) -> dict[str, list[float]]:
-        batches = iter(table.to_batches(max_chunksize=6))
+        batches = iter(table.to_batches(max_chunksize=1))
         return {
             chunk.label: chunk.samples["x"].values.tolist() for chunk in plan.read(Source("s", {}, batches), chunks)
         }
