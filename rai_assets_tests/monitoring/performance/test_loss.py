@@ -113,9 +113,10 @@ def test_errors_of_next_to_nothing_have_bounds() -> None:
     everyone = np.ones(100, bool), np.ones(30, bool), np.ones(100)
     none = zero.estimate("root_mean_squared_error", *everyone, 0.95)
     assert (none.value, none.low, none.high) == (0, 0, 0)
-    few = PredictedLoss(np.append(np.zeros(99), 1.0), np.append(np.zeros(99), 1.0), np.zeros(30))
-    some = few.estimate("mean_absolute_error", *everyone, 0.95)
-    assert some.value == some.low == 0
+    # Half of the rows have no error at all, and what the others' vary by is not forgotten of them.
+    two_kinds = PredictedLoss(np.append(np.zeros(50), [1.0, 3.0] * 25), np.repeat([0.0, 1.0], 50), np.zeros(30))
+    some = two_kinds.estimate("mean_absolute_error", *everyone, 0.95)
+    assert some.value == some.low == 0 < some.high < 0.2
     wide = PredictedLoss(np.append(np.full(99, 1e-9), 1e6), np.ones(100), np.ones(2))
     two = wide.estimate("mean_absolute_error", everyone[0], np.ones(2, bool), everyone[2], 0.95)
     assert two.low == 0 < two.value < two.high < np.inf
