@@ -16,6 +16,7 @@ from rai_assets.monitoring.batches.accept import Accepted
 from rai_assets.monitoring.batches.backfill import (
     Backfilled,
     audit_together,
+    holding,
     in_range,
     take_everything,
     take_labels,
@@ -82,14 +83,17 @@ def backfill(
             done.problems += problems
             done.waiting += waiting
         asked = in_range(production, arrivals, start, end)
-        for group in audit_together(production, repository, arrivals, asked, progress):
-            found = done.add(group)
-            published = answering.wanted(found, done)
-            production.label_inbox.join(repository, [item.record.key for item in published], {"run_id": "backfill"})
-            _show_keys(instance, production.keys, [item.record.key for item in found])
-            told = answering.answer(published, [item for item in found if not item.published])
-            run.tell(told)
-            tell_over(declared, told, run.run_id)
+        keys = [item.key for item in asked]
+        with production.label_inbox.arrivals() as labels, holding((arrivals, labels), keys) as hold:
+            for group in audit_together(production, repository, arrivals, asked, progress):
+                found = done.add(group)
+                published = answering.wanted(found, done)
+                production.label_inbox.join(repository, [item.record.key for item in published], {"run_id": "backfill"})
+                _show_keys(instance, production.keys, [item.record.key for item in found])
+                told = answering.answer(published, [item for item in found if not item.published])
+                run.tell(told)
+                tell_over(declared, told, run.run_id)
+                hold()
         production.tidy(arrivals)
     done.problems += answering.problems
     return done

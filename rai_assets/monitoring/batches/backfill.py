@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -26,6 +28,7 @@ from rai_assets.store.protocol import ChangeSet, VersionedRepository
 
 _TOGETHER = 200  # batches that are published by one commit
 _AT_ONCE = 1000  # files that are taken by one look
+_HELD = 1800.0  # seconds; a group takes minutes
 
 
 @dataclass
@@ -98,6 +101,25 @@ def in_range(production: Production, arrivals: Arrivals, start: datetime | None,
         if sources and (start is None or asked.time >= start) and (end is None or asked.time < end):
             found.append(asked)
     return sorted(found, key=lambda asked: (asked.time, asked.key))
+
+
+@contextmanager
+def holding(ledgers: Sequence[Arrivals], keys: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Batches that no sensor asks runs for while this process works on them; for half an hour if it dies.
+
+    Yields:
+        What holds them for another half an hour.
+    """
+
+    def hold(until: float) -> None:
+        for ledger in ledgers:
+            ledger.hold(keys, until)
+
+    hold(time.time() + _HELD)
+    try:
+        yield lambda: hold(time.time() + _HELD)
+    finally:
+        hold(0.0)
 
 
 def audit_together(

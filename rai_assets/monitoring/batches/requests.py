@@ -92,6 +92,12 @@ class Requests(Ledger):
                 (_milliseconds(now), now, _LONGEST_PAUSE, _FIRST_PAUSE, key),
             )
 
+    def hold(self, keys: Iterable[str], until: float) -> None:
+        """Somebody works on batches that wait: they are not asked for before a moment, unless something new arrives."""
+        with self._writing():
+            for key in keys:
+                self._run("UPDATE batches SET not_before = ? WHERE key = ? AND state = 'pending'", (until, key))
+
     def decided(
         self,
         key: str,

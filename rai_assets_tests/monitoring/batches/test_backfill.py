@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,10 +10,13 @@ import dagster as dg
 import pytest
 
 from rai_assets.errors import UsageError
+from rai_assets.monitoring.batches.backfill import holding, take_everything
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.arrivals import due
 from rai_assets.use_case.backfill import backfill
+from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.ended_runs import ended_runs
 from rai_assets.use_case.retention import remove_runs
@@ -150,3 +154,28 @@ def test_the_exit_code_tells_of_batches_in_quarantine_and_of_what_could_not_be_w
     assert (code, said.splitlines()[:2]) == (4, ["1 batch accepted, 0 were there, 0 in quarantine", "2 problems:"])
     assert "batch_predictions of a: the champion reads 'income', which is not there" in said
     assert rai("backfill", "loans", "--from", "2030-01-01")[0] == 0
+
+
+def test_no_runs_are_asked_for_of_what_a_backfill_works_on(
+    declared: Declared, inbox: Desk, daemon: Daemon, store: VersionedRepository
+) -> None:
+    def asked() -> set[str]:
+        answer = daemon.ask()
+        requests = answer.run_requests or [] if isinstance(answer, dg.SensorResult) else []
+        return {str(request.partition_key) for request in requests}
+
+    inbox.put("a.csv", loan_rows(5))
+    inbox.put("b.csv", loan_rows(6))
+    production, keys = production_of(declared), declared.use_case.keys()
+    with production.arrivals(store) as ledger:
+        assert take_everything(production, ledger, quiet) == ([], 0)
+        with holding([ledger], ["a", "b"]):
+            inbox.put("new.csv", loan_rows(7))
+            assert asked() == {"new"}
+            inbox.put("a.csv", loan_rows(8))  # other bytes are asked for at once
+            assert asked() == {"a", "new"}
+        assert asked() == {"a", "b", "new"}
+        # A process that died says no word: half an hour later they are asked for.
+        ledger.hold(["a", "b", "new"], time.time() + 1800)
+        assert due(ledger, daemon.instance, keys, time.time() + 1700) == []
+        assert {request.key for request in due(ledger, daemon.instance, keys, time.time() + 1801)} == {"a", "b", "new"}
