@@ -89,6 +89,10 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         ("drift: {categorical: [person]}", "'person' is no column that drift is looked at in"),
         ("drift: {timestamp: income}", "production.drift.timestamp: 'income' is no column of times; there are day"),
         ("performance: {calibration: calibration}", "performance.calibration: no rows are for calibration"),
+        (
+            f"drift: {{embedding: {{model: e.onnx, sha256: {64 * 'a'}}}}}",
+            "production.drift.embedding: an embedding is of pictures, and the rows name none",
+        ),
         ("labels: {path: ./in/}", "production: `labels` and `inbox` are two places"),
         ("labels: {path: in/labels}", "production: `labels` and `inbox` are two places"),
     ],
