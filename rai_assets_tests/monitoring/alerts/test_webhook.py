@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,22 @@ def test_no_proxy_of_the_environment_is_asked(sink: Sink, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "http://localhost:1")
     post(sink.url, KEY, event().body(), NOON, "channel ops")
     assert len(sink.bodies) == 1
+
+
+def test_the_address_that_was_checked_is_called_and_the_name_looked_up_once(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAI_ALERT_HOSTS", "moved.example.org")
+    asked, resolve = [], socket.getaddrinfo
+
+    def resolver(host: str, *args: Any, **more: Any) -> Any:
+        asked.append(host)
+        return resolve("127.0.0.1" if host == "moved.example.org" and len(asked) == 1 else host, *args, **more)
+
+    monkeypatch.setattr("socket.getaddrinfo", resolver)
+    post(sink.url.replace("localhost", "moved.example.org"), KEY, event().body(), NOON, "channel ops")
+    assert sink.heads[0]["host"] == f"moved.example.org:{sink.port}"
+    assert asked.count("moved.example.org") == 1
 
 
 def test_a_path_in_any_language_is_sent_in_ascii(sink: Sink) -> None:
