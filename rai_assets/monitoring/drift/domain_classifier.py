@@ -17,6 +17,8 @@ from rai_assets.model.encoding import Encoding, Feature
 
 MOST_FITTED = 20_000
 """Rows of either side that the classifier is fitted on at most; all others measure it."""
+FEWEST_FITTED = 40
+"""Rows of both sides together below which it cannot be fitted: a leaf of its trees has 20 rows or more."""
 EXACT_ROWS = 100
 """Rows up to which the rank sum's distribution is counted out; beyond, the normal limit stands in."""
 SHUFFLED_ROWS, SHUFFLES = 5_000, 3

@@ -21,7 +21,7 @@ from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
 from rai_assets.monitoring.drift.calibration import holm
-from rai_assets.monitoring.drift.domain_classifier import tell_apart
+from rai_assets.monitoring.drift.domain_classifier import FEWEST_FITTED, tell_apart
 from rai_assets.monitoring.drift.order import MOST_BLOCKS, block_p, contiguous, least_blocks, max_t
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
@@ -174,6 +174,10 @@ def _without(name: str, why: str, sides: _Sides) -> _Outcome:
 
 def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
     """The domain classifier: batch against reference, and in an order every block against the rest."""
+    fitted = sides.reference.num_rows // 2 + sides.current.num_rows // 2
+    if fitted < FEWEST_FITTED:
+        why = f"the classifier is fitted on half of the rows, {fitted}, and at least {FEWEST_FITTED} are needed"
+        return _without(CLASSIFIER, why, sides)
     told = tell_apart(sides.reference, sides.current, sides.features, sides.rng, importance=importance)
     auc, p_value, extremes = float(told.auc.value[0]), told.p_value, None
     if sides.ordered:

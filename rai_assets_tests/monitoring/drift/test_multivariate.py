@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyarrow import csv
 
@@ -74,6 +75,18 @@ def test_too_few_rows_are_said() -> None:
     assert [row.drifted for row in found.rows] == [None, None]
     assert found.rows[0].reason == "the batch has 12 rows, and at least 20 are needed"
     assert all(number.value is None for number in found.findings.numbers)
+
+
+def test_a_classifier_that_could_not_split_its_rows_is_no_all_clear() -> None:
+    """The halves of 39 and 41 rows are 19 and 20, too few for two leaves of 20; with one more it finds far rows."""
+    rng = np.random.default_rng(8)
+    before, now = rows(rng, 39), rows(rng, 41)
+    few = multivariate_drift(before, now, FEATURES, seed=0).rows[0]
+    assert few.drifted is None
+    assert few.reason == "the classifier is fitted on half of the rows, 39, and at least 40 are needed"
+    far = now.set_column(0, "a", pc.add(now.column("a"), 50.0))
+    enough = multivariate_drift(rows(rng, 40), far, FEATURES, seed=0).rows[0]
+    assert enough.drifted and enough.statistic == 1.0
 
 
 def test_one_column_has_a_classifier_and_no_reconstruction() -> None:
@@ -184,7 +197,7 @@ def test_at_most_forty_blocks_are_compared() -> None:
 @pytest.mark.parametrize(("before", "now", "told"), [(20, 20, True), (19, 20, False), (20, 19, False)])
 def test_twenty_rows_of_either_side_are_enough(before: int, now: int, told: bool) -> None:
     rng = np.random.default_rng(23)
-    row = multivariate_drift(rows(rng, before), rows(rng, now), FEATURES, seed=0).rows[0]
+    row = multivariate_drift(rows(rng, before), rows(rng, now), FEATURES, seed=0).rows[1]
     assert (row.p_value is not None) == told
     assert (row.n_reference, row.n_current) == (before, now)
     assert multivariate_drift(rows(rng, 50), rows(rng, 50), [], seed=0).rows[0].reason == (
