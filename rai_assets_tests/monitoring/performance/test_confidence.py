@@ -76,7 +76,7 @@ def test_the_values_are_those_of_the_probabilities_over_their_sum(sharpness: tup
 
 
 def test_the_accuracy_is_the_mean_probability_of_being_right() -> None:
-    known, asked = rows(1_500, 4), rows(300, 3)
+    known, asked = rows(1_500, 17), rows(300, 3)
     score, confidence = (side.score[np.arange(side.n), side.decision] for side in (known, asked))
     right = (known.decision == known.target).astype(np.int8)
     calibration = Calibration.fit(score, right, np.ones(known.n, np.int8), known.weight, probability=True, seed=0)
