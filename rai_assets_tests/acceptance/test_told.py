@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rai_assets.keys import check_name
 from rai_assets.monitoring.alerts.outbox import open_outbox
 from rai_assets.store import results
 from rai_assets.store.open import open_repository
@@ -85,6 +86,7 @@ def failed_checks(repository: VersionedRepository, batches: list[str]) -> set[To
             result = results.load(repository, "results-production", thing, whole=False, folder=f"batches/{batch}/")
             kind = "rai.check_failed" if thing == "realized_performance" else "rai.drift"
             failed = [name for name, check in result.facts["checks"].items() if not check["passed"]]
+            failed += [check_name(item["id"]) for item in result.facts["verdicts"] if item["verdict"] == "fail"]
             found |= {(kind, thing, name, batch) for name in failed}
     return found
 
