@@ -190,7 +190,7 @@ def _answers(*nodes: onnx.NodeProto) -> onnx.ModelProto:
     ("model", "says"),
     [
         (_answers(helper.make_node("Concat", ["age", "income"], ["probabilities"], axis=1)), "is no probability"),
-        (_answers(helper.make_node("Sigmoid", ["age"], ["probabilities"])), "has 1 columns and the target has 2"),
+        (_answers(helper.make_node("Sigmoid", ["age"], ["probabilities"])), "has 1 column and the target has 2"),
     ],
     ids=["logits", "one column"],
 )
