@@ -25,6 +25,7 @@ _NUMBERS = {name: number for number, name in _NAMES.items()}
 _SWEEPS_AT_ONCE = 5  # a reader looks again so often; each look can lose only to one more sweep
 _FAST = 1  # zlib's level: half of a tree is digests, which no level makes smaller
 _BUFFER = 1 << 20  # bytes of a pack gathered before they are written
+_KEPT, _KEPT_BYTES = 8, 1 << 19  # folders that were read last, of so many bytes at most: they are asked for again
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class GitObjects(DiskObjectStore):
         super().__init__(folder)
         self._folder = folder
         self._packs = folder / "pack"
+        self._folders: dict[ObjectID, bytes] = {}
 
     @staticmethod
     def create(folder: Path) -> None:
@@ -91,12 +93,18 @@ class GitObjects(DiskObjectStore):
         Raises:
             BackendUnavailable: It is missing, of another kind, or damaged.
         """
+        kept = self._folders.get(name) if kind == TREE else None
+        if kept is not None:
+            return kept
         try:
             found, raw = self.get_raw(name)
         except KeyError as fault:
             raise _damaged(self._path(name)) from fault
         if found != kind:
             raise _damaged(self._path(name))
+        if kind == TREE and len(raw) <= _KEPT_BYTES:
+            # Replaced, not changed: other threads may read it.
+            self._folders = dict([*self._folders.items()][1 - _KEPT :]) | {name: raw}
         return raw
 
     def ids_from(self, prefix: str) -> list[ObjectID]:
