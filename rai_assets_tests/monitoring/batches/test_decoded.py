@@ -22,8 +22,6 @@ from rai_assets.store.open import open_repository
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
 from rai_assets_tests.data.media.making import png, png_of, wav
 
-pytest.importorskip("PIL")
-
 CONTENTS = {
     "a.png": png(40, 30, 51),
     "b.png": png_of(2, 1, bytes([0, 255])),
@@ -127,7 +125,6 @@ def test_the_reference_is_decoded_once_for_all_runs(
 
 
 def test_recordings_have_a_level(repository: VersionedRepository, tmp_path: Path) -> None:
-    pytest.importorskip("soundfile")
     keep(repository, tmp_path, {"a.wav": wav(), "b.txt": b"no sound", **CONTENTS})
     levels = of_batch(repository, tmp_path).columns["media_level"].to_pylist()
     assert levels == [pytest.approx(9000 / 32768 / np.sqrt(2), rel=1e-3), None, None, None, None]

@@ -17,8 +17,6 @@ from rai_assets_tests.data.media.making import png_of
 from rai_assets_tests.monitoring.drift.media.test_embedding import embedding
 from rai_assets_tests.use_case.conftest import call
 
-pytest.importorskip("PIL")
-
 DIGITS = """\
 type: rai_assets.use_case.component.ResponsibleAIUseCase
 attributes:
