@@ -13,7 +13,7 @@ import dagster as dg
 from rai_assets.keys import UseCaseKeys
 from rai_assets.provenance import run_page
 from rai_assets.store.resource import Lake
-from rai_assets.use_case.recording import BACKFILL, Told
+from rai_assets.use_case.recording import BACKFILL, Told, evaluation
 
 if TYPE_CHECKING:
     from rai_assets.monitoring.alerts.events import Event
@@ -90,19 +90,7 @@ class EndedRun:
             for item in told
             if item.made
         ]
-        checks = [
-            dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(keys.asset(item.thing)),
-                check_name=str(check.check_name),
-                passed=check.passed,
-                metadata=check.metadata or {},
-                severity=check.severity,
-                description=check.description,
-                partition=item.partition,
-            )
-            for item in told
-            for check in item.checks
-        ]
+        checks = [evaluation(keys, item, check) for item in told for check in item.checks]
         run = dg.DagsterRun(keys.production_job, run_id=run_id)
         return cls(keys.name, run, time.time(), made, checks, [], lake)
 

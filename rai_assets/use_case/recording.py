@@ -39,6 +39,22 @@ class Told:
     made: dict[str, Any] | None
 
 
+def evaluation(
+    keys: UseCaseKeys, told: Told, check: dg.AssetCheckResult, target: Any = None
+) -> dg.AssetCheckEvaluation:
+    """What a check found of a partition, as Dagster keeps it; `target` is the materialization that it is about."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(keys.asset(told.thing)),
+        check_name=str(check.check_name),
+        passed=check.passed,
+        metadata=check.metadata or {},
+        severity=check.severity,
+        description=check.description,
+        partition=told.partition,
+        target_materialization_data=target,
+    )
+
+
 @dataclass
 class Recording:
     """A run that begins with the first thing that is told; others see that this process works on it.
@@ -103,18 +119,8 @@ class Recording:
         )
 
         target = targets.get(told.partition) if told.made else None
-        return dg.AssetCheckEvaluation(
-            asset_key=self._key(told),
-            check_name=str(check.check_name),
-            passed=check.passed,
-            metadata=check.metadata or {},
-            severity=check.severity,
-            description=check.description,
-            partition=told.partition,
-            target_materialization_data=None
-            if target is None
-            else Target(storage_id=target, run_id=self.run_id, timestamp=time.time()),
-        )
+        about = None if target is None else Target(storage_id=target, run_id=self.run_id, timestamp=time.time())
+        return evaluation(self.keys, told, check, about)
 
     def _write(self, events: Sequence[tuple[dg.DagsterEventType, Any]]) -> None:
         for start in range(0, len(events), _AT_ONCE):

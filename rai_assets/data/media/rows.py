@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -41,6 +41,30 @@ _AT_ONCE = 4096  # rows whose facts are held as objects
 
 class NotThere(Exception):
     """A row names no file that can be stored; the text says why."""
+
+
+class FilesOfRows:
+    """Files that stay where they are: there is nothing to close, and each is the file of one row."""
+
+    def __init__(self) -> None:
+        self._row_of: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def _claim(self, path: str, row: int) -> None:
+        """The file is this row's.
+
+        Raises:
+            NotThere: An earlier row named it.
+        """
+        first = self._row_of.setdefault(path, row)
+        if first != row:
+            raise NotThere(f"is the file of row {first:,} already")
 
 
 class MediaFiles(Protocol):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import Any
 
 from rai_assets.data.dataset import FILES, MANIFEST, Dataset
 from rai_assets.data.media.examine import Facts, examine
-from rai_assets.data.media.rows import NotThere, facts_of
+from rai_assets.data.media.rows import FilesOfRows, NotThere, facts_of
 from rai_assets.store.protocol import NotFound, VersionedRepository
 
 
-class StoredFiles:
+class StoredFiles(FilesOfRows):
     """The media files of a commit. A context manager.
 
     Args:
@@ -25,18 +24,11 @@ class StoredFiles:
     tables_have_facts = True
 
     def __init__(self, repository: VersionedRepository, commit: str, scratch: Path) -> None:
+        super().__init__()
         self.where = f"commit {commit[:12]}"
         self._repository, self._commit, self._scratch = repository, commit, scratch
         self._stored = {path: bytes.fromhex(sha256) for path, sha256 in stored_files(repository, commit)}
-        self._row_of: dict[str, int] = {}
         self._manifest, self._at = self._read_manifest()
-
-    def __enter__(self) -> StoredFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def facts(self, path: str, row: int) -> Facts:
         """What is known of a row's file: from the manifest, or found out by reading it once.
@@ -46,9 +38,7 @@ class StoredFiles:
         """
         if path not in self._stored:
             raise NotThere("is not among the stored files")
-        first = self._row_of.setdefault(path, row)
-        if first != row:
-            raise NotThere(f"is the file of row {first:,} already")
+        self._claim(path, row)
         if path in self._at:
             (known,) = self._manifest.slice(self._at[path], 1).to_pylist()
             if known["media_sha256"] == self._stored[path].hex():

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from uuid import uuid4
 
 import numpy as np
@@ -15,7 +14,7 @@ from pyarrow import parquet
 
 from rai_assets.data.dataset import FILES
 from rai_assets.data.media.examine import Facts, examine
-from rai_assets.data.media.rows import NotThere
+from rai_assets.data.media.rows import FilesOfRows, NotThere
 from rai_assets.data.media.settings import FACTS, MediaSettings
 from rai_assets.keys import batch_folder
 from rai_assets.monitoring.batches.batch import NAMED, Batch
@@ -166,7 +165,7 @@ def _vectors(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return vector_array(rows, next(len(row) for row in rows if row is not None))
 
 
-class CommittedFiles:
+class CommittedFiles(FilesOfRows):
     """The files of a commit, brought to this machine one at a time. A context manager.
 
     Args:
@@ -177,14 +176,8 @@ class CommittedFiles:
     """
 
     def __init__(self, repository: VersionedRepository, commit: str, prefix: str, scratch: Path) -> None:
+        super().__init__()
         self._repository, self._commit, self._prefix, self._scratch = repository, commit, prefix, scratch
-
-    def __enter__(self) -> CommittedFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def facts(self, path: str, row: int) -> Facts:
         """What is known of a file, found out by reading it.

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
 from rai_assets.data.media.examine import Facts, examine
-from rai_assets.data.media.rows import NotThere
+from rai_assets.data.media.rows import FilesOfRows, NotThere
 from rai_assets.data.settings import Format
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.entries import Taken, Taking
@@ -117,7 +116,7 @@ class Beside:
         return len(name) <= _LONGEST and is_data(name) and not self.naming.is_table(name)
 
 
-class TakenFiles:
+class TakenFiles(FilesOfRows):
     """The files that the rows of a batch name, as they were taken. A context manager.
 
     Args:
@@ -131,18 +130,11 @@ class TakenFiles:
     where = "the inbox"
 
     def __init__(self, sources: Iterable[Taken], bring: Callable[[Taken], Path], scratch: Path, prefix: str) -> None:
+        super().__init__()
         self.kept: dict[str, tuple[Path, str]] = {}
         """{path: its bytes and its media type} of those that rows named."""
         self._sources = {source.path: source for source in sources if source.named_by}
         self._bring, self._scratch, self._prefix = bring, scratch, prefix
-        self._row_of: dict[str, int] = {}
-
-    def __enter__(self) -> TakenFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def facts(self, path: str, row: int) -> Facts:
         """What is known of a row's file, found out by reading it once.
@@ -155,9 +147,7 @@ class TakenFiles:
             if not is_data(path):
                 raise NotThere("is not taken: names that begin with '.' or '_' or end with .part or .tmp are no data")
             raise NotThere("is not in the inbox, or is a link or a table there")
-        first = self._row_of.setdefault(path, row)
-        if first != row:
-            raise NotThere(f"is the file of row {first:,} already")
+        self._claim(path, row)
         try:
             check_path(self._prefix + path)
         except InvalidPath as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -16,9 +16,12 @@ from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared, load
 from rai_assets.use_case.graph import LAKE, build, location_definitions
 from rai_assets.use_case.reading import repository_of
-from rai_assets_tests.use_case.conftest import DECLARATION, audit_loans, enter
+from rai_assets_tests.use_case.conftest import DECLARATION, audit_loans, call, enter
 
 PRODUCTION = "  production: {inbox: {path: inbox, settle: 0}}\n"
+
+
+Rai = Callable[..., str]
 
 
 class Daemon:
@@ -148,3 +151,19 @@ def receiving(declared: Declared) -> Iterator[Daemon]:
     prepare()
     with dg.DagsterInstance.get() as instance:
         yield Daemon(declared, instance, "batch", "batch_predictions")
+
+
+@pytest.fixture
+def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
+    """Calls `rai` in a user's empty folder; what it printed, if it ended with `code`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
+    monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+    def run(*words: str, code: int = 0) -> str:
+        ended, out, err = call(monkeypatch, capsys, *words)
+        assert ended == code, out + err
+        return out
+
+    return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from rai_assets.metrics.number import Number
 from rai_assets.store import results
 from rai_assets.store.results import Result
 from rai_assets.use_case.reading import repository_of
-from rai_assets_tests.use_case.conftest import call
-
-Rai = Callable[..., str]
+from rai_assets_tests.monitoring.batches.conftest import Rai
 
 HEAD = "type: rai_assets.use_case.component.ResponsibleAIUseCase\nattributes:\n  name: {name}\n"
 METERS = """\
@@ -42,21 +39,6 @@ RENTS = """\
   requirements: [{id: R1, text: Near, definition: mean_absolute_error, at_most: 12}]
   production: {inbox: {path: inbox, settle: 0}}
 """
-
-
-@pytest.fixture
-def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
-    monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-
-    def run(*words: str) -> str:
-        code, out, err = call(monkeypatch, capsys, *words)
-        assert code == 0, out + err
-        return out
-
-    return run
 
 
 def declare(folder: Path, name: str, text: str) -> Path:

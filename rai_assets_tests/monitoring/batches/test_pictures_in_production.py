@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from rai_assets.store import results
 from rai_assets.store.results import Result
 from rai_assets.use_case.reading import repository_of
 from rai_assets_tests.data.media.making import png_of
+from rai_assets_tests.monitoring.batches.conftest import Rai
 from rai_assets_tests.monitoring.drift.media.test_embedding import embedding
-from rai_assets_tests.use_case.conftest import call
 
 DIGITS = """\
 type: rai_assets.use_case.component.ResponsibleAIUseCase
@@ -32,22 +32,6 @@ attributes:
   model: {estimator: logistic_regression}
   production: {inbox: {path: inbox, settle: 0}}
 """
-Rai = Callable[..., str]
-
-
-@pytest.fixture
-def rai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rai:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAI_HOME", str(tmp_path / ".rai"))
-    monkeypatch.setenv("RAI_DEFS", str(tmp_path / "defs"))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-
-    def run(*words: str, code: int = 0) -> str:
-        ended, out, err = call(monkeypatch, capsys, *words)
-        assert ended == code, out + err
-        return out
-
-    return run
 
 
 @pytest.fixture(scope="module")
