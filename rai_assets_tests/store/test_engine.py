@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rai_assets.store import git_layer
-from rai_assets.store.git_objects import BLOB, GitObject
+from rai_assets.store.git_objects import BLOB, TREE, GitObject, GitObjects
 from rai_assets.store.open import first_commit, open_repository
 from rai_assets.store.protocol import BackendUnavailable, ChangeSet, NotFound, VersionedRepository
 from rai_assets.store.verify import verify
@@ -41,6 +41,21 @@ def test_a_creation_that_died_is_swept_by_the_next(home: Path):
     (half / "git" / "objects").mkdir(parents=True)
     assert content(open_repository(home, NAME), "main") == {}
     assert not half.exists()
+
+
+def test_the_last_folders_are_kept_and_no_more(tmp_path: Path):
+    GitObjects.create(tmp_path)
+    objects = GitObjects(tmp_path)
+    folders = [GitObject.make(TREE, b"100644 %d\0" % number + bytes(20)) for number in range(9)]
+    objects.write(folders)
+    assert [objects.read(item.id, TREE) for item in folders] == [item.raw for item in folders]
+    for file in tmp_path.glob("??/*"):
+        file.unlink()
+    assert [objects.read(item.id, TREE) for item in folders[1:]] == [item.raw for item in folders[1:]]
+    with pytest.raises(BackendUnavailable):
+        objects.read(folders[0].id, TREE)
+    with pytest.raises(BackendUnavailable):
+        objects.read(folders[8].id, BLOB)  # a folder is no content, kept or not
 
 
 def test_threads_that_create_at_once_get_the_same_repository(home: Path):

@@ -12,6 +12,7 @@ from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.questions import MODEL_DECISION
 from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.alarms import alarms
+from rai_assets.monitoring.windows.chance import chance_of
 from rai_assets.monitoring.windows.window import Refused, Seen, Window
 from rai_assets.provenance import Provenance
 from rai_assets.store.results import Result
@@ -43,6 +44,21 @@ def test_one_clear_alarm_stands_and_one_of_twelve_at_the_level_does_not() -> Non
     (clear,) = found(*calm, seen("2026-01-12", [row("income", 1e-6)]))
     assert clear.stands
     assert clear.chance == pytest.approx(2 * 12 * 1e-6)
+
+
+def test_batches_that_were_compared_with_few_blocks_are_judged_by_the_fewest() -> None:
+    """Alarms of one reference come together, so that more of them are chance."""
+
+    def by(blocks: int, day: int, p_value: float | None) -> Seen:
+        null = f"{blocks} blocks of the reference"
+        alone, whole = row("income", p_value) | {"null": null}, several("") | {"null": null}
+        check = {"columns_together_unchanged": "told apart"} if p_value else {}
+        return checked(f"2026-01-{day:02d}", "drift", check, [alone, whole])
+
+    batches = [by(40, 1, None), *(by(26, day, None) for day in range(2, 10)), by(26, 10, 0.04), by(26, 11, 0.04)]
+    told = {item.kind: item.chance for item in found(*batches)}
+    assert told["column"] == chance_of(2, 11, 0.05, [0.04, 0.04], blocks=26) != chance_of(2, 11, 0.05, [0.04, 0.04])
+    assert told["together"] == chance_of(2, 11, 0.05, [0.002], blocks=26)
 
 
 def test_columns_are_ranked_by_effect_times_importance_and_standing_alarms_come_first() -> None:
