@@ -10,6 +10,7 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cached_property
 from typing import cast
 
 from dulwich.objects import ObjectID, parse_tree
@@ -30,16 +31,24 @@ class Folder:
     Args:
         raw: The bytes of git's tree.
 
-    Raises:
-        ValueError: They are not a tree's.
+    Attributes:
+        raw: The same, whatever was changed since.
     """
 
     def __init__(self, raw: bytes) -> None:
-        self._records = _split(raw)
+        self.raw = raw
         self._changed: dict[bytes, bytes] = {}
 
+    @cached_property
+    def _records(self) -> list[bytes]:
+        return _split(self.raw)
+
     def get(self, name: bytes) -> Entry | None:
-        """The entry of that name now, be it an object or a folder, or None."""
+        """The entry of that name now, be it an object or a folder, or None.
+
+        Raises:
+            ValueError: The bytes are not a tree's.
+        """
         record = self._changed.get(name)
         if record is None:
             place = self._place(name)

@@ -17,6 +17,7 @@ from dulwich.pack import PackFileDisappeared, UnpackedObject, write_pack_data, w
 
 from rai_assets.store.durable import sync_folder, write_file, writing_file
 from rai_assets.store.errors import BackendUnavailable
+from rai_assets.store.folders import Folder
 
 COMMIT, TREE, BLOB = 1, 2, 3
 PACK_FROM = 100  # objects; more than these are written as one pack
@@ -25,7 +26,7 @@ _NUMBERS = {name: number for number, name in _NAMES.items()}
 _SWEEPS_AT_ONCE = 5  # a reader looks again so often; each look can lose only to one more sweep
 _FAST = 1  # zlib's level: half of a tree is digests, which no level makes smaller
 _BUFFER = 1 << 20  # bytes of a pack gathered before they are written
-_KEPT, _KEPT_BYTES = 8, 1 << 19  # folders that were read last, of so many bytes at most: they are asked for again
+_KEPT, _KEPT_BYTES = 8, 8 << 20  # folders that were asked for last, and bytes of all: they are asked for again
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class GitObjects(DiskObjectStore):
         super().__init__(folder)
         self._folder = folder
         self._packs = folder / "pack"
-        self._folders: dict[ObjectID, bytes] = {}
+        self._folders: dict[ObjectID, Folder] = {}
 
     @staticmethod
     def create(folder: Path) -> None:
@@ -93,19 +94,27 @@ class GitObjects(DiskObjectStore):
         Raises:
             BackendUnavailable: It is missing, of another kind, or damaged.
         """
-        kept = self._folders.get(name) if kind == TREE else None
-        if kept is not None:
-            return kept
         try:
             found, raw = self.get_raw(name)
         except KeyError as fault:
             raise _damaged(self._path(name)) from fault
         if found != kind:
             raise _damaged(self._path(name))
-        if kind == TREE and len(raw) <= _KEPT_BYTES:
-            # Replaced, not changed: other threads may read it.
-            self._folders = dict([*self._folders.items()][1 - _KEPT :]) | {name: raw}
         return raw
+
+    def folder(self, name: ObjectID) -> Folder:
+        """A folder that another one or a commit names, to be looked up and not changed.
+
+        Raises:
+            BackendUnavailable: It is missing, of another kind, or damaged.
+        """
+        found = self._folders.get(name) or Folder(self.read(name, TREE))
+        others = [(other, folder) for other, folder in self._folders.items() if other != name][1 - _KEPT :]
+        while others and sum(len(folder.raw) for _, folder in others) + len(found.raw) > _KEPT_BYTES:
+            del others[0]
+        # Replaced, not changed: other threads may read it.
+        self._folders = {**dict(others), name: found}
+        return found
 
     def ids_from(self, prefix: str) -> list[ObjectID]:
         """Ids that start with a hexadecimal prefix."""

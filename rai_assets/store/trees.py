@@ -38,7 +38,7 @@ def find_all(store: GitObjects, tree: ObjectID, paths: Iterable[str]) -> dict[st
         together[path.rpartition("/")[0]].append(path)
     found: dict[str, ObjectID | None] = {}
     for folder, inside in together.items():
-        there = Folder(_raw(store, _folder(store, tree, folder)))
+        there = _opened(store, _folder(store, tree, folder))
         found |= {path: _kinds(there.get(path.rpartition("/")[2].encode()))[0] for path in inside}
     return found
 
@@ -195,15 +195,19 @@ def _folder(store: GitObjects, tree: ObjectID, path: str) -> ObjectID | None:
 def _entry(store: GitObjects, tree: ObjectID, path: str) -> Entry | None:
     found: Entry = b"", FOLDER_MODE, tree
     for part in _bytes(path).split(b"/"):
-        below = Folder(_raw(store, found[2])).get(part) if stat.S_ISDIR(found[1]) else None
+        below = store.folder(found[2]).get(part) if stat.S_ISDIR(found[1]) else None
         if below is None:
             return None
         found = below
     return found
 
 
+def _opened(store: GitObjects, tree: ObjectID | None) -> Folder:
+    return store.folder(tree) if tree else Folder(b"")
+
+
 def _raw(store: GitObjects, tree: ObjectID | None) -> bytes:
-    return store.read(tree, TREE) if tree else b""
+    return _opened(store, tree).raw
 
 
 def _bytes(text: str) -> bytes:

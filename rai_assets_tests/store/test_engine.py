@@ -43,19 +43,41 @@ def test_a_creation_that_died_is_swept_by_the_next(home: Path):
     assert not half.exists()
 
 
-def test_the_last_folders_are_kept_and_no_more(tmp_path: Path):
+def folders_of(objects: GitObjects, count: int, records: int = 1) -> list[GitObject]:
+    made = [
+        GitObject.make(TREE, b"".join(b"100644 %d-%d\0" % (number, row) + bytes(20) for row in range(records)))
+        for number in range(count)
+    ]
+    objects.write(made)
+    return made
+
+
+def test_the_folders_asked_for_last_are_kept_and_no_more(tmp_path: Path):
     GitObjects.create(tmp_path)
     objects = GitObjects(tmp_path)
-    folders = [GitObject.make(TREE, b"100644 %d\0" % number + bytes(20)) for number in range(9)]
-    objects.write(folders)
-    assert [objects.read(item.id, TREE) for item in folders] == [item.raw for item in folders]
+    folders = folders_of(objects, 9)
+    for item in (*folders[:8], folders[0], folders[8]):  # the first is asked for again before the last comes
+        assert objects.folder(item.id).raw == item.raw
     for file in tmp_path.glob("??/*"):
         file.unlink()
-    assert [objects.read(item.id, TREE) for item in folders[1:]] == [item.raw for item in folders[1:]]
+    assert [objects.folder(item.id).raw for item in (folders[0], *folders[2:])] == [
+        item.raw for item in (folders[0], *folders[2:])
+    ]
     with pytest.raises(BackendUnavailable):
-        objects.read(folders[0].id, TREE)
+        objects.folder(folders[1].id)
+
+
+def test_large_folders_are_kept_as_far_as_there_is_room(tmp_path: Path):
+    GitObjects.create(tmp_path)
+    objects = GitObjects(tmp_path)
+    folders = folders_of(objects, 3, records=100_000)  # about 3 MiB each, with room for two
+    for item in folders:
+        objects.folder(item.id)
+    for file in tmp_path.glob("??/*"):
+        file.unlink()
+    assert [objects.folder(item.id).raw == item.raw for item in folders[1:]] == [True, True]
     with pytest.raises(BackendUnavailable):
-        objects.read(folders[8].id, BLOB)  # a folder is no content, kept or not
+        objects.folder(folders[0].id)
 
 
 def test_threads_that_create_at_once_get_the_same_repository(home: Path):

@@ -89,7 +89,11 @@ def test_a_changed_folder_has_the_bytes_that_git_gives_it(content: Content, chan
 def test_half_a_record_is_no_tree(cut: int):
     whole = raw({b"a": (FILE_MODE, bytes(20)), b"b": (FILE_MODE, bytes(20))})
     other = raw({b"a": (FILE_MODE, bytes(20)), b"c": (FILE_MODE, bytes(20))})
-    for act in (Folder, lambda damaged: differing(damaged, other), lambda damaged: differing(other, damaged)):
+    for act in (
+        lambda damaged: Folder(damaged).get(b"a"),
+        lambda damaged: differing(damaged, other),
+        lambda damaged: differing(other, damaged),
+    ):
         with pytest.raises(ValueError, match="not the records of a tree"):
             act(whole[:-cut])
 
