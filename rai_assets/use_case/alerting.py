@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from rai_assets.monitoring.alerts.settings import AlertSettings
 
 SENSOR_SECONDS = 30
-_OVERLAP = 60.0  # seconds that are looked at again
+_OVERLAP = 60.0  # seconds before a look that the next one looks at again
 _DAY = 86_400.0
 # Dagster ends a tick after 60 seconds; the last try of sending may take 15 more than it is given.
 _LOOK_SECONDS = 15.0
 _SEND_SECONDS = 20.0
-_FIRST, _SEEN = "first", "runs"  # bookmarks: the first look; the end of the last run that was seen
+_FIRST, _SEEN = "first", "runs"  # bookmarks: the first look; up to where everything was seen
 
 
 def alert_sensor(declared: Sequence[Declared]) -> dg.SensorDefinition:
@@ -69,7 +70,8 @@ def gather(
 ) -> tuple[int, list[str]]:
     """Put what happened since the last look into the outbox; what is there already stays as it is.
 
-    The first look begins with the runs that end after it; none goes back for more than a week.
+    The first look begins with the runs that end after it; none goes back for more than a week. What ended within the
+    last minute is looked at twice, as the clocks of two hosts differ, and a database shows a run later than it ended.
 
     Args:
         outbox: Where to.
@@ -89,7 +91,11 @@ def gather(
     now = time.time()
     new = 0
     faults = []
+    seen = math.inf  # the end of the run that was read last
     for record in ended_runs(instance, _since(outbox, now)):
+        ended = record.update_timestamp.timestamp()
+        if ended > seen and time.monotonic() > end:
+            break
         try:
             run = EndedRun.read(instance, record, lake)
             for name in run.use_cases & settings.keys():
@@ -102,9 +108,8 @@ def gather(
                 raise
             # One run whose records are not as expected holds up none of the others.
             faults.append(f"run {record.dagster_run.run_id} cannot be read: {fault}")
-        outbox.mark(_SEEN, str(min(now, record.update_timestamp.timestamp())))
-        if time.monotonic() > end:
-            break
+        seen = ended
+        outbox.mark(_SEEN, str(min(now - _OVERLAP, seen)))
     for name, mine in settings.items():
         new += keep(outbox, mine, list(late_events(name, instance, outbox)), now)
     return new, faults
@@ -131,11 +136,7 @@ def tell_over(declared: Declared, told: Sequence[Told], run_id: str) -> None:
 
 
 def _since(outbox: Outbox, now: float) -> float:
-    """From when on runs are looked at, in seconds since 1970.
-
-    A little is looked at twice, as the clocks of two hosts differ, and a database shows a run later than it ended; a
-    day is where the clock was set back.
-    """
+    """From when on runs are looked at, in seconds since 1970; a day is looked at again where the clock was set back."""
     from rai_assets.monitoring.alerts.outbox import GIVE_UP_AFTER
 
     first = float(outbox.mark(_FIRST) or outbox.mark(_FIRST, str(now)))
@@ -144,4 +145,4 @@ def _since(outbox: Outbox, now: float) -> float:
     seen = float(outbox.mark(_SEEN) or first)
     if seen > now:
         seen = now - _DAY
-    return max(seen - _OVERLAP, first, now - GIVE_UP_AFTER)
+    return max(seen, first, now - GIVE_UP_AFTER)

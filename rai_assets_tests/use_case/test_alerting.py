@@ -11,7 +11,8 @@ import pytest
 
 from rai_assets.home import home, prepare
 from rai_assets.keys import UseCaseKeys, check_name
-from rai_assets.monitoring.alerts.outbox import open_outbox
+from rai_assets.monitoring.alerts import delivery, webhook
+from rai_assets.monitoring.alerts.outbox import _LEASE, open_outbox
 from rai_assets.store.errors import BackendUnavailable
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.resource import Lake
@@ -117,10 +118,16 @@ def test_an_input_that_was_refused_is_told_without_what_it_holds(told: Declared,
 
 def test_alerts_that_were_off_for_long_do_not_tell_of_all_that_time(told: Declared, sink: Sink) -> None:
     begin(told)
-    outbox = open_outbox(home())
+    outbox, now = open_outbox(home()), time.time()
     for name in ("first", "runs"):
-        outbox.mark(name, str(time.time() - 90 * 86_400))
-    assert alerting._since(outbox, time.time()) == pytest.approx(time.time() - 7 * 86_400, abs=5)
+        outbox.mark(name, str(now - 90 * 86_400))
+    assert alerting._since(outbox, now) == now - 7 * 86_400
+
+
+def test_a_tick_is_over_before_dagster_ends_it() -> None:
+    """After a minute; the outbox gives a try to nobody else before it must have ended."""
+    assert webhook._LONGEST < delivery._LONGEST < _LEASE
+    assert alerting._LOOK_SECONDS + alerting._SEND_SECONDS + delivery._LONGEST < 55
 
 
 def test_a_store_that_is_away_delays_only_what_needs_it(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import text
 
 from rai_assets.home import home
 from rai_assets.monitoring.alerts.outbox import open_outbox
@@ -81,6 +83,36 @@ def test_many_runs_are_read_over_several_looks(told: Declared, sink: Sink, monke
         mine = {"loans": told.use_case.alerts}
         assert gather(outbox, mine, instance, LAKE, seconds=0.0) == (1, [])  # it stops after each, and goes on there
         assert gather(outbox, mine, instance, LAKE) == (7, [])
+
+
+def test_looks_that_are_short_of_time_come_to_the_end_of_runs_that_ended_together(
+    told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked at twice takes no time from what was never looked at."""
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        runs = [report(instance, "evaluation", (True, {})) for _ in range(3)]
+        outbox, mine, now = open_outbox(home()), {"loans": told.use_case.alerts}, time.time()
+        for minutes in range(1, 4):
+            monkeypatch.setattr(time, "time", lambda minutes=minutes: now + 61 * minutes)
+            assert gather(outbox, mine, instance, LAKE, seconds=0.0) == (1, [])
+        assert gather(outbox, mine, instance, LAKE) == (0, [])
+    assert [item.body["run"] for item in outbox.listing()] == runs[::-1]
+
+
+def test_a_run_that_the_records_show_late_is_told(told: Declared, sink: Sink) -> None:
+    """One that ended half a minute before the last look, as another host's clock says."""
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        outbox, mine = open_outbox(home()), {"loans": told.use_case.alerts}
+        outbox.mark("first", str(time.time() - 3600))
+        report(instance, "evaluation", (True, {}))
+        assert gather(outbox, mine, instance, LAKE) == (1, [])
+        late = report(instance, "scorecard", (True, {}))
+        at = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=30)
+        with instance.run_storage.connect() as records:  # type: ignore[attr-defined]
+            records.execute(text("update runs set update_timestamp = :at where run_id = :run"), {"at": at, "run": late})
+        assert gather(outbox, mine, instance, LAKE) == (1, [])
 
 
 def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink) -> None:
