@@ -40,6 +40,10 @@ class Progress:
         self._report(line)
         announce(line)
 
+    def of(self, part: str) -> Progress:
+        """The progress of a part of the work: a clock of its own, and the name of the part before its lines."""
+        return Progress(lambda line: self._report(f"{part}: {line}"))
+
 
 def printable(text: str) -> str:
     """A text of anybody's as one line for a terminal: what would move the cursor is replaced."""

@@ -184,5 +184,12 @@ DRIFT: list[Row] = [
         None,
         "",
     ),
-    ("unseen_rate", "share of the current rows with a value that the reference does not have", "rate", None, ""),
+    (
+        "unseen_rate",
+        "of the current rows that have a value, the share whose value the reference does not have "
+        "(NannyML's rate is over all rows: times 1 - missing_rate)",
+        "rate",
+        None,
+        "",
+    ),
 ]

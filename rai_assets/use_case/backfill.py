@@ -194,11 +194,13 @@ class _Answering:
         What cannot be answered is added to `faults`: {why: [which question of which batch]}.
         """
         answers = []
-        for item in published:
+        things = ", ".join(asset.thing for asset in assets)
+        for at, item in enumerate(published):
+            self.progress(f"batches asked for {things}", at, len(published))
             key = item.record.key
             stage = Stage.of_batch(
-                self.production.keys, key, self.repository, "backfill", self.progress, known[key]
-            )  # fmt: skip
+                self.production.keys, key, self.repository, "backfill", self.progress.of(key), known[key]
+            )
             for asset in assets:
                 try:
                     digest = stage.input_digest(asset.thing, [asset.settings, asset.outside(stage)], asset.reads)

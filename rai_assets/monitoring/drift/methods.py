@@ -25,6 +25,7 @@ _NUMBERS: frozenset[Method] = frozenset({"ks", "wasserstein", "psi", "jensen_sha
 _CATEGORIES: frozenset[Method] = frozenset(
     {"chi_squared", "psi", "jensen_shannon", "hellinger", "l_infinity", "unseen", "missing"}
 )
+_CODES: frozenset[Method] = frozenset({"chi_squared", "l_infinity", "unseen"})  # numbers of few values, too
 _TEXTS: frozenset[Method] = frozenset({"vocabulary", "length"})
 
 
@@ -57,10 +58,14 @@ def fitting(column: Column, reference: Sample, current: Sample, settings: DriftS
             return ["missing"]
         raise Undefined("no row has a value")
     if named:
-        chosen = [method for method in named if method in _allowed(column)]
+        few = len(aligned(reference, current)[0]) <= _FEW
+        chosen = [method for method in named if method in _allowed(column)] or [
+            method for method in named if few and method in _CODES
+        ]
         if not chosen:
-            compare = "numbers" if column.kind == "category" else "categories; --categorical names columns of codes"
-            raise Undefined(f"{', '.join(named)} compares {compare}")
+            codes = f"categories and numbers of at most {_FEW} values; --categorical names columns of codes"
+            compare = "numbers" if column.kind == "category" else codes
+            raise Undefined(f"{', '.join(named)} compare{'s' if len(named) == 1 else ''} {compare}")
         return chosen
     if settings.rule == "evidently":
         return [_evidently(column, reference)]

@@ -12,6 +12,7 @@ import pytest
 from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.backfill import holding, take_everything
 from rai_assets.monitoring.batches.batch import Batch
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.arrivals import due
@@ -23,9 +24,7 @@ from rai_assets.use_case.retention import remove_runs
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.use_case.conftest import call, loan_rows
 
-
-def quiet(*_: object) -> None:
-    """Nobody is told."""
+QUIET = Progress(lambda _: None)
 
 
 def test_a_backfill_leaves_what_single_runs_leave(
@@ -42,7 +41,7 @@ def test_a_backfill_leaves_what_single_runs_leave(
         store.delete_branch(branch)
     for path in inbox.folder.parents[2].glob(".rai/production/loans/arrivals.sqlite"):
         path.unlink()
-    done = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    done = backfill(declared, None, None, QUIET)
     assert (done.accepted, done.present, done.quarantined, done.problems) == (4, 0, 1, [])
     assert {path.path: path.sha256 for path in store.list_objects("production", "batches/")} == alone
     there = {path.path: path.sha256 for path in store.list_objects("results-production", "batches/")}
@@ -52,7 +51,7 @@ def test_a_backfill_leaves_what_single_runs_leave(
     }
 
     head = store.resolve("production")
-    again = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    again = backfill(declared, None, None, QUIET)
     assert (again.accepted, again.present, again.quarantined) == (0, 4, 1)
     assert store.resolve("production") == head
     assert daemon.tick() == {}
@@ -64,7 +63,7 @@ def test_only_the_batches_of_the_range_are_worked_on_and_dagster_shows_them(
     for days in (3, 2, 1):
         inbox.put(f"d{days}.csv", loan_rows(10, seed=days), age=days * 86_400)
     now = datetime.now(UTC)
-    done = backfill(declared, now - timedelta(days=2.5), now - timedelta(days=1.5), quiet)  # type: ignore[arg-type]
+    done = backfill(declared, now - timedelta(days=2.5), now - timedelta(days=1.5), QUIET)
     assert done.accepted == 1
     assert Batch(store, store.resolve("production"), "d2").record.rows == 10
     assert daemon.partitions() == {"d2"}
@@ -79,7 +78,7 @@ def test_dagster_shows_the_checks_of_a_backfill_as_those_of_a_run_and_nobody_is_
 ) -> None:
     inbox.put("good.csv", loan_rows(30, seed=1))
     inbox.put("bad.csv", loan_rows(3).replace(",F,", ",?,").replace(",M,", ",?,"))
-    backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    backfill(declared, None, None, QUIET)
     instance = daemon.instance
     (run,) = instance.get_runs(dg.RunsFilter(job_name="loans_production"))
     assert run.status is dg.DagsterRunStatus.SUCCESS
@@ -94,7 +93,7 @@ def test_dagster_shows_the_checks_of_a_backfill_as_those_of_a_run_and_nobody_is_
     assert passed("batch", "readable") == {"good": True, "bad": True}
     assert passed("drift", "columns_unchanged") == {"good": True}
     # Once more, with all questions again, is a run of its own and no news.
-    backfill(declared, None, None, quiet, again=True)  # type: ignore[arg-type]
+    backfill(declared, None, None, QUIET, again=True)
     assert len(instance.get_runs(dg.RunsFilter(job_name="loans_production"))) == 2
     assert (
         list(ended_runs(instance, 0.0))
@@ -107,7 +106,7 @@ def test_records_of_a_backfill_are_deleted_as_those_of_runs(
 ) -> None:
     for seed in (1, 2):
         inbox.put("b.csv", loan_rows(10, seed=seed), age=60)
-        backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+        backfill(declared, None, None, QUIET)
     instance, keys = daemon.instance, declared.use_case.keys()
     newest, oldest = instance.get_runs(dg.RunsFilter(job_name="loans_production"))
     told = list(remove_runs(instance, store, keys, datetime.now(UTC) + timedelta(seconds=60), dry_run=False))
@@ -125,16 +124,16 @@ def test_files_that_are_not_taken_yet_are_counted(declared: Declared, inbox: Des
     use_case = declared.use_case.model_copy(update={"production": production.model_copy(update={"inbox": patient})})
     inbox.put("first.csv", loan_rows(10))
     inbox.put("second.csv", loan_rows(10, seed=2))
-    done = backfill(replace(declared, use_case=use_case), None, None, quiet)  # type: ignore[arg-type]
+    done = backfill(replace(declared, use_case=use_case), None, None, QUIET)
     assert (done.accepted, done.waiting) == (0, 2)
-    done = backfill(declared, None, None, quiet)  # type: ignore[arg-type]
+    done = backfill(declared, None, None, QUIET)
     assert (done.accepted, done.waiting) == (2, 0)
 
 
 def test_a_range_that_ends_before_it_starts_is_refused(declared: Declared) -> None:
     now = datetime.now(UTC)
     with pytest.raises(UsageError, match="(?s)no time lies from .* Fix: name an earlier --from"):
-        backfill(declared, now, now - timedelta(days=1), quiet)  # type: ignore[arg-type]
+        backfill(declared, now, now - timedelta(days=1), QUIET)
 
 
 def test_the_exit_code_tells_of_batches_in_quarantine_and_of_what_could_not_be_worked_on(
@@ -168,7 +167,7 @@ def test_no_runs_are_asked_for_of_what_a_backfill_works_on(
     inbox.put("b.csv", loan_rows(6))
     production, keys = production_of(declared), declared.use_case.keys()
     with production.arrivals(store) as ledger:
-        assert take_everything(production, ledger, quiet) == ([], 0)
+        assert take_everything(production, ledger, QUIET) == ([], 0)
         with holding([ledger], ["a", "b"]):
             inbox.put("new.csv", loan_rows(7))
             assert asked() == {"new"}

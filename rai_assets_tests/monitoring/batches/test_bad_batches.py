@@ -12,6 +12,7 @@ import pytest
 from rai_assets.keys import batch_folder
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.entries import Entry
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import production_of
@@ -119,9 +120,9 @@ def test_each_is_told_apart_and_none_is_lost(desk: Path) -> None:
         arrived = (NOON + timedelta(minutes=minutes)).timestamp()
         os.utime(path, (arrived, arrived))
     # What is usual is known from the batches before.
-    done = backfill(declared, None, NOON + timedelta(minutes=len(usual)), lambda *_: None)  # type: ignore[arg-type]
+    done = backfill(declared, None, NOON + timedelta(minutes=len(usual)), Progress(lambda _: None))
     assert (done.accepted, done.quarantined, done.problems) == (len(usual), 0, [])
-    done = backfill(declared, None, None, lambda *_: None)  # type: ignore[arg-type]
+    done = backfill(declared, None, None, Progress(lambda _: None))
 
     store = repository_of("desk")
     with production_of(declared).arrivals(store) as ledger:

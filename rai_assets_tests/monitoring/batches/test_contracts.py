@@ -11,6 +11,7 @@ from rai_assets.data.settings import DatasetSettings, FileSettings
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.contracts import ContractVersion, for_batches, path_of, version_for, versions
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
@@ -24,7 +25,7 @@ OTHER = "weekday,income,sex,branch,score\nmon,51.5,F,north,0.5\ntue,20,X,south,1
 
 def work(declared: Declared) -> dict[str, str]:
     """Work on all that is in the inbox; {batch: state}."""
-    backfill(declared, None, None, lambda *_: None)  # type: ignore[arg-type]
+    backfill(declared, None, None, Progress(lambda _: None))
     return {entry.key: entry.state for entry in listed(declared)}
 
 

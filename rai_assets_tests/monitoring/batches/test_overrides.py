@@ -7,6 +7,7 @@ import pytest
 from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.overrides import words_on
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.errors import NotFound
 from rai_assets.store.protocol import VersionedRepository
@@ -69,7 +70,7 @@ def test_a_backfill_publishes_it_too(declared: Declared, daemon: Daemon, inbox: 
     inbox.put("bad.csv", BAD)
     daemon.tick()
     let_pass(declared, "bad", "Agreed.")
-    done = backfill(declared, None, None, lambda *_: None)  # type: ignore[arg-type]
+    done = backfill(declared, None, None, Progress(lambda _: None))
     assert (done.accepted, done.quarantined, done.problems) == (1, 0, [])
     assert daemon.states() == {"bad": "accepted"}
 

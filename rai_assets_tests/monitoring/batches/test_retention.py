@@ -10,6 +10,7 @@ import pytest
 
 from rai_assets.errors import DeclarationError, UsageError
 from rai_assets.keys import CHAMPION
+from rai_assets.progress import Progress
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.declaration import Declared, load
@@ -62,7 +63,7 @@ def test_old_batches_go_and_history_still_holds_them(
     assert retained(item, daemon) == ["nothing of loans is older than it is kept"]
     assert daemon.tick() == {}, "a file whose batch is gone is not taken again"
     assert store.resolve(CHAMPION) == champion
-    done = backfill(item, None, None, lambda *_: None, again=True)  # type: ignore[arg-type]
+    done = backfill(item, None, None, Progress(lambda _: None), again=True)
     (said,) = done.problems
     assert said.startswith("old: its rows were removed (`rai retention`)")
 

@@ -44,6 +44,17 @@ def test_numbers_of_at_most_ten_values_on_both_sides_are_categories(kind: Kind) 
     assert chosen(kind, distinct(10), distinct(10)) == ["chi_squared"]
 
 
+@pytest.mark.parametrize("method", ["chi_squared", "l_infinity", "unseen"])
+def test_numbers_of_at_most_ten_values_are_compared_as_categories_where_that_is_all_that_was_asked_for(
+    method: Method,
+) -> None:
+    asked, more = DriftSettings(methods=[method]), DriftSettings(methods=["ks", method])
+    assert chosen("number", distinct(6), distinct(4, start=6), asked) == [method]
+    assert chosen("number", distinct(6), distinct(4, start=6), more) == ["ks"]
+    with pytest.raises(Undefined, match=f"^{method} compares categories and numbers of at most 10 values; --cat"):
+        chosen("number", distinct(6), distinct(5, start=6), asked)
+
+
 @pytest.mark.parametrize(("missing", "asked"), [((0, 0), []), ((1, 0), ["missing"]), ((0, 1), ["missing"])])
 def test_missing_values_are_asked_about_where_either_side_has_some(missing: tuple[int, int], asked: list[str]) -> None:
     before, now = (Sample(distinct(20).values, distinct(20).counts, lost) for lost in missing)
