@@ -184,9 +184,9 @@ class Spool:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f".{uuid4().hex}"
 
-    def keep(self, fresh: Path, sha256: str) -> None:
-        """Give a written file its name."""
-        fresh.replace(self._folder / sha256)
+    def keep(self, fresh: Path, sha256: str) -> Path:
+        """Give a written file its name; returns where it is."""
+        return fresh.replace(self._folder / sha256)
 
     def find(self, sha256: str) -> Path | None:
         """The bytes with this digest, if they are here."""
@@ -224,10 +224,9 @@ def bring(inbox: Inbox, spool: Spool, source: Taken) -> Path:
                 where=f"{inbox.where}: {source.path}",
                 fix="put it there again, under the same name",
             )
-        spool.keep(fresh, source.sha256)
+        return spool.keep(fresh, source.sha256)
     finally:
         fresh.unlink(missing_ok=True)
-    return spool.find(source.sha256) or fresh
 
 
 def file_key(path: str, arrivals: Arrivals) -> str:
@@ -236,7 +235,7 @@ def file_key(path: str, arrivals: Arrivals) -> str:
     if known:
         return known[0]
     plain = slug(path)
-    return plain if plain and arrivals.owner(plain) in (None, path) else f"{plain or 'batch'}-{digest_of(path)[:8]}"
+    return plain if plain and arrivals.owner(plain) is None else f"{plain or 'batch'}-{digest_of(path)[:8]}"
 
 
 def slug(path: str) -> str:

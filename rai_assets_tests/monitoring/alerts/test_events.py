@@ -65,8 +65,11 @@ def test_the_same_event_has_the_same_id_and_another_run_another() -> None:
 
 
 def test_the_body_names_the_event_and_cuts_long_words() -> None:
-    body = event(text="x" * 5000, title="y" * 5000).body()
-    assert body["id"] == event().id
+    body = event(text="x" * 5000, title="y" * 5000, at=event().at + 0.25, content="of a digest").body()
+    assert body["id"] == event(at=event().at + 0.25).id
+    assert body.keys() == {
+        "id", "type", "use_case", "asset", "subject", "partition", "run", "at", "severity", "title", "text", "link",
+    }  # fmt: skip
     assert body["type"] == "rai.check_failed"
     assert body["at"] == "2026-01-01T12:00:00+00:00"
     assert (len(body["text"]), len(body["title"])) == (2000, 200)
@@ -105,5 +108,7 @@ def test_a_limit_is_named_by_all_that_tells_it_from_others() -> None:
     place = {"group": {"sex": "F"}, "coordinates": {"class": "high"}}
     (rule,) = settings({**RULE, "definition": "selection_rate", **place, "at_most": 0}).rules
     assert limit_of(rule) == "selection_rate[sex=F, class=high] at most 0"
+    (rule,) = settings({**RULE, "sensitive": ["sex", "age"], "at_most": 0.1}).rules
+    assert limit_of(rule) == "demographic_parity_difference[sensitive=sex,age] at most 0.1"
     (rule,) = settings({**RULE, "definition": "accuracy", "at_least": 0.25}).rules
     assert limit_of(rule) == "accuracy[] at least 0.25"

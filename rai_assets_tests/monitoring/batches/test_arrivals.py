@@ -168,6 +168,67 @@ def test_the_usual_size_is_that_of_the_last_hundred_others(ledger: Arrivals) -> 
     assert ledger.recent_rows("none")[0] == 102
 
 
+def test_a_file_that_changed_is_waited_for_from_then_on(ledger: Arrivals) -> None:
+    ledger.saw([Found("a.csv", 3, "one", NOW - 60)], NOW)
+    assert ledger.known() == {"a.csv": (3, "one", NOW, "waiting")}
+    take(ledger, "a.csv", "1", "a")
+    ledger.saw([Found("a.csv", 4, "two", NOW)], NOW + 60)
+    assert ledger.known() == {"a.csv": (4, "two", NOW + 60, "waiting")}
+    assert [source.sha256 for source in ledger.sources("a")] == ["1"], "until its new bytes are taken"
+
+
+def test_a_file_that_had_bytes_of_its_own_is_no_copy(ledger: Arrivals) -> None:
+    take(ledger, "a.csv", "1", "a")
+    take(ledger, "b.csv", "2", "b")
+    take(ledger, "b.csv", "1", "b")
+    assert take(ledger, "b.csv", "1", "b") == "same bytes"
+    assert {path: state for path, (*_, state) in ledger.known().items()} == {"a.csv": "taken", "b.csv": "taken"}
+
+
+def test_a_file_may_come_to_belong_to_further_batches_that_are_not_asked_for(ledger: Arrivals) -> None:
+    take(ledger, "a.csv", "1", "b")
+    ledger.add("a.csv", ["c", "a", "b"])
+    assert ledger.keys_of("a.csv") == ["a", "b", "c"]
+    assert [request.key for request in ledger.pending(9, NOW)] == ["b"]
+
+
+def test_tables_are_looked_at_anew_while_something_that_they_name_waits(ledger: Arrivals) -> None:
+    table, picture = Found("t.csv", 3, "stamp", NOW), Found("p.png", 5, "stamp", NOW)
+    ledger.take(table, "1", ["week"], NOW, {"week": ["p.png", "q.png"]})
+    accept(ledger, "week")
+    assert ledger.named_anew() == {}, "what is not there is not waited for"
+    ledger.saw([picture], NOW)
+    assert {table: sorted(names) for table, names in ledger.named_anew().items()} == {"t.csv": ["p.png", "q.png"]}
+    assert ledger.take_named([(picture, "2")], NOW) == {"p.png": "new"}
+    assert ledger.named_anew() == {}
+    assert [request.key for request in ledger.pending(9, NOW)] == ["week"]
+    accept(ledger, "week")
+    assert ledger.take_named([(picture, "2")], NOW) == {"p.png": "same bytes"}
+    assert ledger.pending(9, NOW) == []
+    assert ledger.take_named([(picture, "3")], NOW) == {"p.png": "corrected"}
+    assert [request.key for request in ledger.pending(9, NOW)] == ["week"]
+    # A corrected table that names nothing any more asks for nothing when the picture changes.
+    ledger.take(table, "9", ["week"], NOW)
+    accept(ledger, "week")
+    ledger.take_named([(picture, "4")], NOW)
+    assert ledger.pending(9, NOW) == []
+
+
+def test_a_ledger_made_again_from_the_store_tells_pictures_from_tables(ledger: Arrivals) -> None:
+    stored = (Taken("t.csv", 3, NOW, "1"), Taken("p.png", 5, NOW, "2", "t.csv"))
+    ledger.fill([("week", 1, 10, stored)])
+    assert ledger.sources("week") == stored
+    assert (ledger.keys_of("p.png"), ledger.owner("week")) == ([], "t.csv")
+
+
+def test_what_is_known_already_is_not_written_over_from_the_store(ledger: Arrivals) -> None:
+    """Another process took a corrected file while the ledger was made again."""
+    take(ledger, "a.csv", "2", "a")
+    ledger.fill([("a", 1, 10, (Taken("a.csv", 3, NOW, "1"),))])
+    assert [request.key for request in ledger.pending(9, NOW)] == ["a"]
+    assert [source.sha256 for source in ledger.sources("a")] == ["2"]
+
+
 def test_a_ledger_made_again_from_the_store_knows_its_files_and_asks_for_nothing(ledger: Arrivals) -> None:
     assert not ledger.filled
     stored = [("a", 2, 10, (Taken("a.csv", 3, NOW, "1"), Taken("b.csv", 4, NOW, "2")))]

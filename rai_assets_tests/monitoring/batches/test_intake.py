@@ -14,9 +14,9 @@ import pytest
 from rai_assets.errors import RaiError
 from rai_assets.monitoring.batches import sources
 from rai_assets.monitoring.batches.arrivals import Arrivals
-from rai_assets.monitoring.batches.intake import Looked, Spool, file_key, look, slug
+from rai_assets.monitoring.batches.intake import Looked, Spool, bring, file_key, look, slug
 from rai_assets.monitoring.batches.settings import InboxSettings
-from rai_assets.monitoring.batches.sources import FolderInbox, Found
+from rai_assets.monitoring.batches.sources import Copied, FolderInbox, Found
 
 
 class Watch:
@@ -62,6 +62,64 @@ def test_a_file_is_taken_when_it_kept_its_size_and_time_for_the_settling_time(tm
     assert watch.taken(29) == []
     assert watch.taken(1) == ["a.csv"]
     assert watch.taken(60) == []
+
+
+@pytest.mark.parametrize("change", ["other bytes of the same size", "more bytes at the same time"])
+def test_a_file_that_changed_in_size_or_in_time_is_waited_for_anew(tmp_path: Path, change: str) -> None:
+    """A tool that copies times as well writes more bytes into a file that seems as old as before."""
+    watch = Watch(tmp_path, settle=30)
+    path = watch.folder / "a.csv"
+    path.write_text("x")
+    os.utime(path, (500_000, 500_000))
+    assert watch.taken() == []
+    same_size = change.startswith("other")
+    path.write_text("y" if same_size else "x,y")
+    os.utime(path, (500_000 + same_size, 500_000 + same_size))
+    assert watch.taken(31) == []
+    assert watch.taken(29) == []
+    assert watch.taken(1) == ["a.csv"]
+
+
+def test_a_file_that_changed_since_it_was_looked_at_is_waited_for_anew(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=30)
+    path = watch.folder / "a.csv"
+    path.write_text("x")
+    watch.look()
+
+    class Written(FolderInbox):
+        """Somebody writes on between the look and the copy."""
+
+        def copy(self, path: str, destination: Path) -> Copied | None:
+            (watch.folder / path).write_text("x,y")
+            return super().copy(path, destination)
+
+    quiet, watch.inbox = watch.inbox, Written(tmp_path, watch.settings)
+    assert watch.taken(30) == []
+    watch.inbox = quiet
+    assert watch.taken() == []
+    assert watch.taken(29) == []
+    assert watch.taken(1) == ["a.csv"]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize(("seconds", "taken"), [(15, 2), (100, 1), (4, 5)])
+def test_a_look_takes_what_it_can_in_its_time_and_one_file_at_least(
+    tmp_path: Path, seconds: float, taken: int, together: int
+) -> None:
+    """20 seconds, as Dagster ends a tick after a minute; nothing is begun after them."""
+    watch = Watch(tmp_path, settle=0)
+    for number in range(5):
+        (watch.folder / f"{number}.csv").write_text(str(number))
+        os.utime(watch.folder / f"{number}.csv", (500_000, 500_000))
+
+    class Slow(FolderInbox):
+        def copy(self, path: str, destination: Path) -> Copied | None:
+            watch.now += seconds
+            return super().copy(path, destination)
+
+    watch.inbox = Slow(tmp_path, watch.settings)
+    looked = watch.look(together=together)
+    assert (list(looked.taken), looked.waiting) == ([f"{number}.csv" for number in range(taken)], 5 - taken)
 
 
 def test_with_markers_a_file_waits_for_its_own(tmp_path: Path) -> None:
@@ -194,10 +252,60 @@ def test_the_pause_before_a_batch_is_asked_for_again_doubles(tmp_path: Path) -> 
         ("--.csv", ""),
         ("\n.csv", ""),
         ("x" * 300, "x" * 80),
+        ("x" * 79 + "-y.csv", "x" * 79),
     ],
 )
 def test_a_name_becomes_a_key_of_our_grammar(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+def test_names_with_one_slug_and_names_without_one_are_batches_of_their_own(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    paths = ["north/May.csv", "south/may.csv", "west/MAY.csv", "--.csv", "++.csv"]
+    keys = []
+    for number, path in enumerate(paths):
+        keys.append(file_key(path, watch.ledger))
+        watch.ledger.take(Found(path, 1, "stamp", 0.0), str(number), [keys[-1]], 0.0)
+    assert keys[0] == "may"
+    assert [key[:-8] for key in keys[1:]] == ["may-", "may-", "batch-", "batch-"]
+    assert len(set(keys)) == 5
+    assert [file_key(path, watch.ledger) for path in paths] == keys, "and stay what they are"
+
+
+def test_bytes_are_brought_from_where_they_are_kept_else_from_the_inbox_if_it_has_them(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, settle=0)
+    path = watch.folder / "a.csv"
+    path.write_text("x,y")
+    watch.look()
+    (source,) = watch.ledger.sources("a")
+    kept = watch.spool.find(source.sha256)
+    assert kept is not None
+
+    path.write_text("others")
+    assert bring(watch.inbox, watch.spool, source) == kept
+    kept.unlink()
+    for there in (True, False):
+        if not there:
+            path.unlink()
+        with pytest.raises(RaiError, match="not in the inbox any more as it was") as refused:
+            bring(watch.inbox, watch.spool, source)
+        assert "a.csv" in str(refused.value)
+        assert list(kept.parent.iterdir()) == [], "nothing half-copied is left"
+    path.write_text("x,y")
+    assert bring(watch.inbox, watch.spool, source) == kept
+    assert kept.read_text() == "x,y"
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_what_no_batch_waits_for_is_swept_after_an_hour(tmp_path: Path) -> None:
+    spool, now = Spool(tmp_path), 1_000_000.0
+    for name, age in (("used", 9000), ("old", 3601), ("young", 3599)):
+        (tmp_path / name).write_text("x")
+        spool.sliced(name).mkdir()
+        for path in (tmp_path / name, spool.sliced(name)):
+            os.utime(path, (now - age, now - age))
+    spool.sweep({"used"}, now)
+    assert {path.name for path in tmp_path.iterdir()} == {"used", "used.sliced", "young", "young.sliced"}
 
 
 def test_what_a_dead_process_left_among_the_taken_files_is_removed(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from rai_assets.data.contract import Contract
 from rai_assets.keys import UseCaseKeys
 from rai_assets.monitoring.batches.batch import Batch
-from rai_assets.monitoring.batches.label_store import erase_labels, waiting_labels
+from rai_assets.monitoring.batches.label_store import erase_labels, keep_labels, waiting_labels
 from rai_assets.monitoring.batches.labels import labels_digest, labels_of
 from rai_assets.monitoring.batches.production import Production
 from rai_assets.store.changes import ChangeSet
@@ -43,6 +47,7 @@ class Plant:
         self._runs = 0
 
     def put(self, name: str, text: str) -> None:
+        (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(text)
         self._runs += 1
         os.utime(self.folder / name, (1_700_000_000 + self._runs, 1_700_000_000 + self._runs))
@@ -72,6 +77,17 @@ class Plant:
         table, arrived = labels_of(self.repository, batch, self.contract)
         values = table.column("broke").to_pylist()
         return [values[at] if at >= 0 else None for at in arrived.label.tolist()]
+
+
+def brought(identifier: int, label: str) -> pa.Table:
+    """One label, as it is read from a file."""
+    return pa.table({"id": [identifier], "broke": pa.array([label]).dictionary_encode()})
+
+
+def stored(labels: pa.Table) -> bytes:
+    target = BytesIO()
+    parquet.write_table(labels, target)
+    return target.getvalue()
 
 
 @pytest.fixture
@@ -167,6 +183,64 @@ def test_a_corrected_file_replaces_its_labels_where_they_wait_and_where_they_wen
     assert plant.work() == {"b", "c"}
     assert (plant.labels("b"), plant.labels("c")) == (["yes"], [None, "no"])
     assert waiting_labels(plant.repository) == {}
+
+
+def test_a_corrected_file_takes_its_labels_from_batches_that_it_speaks_of_no_more(plant: Plant) -> None:
+    plant.put("outcomes/monday.csv", "id,broke\n3,yes\n4,no\n")
+    plant.put("outcomes/tuesday.csv", "id,broke\n2,no\n")
+    assert plant.work() == {"a", "b"}
+    plant.put("outcomes/monday.csv", "id,broke\n3,yes\n")
+    plant.work()
+    assert (plant.labels("a"), plant.labels("b")) == ([None, "no", "yes"], [None])
+
+
+def test_labels_that_waited_come_to_those_that_are_there(plant: Plant) -> None:
+    plant.put("outcomes/early.csv", "id,broke\n7,yes\n9,no\n")
+    plant.work()
+    plant.put("inbox/c.csv", "id,load\n7,0.5\n")
+    plant.work()
+    plant.put("inbox/c.csv", "id,load\n7,0.5\n9,1\n")
+    plant.work()
+    assert plant.labels("c") == ["yes", "no"]
+    assert waiting_labels(plant.repository) == {}
+
+
+def test_labels_wait_by_the_file_that_brought_them(plant: Plant) -> None:
+    plant.put("outcomes/north/may.csv", "id,broke\n70,yes\n71,no\n")
+    plant.put("outcomes/south/May.csv", "id,broke\n80,yes\n")
+    plant.work()
+    assert waiting_labels(plant.repository) == {"north/may.csv": 2, "south/May.csv": 1}
+
+
+def test_before_the_first_batch_no_labels_wait(tmp_path: Path) -> None:
+    assert waiting_labels(open_repository(tmp_path, KEYS.repository)) == {}
+
+
+def test_labels_that_two_write_at_once_are_both_kept(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, others = plant.repository.commit, [brought(2, "no")]
+
+    def meanwhile(*args: Any, **more: Any) -> Any:
+        """Before the first commit of one, the other commits."""
+        while others:
+            keep_labels(plant.repository, "tuesday.csv", others.pop(), ["id"], (), {})
+        return commit(*args, **more)
+
+    monkeypatch.setattr(plant.repository, "commit", meanwhile)
+    assert keep_labels(plant.repository, "monday.csv", brought(3, "yes"), ["id"], (), {}) == ["a"]
+    assert plant.labels("a") == [None, "no", "yes"]
+
+
+def test_labels_that_a_dead_process_wrote_already_are_written_again_without_a_word(plant: Plant) -> None:
+    for _ in range(2):
+        assert keep_labels(plant.repository, "monday.csv", brought(3, "yes"), ["id"], (), {}) == ["a"]
+    assert plant.labels("a") == [None, None, "yes"]
+
+
+def test_labels_of_an_older_version_stay_beside_new_ones(plant: Plant) -> None:
+    """They do not say which file brought them."""
+    plant.repository.commit("production", ChangeSet().put("batches/a/labels.parquet", stored(brought(1, "no"))), "old")
+    keep_labels(plant.repository, "monday.csv", brought(3, "yes"), ["id"], (), {})
+    assert plant.labels("a") == ["no", None, "yes"]
 
 
 def test_the_same_bytes_under_another_name_bring_no_labels_again(plant: Plant) -> None:

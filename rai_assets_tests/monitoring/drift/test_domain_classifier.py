@@ -68,7 +68,24 @@ def test_the_classifier_names_the_column_that_moved() -> None:
     found = tell_apart(rows(1_500, 0), rows(800, 1.0), features, np.random.default_rng(1))
     # The AUC of two unit normals one deviation apart is Phi(1 / sqrt 2) = 0.760, and no classifier does better.
     assert 0.72 < found.auc.value[0] < 0.79
+    assert found.auc.metric == "domain_classifier_auc"
     assert found.auc.n[0] == 750 + 400
     assert found.p_value < 1e-6
-    assert found.importance["moved"] > 0.15
+    assert found.importance["moved"] == pytest.approx(found.auc.value[0] - 0.5, abs=0.03)  # all that it goes by
     assert max(abs(found.importance["still"]), abs(found.importance["word"])) < 0.03
+
+
+def test_a_relation_of_two_columns_is_found_where_neither_moved() -> None:
+    """Of the batch both have one sign: it is in two quadrants, half of the reference is too, so the AUC is 3 / 4."""
+    rng = np.random.default_rng(4)
+
+    def rows(n: int, *, together: bool) -> pa.Table:
+        x, y = rng.uniform(-1, 1, (2, n))
+        return pa.table({"x": x, "y": np.copysign(y, x) if together else y})
+
+    features = [Feature("x", "number"), Feature("y", "number")]
+    sides = rows(3_001, together=False), rows(1_501, together=True)
+    found = tell_apart(*sides, features, np.random.default_rng(5), importance=False)
+    assert found.auc.value[0] == pytest.approx(0.75, abs=0.03)
+    assert found.auc.n[0] == 1_501 + 751
+    assert found.importance == {}

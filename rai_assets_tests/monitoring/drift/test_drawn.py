@@ -21,14 +21,24 @@ def drawn(table: pa.Table, *columns: str, timestamp: str | None = None, seed: in
 
 def test_all_of_a_few_rows_are_kept_as_they_are() -> None:
     table = pa.table({"at": [3, 1, 2], "city": pa.array(["Bern", None, "Genf"]).dictionary_encode(), "more": [0, 0, 0]})
-    assert drawn(table, "at", "city").to_pydict() == {"at": [3, 1, 2], "city": ["Bern", None, "Genf"]}
-    assert drawn(table.slice(0, 0), "at", "city").num_rows == 0
+    kept = drawn(table, "at", "city")
+    assert kept.to_pydict() == {"at": [3, 1, 2], "city": ["Bern", None, "Genf"]}
+    assert kept.schema.field("city").type == pa.string()
+    for none in (table.slice(0, 0), table.schema.empty_table()):
+        assert drawn(none, "at", "city").to_pydict() == {"at": [], "city": []}
 
 
 def test_rows_are_taken_in_the_order_of_their_time() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     days = [2, 0, 1, 0]
     table = pa.table({"at": range(4), "day": [start + timedelta(days=day) for day in days]})
+    assert drawn(table, "at", timestamp="day").column("at").to_pylist() == [1, 3, 2, 0]
+
+
+def test_rows_without_a_time_come_first() -> None:
+    table = pa.table(
+        {"at": range(4), "day": [datetime(2026, 1, 2, tzinfo=UTC), None, datetime(2026, 1, 1, tzinfo=UTC), None]}
+    )
     assert drawn(table, "at", timestamp="day").column("at").to_pylist() == [1, 3, 2, 0]
 
 
