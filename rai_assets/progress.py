@@ -36,7 +36,8 @@ class Progress:
         self._said = now
         rate = done / max(now - self._began, 1e-9)
         left = f", {(total - done) / rate:,.0f} s left" if total and rate else ""
-        line = f"{what}: {done:,}{f' of {total:,}' if total else ''} ({rate:,.0f}/s{left})"
+        fast = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        line = f"{what}: {done:,}{f' of {total:,}' if total else ''} ({fast}/s{left})"
         self._report(line)
         announce(line)
 

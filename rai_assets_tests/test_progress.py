@@ -32,7 +32,15 @@ def test_a_line_says_how_far_how_fast_and_how_long(wait: Callable[[float], None]
     tell("rows read", 4_000, 9_000)
     wait(1)
     tell("rows read", 5_000, 0)
-    assert lines == ["rows read: 3,000 of 9,000 (1,000/s, 6 s left)", "rows read: 5,000 (1,000/s)"]
+    wait(5)
+    tell("batches", 0, 4)
+    wait(10)
+    tell("batches", 1, 4)
+    assert lines == [
+        "rows read: 3,000 of 9,000 (1,000/s, 6 s left)",
+        "rows read: 5,000 (1,000/s)",
+        "batches: 1 of 4 (0.1/s, 30 s left)",
+    ]
 
 
 def test_a_part_has_its_own_clock_and_leaves_that_of_the_whole(wait: Callable[[float], None]) -> None:
@@ -48,5 +56,5 @@ def test_a_part_has_its_own_clock_and_leaves_that_of_the_whole(wait: Callable[[f
         of_three("rows", 0, 30)
         wait(2)
         of_three("rows", 20, 30)
-    assert lines == ["batches: 2 of 3 (1/s, 2 s left)", "three: rows: 20 of 30 (10/s, 1 s left)"]
-    assert heard == ["batches: 2 of 3 (1/s, 2 s left)", "rows: 20 of 30 (10/s, 1 s left)"]
+    assert lines == ["batches: 2 of 3 (0.67/s, 2 s left)", "three: rows: 20 of 30 (10/s, 1 s left)"]
+    assert heard == ["batches: 2 of 3 (0.67/s, 2 s left)", "rows: 20 of 30 (10/s, 1 s left)"]

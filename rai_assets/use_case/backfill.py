@@ -194,9 +194,9 @@ class _Answering:
         What cannot be answered is added to `faults`: {why: [which question of which batch]}.
         """
         answers = []
-        things = ", ".join(asset.thing for asset in assets)
+        more = f" and {len(assets) - 1} more" if len(assets) > 1 else ""
         for at, item in enumerate(published):
-            self.progress(f"batches asked for {things}", at, len(published))
+            self.progress(f"batches asked for {assets[0].thing}{more}", at, len(published))
             key = item.record.key
             stage = Stage.of_batch(
                 self.production.keys, key, self.repository, "backfill", self.progress.of(key), known[key]

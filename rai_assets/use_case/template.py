@@ -28,16 +28,28 @@ _REQUIREMENTS = """
   # What must hold before the model may serve. `rai metrics {name}` prints what can be required.
   # requirements:
   #   - id: R1
-  #     text: Groups are selected about as often.
-  #     definition: demographic_parity_difference
+  #     text: {gap[0]}
+  #     definition: {gap[1]}
   #     sensitive: [{sensitive}]
-  #     at_most: 0.1
+  #     at_most: {gap[2]}
   #   - id: R2
-  #     text: Most decisions are right.
-  #     definition: accuracy
+  #     text: {whole[0]}
+  #     definition: {whole[1]}
   #     at_least: 0.8
   #     blocking: false        # reported, not part of the gate
 """
+_RIGHT = ("Most decisions are right.", "accuracy")
+_REQUIRED: dict[str, dict[str, tuple[str | float, ...]]] = {
+    "binary": {"gap": ("Groups are selected about as often.", "demographic_parity_difference", 0.1), "whole": _RIGHT},
+    "multiclass": {
+        "gap": ("Decisions are right as often in every group.", "accuracy_difference", 0.1),
+        "whole": _RIGHT,
+    },
+    "regression": {
+        "gap": ("Errors are about as large in every group.", "mean_absolute_error_difference", 10),
+        "whole": ("Predictions explain most of the differences.", "r2"),
+    },
+}  # {task: requirements to begin with}
 
 
 def write_inferred(
@@ -70,6 +82,7 @@ def write_inferred(
         UsageError: The name does not fit or is taken, or a named column or value is not in the data.
         InputRefused: A file cannot be read.
     """
+    from rai_assets.data.contract import Contract
     from rai_assets.data.inference import declared_path, infer
     from rai_assets.data.media.guess import with_media
     from rai_assets.data.template import dataset_yaml
@@ -93,7 +106,11 @@ def write_inferred(
             '  # owners: ["team:name", "person@example.com"]\n\n  dataset:\n',
             dataset_yaml(settings, 4),
             "" if wishes.logged else _MODEL,
-            _REQUIREMENTS.format(name=name, sensitive=wishes.sensitive[0] if wishes.sensitive else "COLUMN"),
+            _REQUIREMENTS.format(
+                name=name,
+                sensitive=wishes.sensitive[0] if wishes.sensitive else "COLUMN",
+                **_REQUIRED[Contract.of(settings).task or "binary"],
+            ),
         ]
     )
     _write(path, text)
