@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from rai_assets.data.dataset import PREFIX
 from rai_assets.errors import RaiError
+from rai_assets.provenance import digest_of
 from rai_assets.store import ledger
 from rai_assets.store.errors import MergeConflict
 from rai_assets.store.protocol import ChangeSet, NoChanges, NotFound, StaleHead, VersionedRepository
@@ -40,7 +41,7 @@ def publish(
     message: str,
     words: Mapping[str, str],
     judge: Callable[[str, str], bool],
-    prefix: str = PREFIX,
+    prefix: str | Sequence[str] = PREFIX,
     before: Callable[[str], None] = lambda _: None,
 ) -> Published:
     """Write data on a branch of its own, have that commit judged, and publish it if the verdict is good.
@@ -54,7 +55,7 @@ def publish(
         message: Of the commit.
         words: Kept with the commits.
         judge: Asked whether the data of a commit, with their digest, may be published.
-        prefix: The folder that the verdict is about.
+        prefix: The folder, or folders, that the verdict is about.
         before: Told the run branch before the data are written on it.
 
     Raises:
@@ -72,7 +73,7 @@ def publish(
     except BaseException:
         repository.delete_branch(run_branch)
         raise
-    version = repository.tree_digest(commit, prefix)
+    version = _version(repository, commit, prefix)
     accepted = judge(commit, version)
     if commit != start:
         if not accepted:
@@ -90,7 +91,7 @@ def land(
     words: Mapping[str, str],
     *,
     audited_on: str = "",
-    prefix: str = PREFIX,
+    prefix: str | Sequence[str] = PREFIX,
 ) -> str:
     """Bring audited data into the data branch while its head is what they were audited on; else once more.
 
@@ -104,7 +105,7 @@ def land(
         version: Digest of the audited data.
         words: Kept with the merge.
         audited_on: Commit of the data branch that the run branch holds already.
-        prefix: The folder of the data.
+        prefix: The folder of the data, or their folders.
 
     Returns:
         The data branch's commit that holds the data.
@@ -115,20 +116,26 @@ def land(
     for _ in range(ledger.ATTEMPTS):
         head = repository.resolve(branch)
         if head != audited_on:
-            if repository.tree_digest(head, prefix) == version:
+            if _version(repository, head, prefix) == version:
                 return head
             try:
                 with suppress(NoChanges):
                     repository.merge(head, run_branch, f"{branch} moved on", words)
             except MergeConflict as conflict:
                 raise _overtaken(branch, run_branch) from conflict
-            if repository.tree_digest(run_branch, prefix) != version:
+            if _version(repository, run_branch, prefix) != version:
                 raise _overtaken(branch, run_branch)
             audited_on = head
         with suppress(StaleHead):
             merged = repository.merge(run_branch, branch, f"Data published on {branch}", words, expected_head=head)
             return merged.commit.id
     raise RaiError(f"branch {branch!r} moved {ledger.ATTEMPTS} times while publishing", fix="run again")
+
+
+def _version(repository: VersionedRepository, ref: str, prefix: str | Sequence[str]) -> str:
+    if isinstance(prefix, str):
+        return repository.tree_digest(ref, prefix)
+    return digest_of([repository.tree_digest(ref, one) for one in prefix])
 
 
 def _overtaken(branch: str, run_branch: str) -> RaiError:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rai_assets.errors import RaiError
-from rai_assets.keys import BATCHES, PRODUCTION, WINDOWS, results_branch
+from rai_assets.keys import PRODUCTION, WINDOWS, results_branch
 from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.reference import Reference, reference_of
 from rai_assets.monitoring.profiles.profile import window_profile
 from rai_assets.monitoring.profiles.whylogs_file import FILE as WHYLOGS
 from rai_assets.monitoring.windows.alarms import ANSWERS
+from rai_assets.monitoring.windows.kept import LEADING, MEASURED, NDCG, TOGETHER
 from rai_assets.monitoring.windows.window import Seen, read_window
 from rai_assets.provenance import Provenance, digest_of
 from rai_assets.report.html import render_production
@@ -24,10 +25,10 @@ from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 
 _NEWEST = (
-    ("realized_performance", "accuracy@1"),
-    ("estimated_performance", "estimated_accuracy@1"),
-    ("attribution_drift", "attribution_ndcg@1"),
-    ("drift", "domain_classifier_auc@1"),
+    ("realized_performance", MEASURED[0]),
+    ("estimated_performance", LEADING[0]),
+    ("attribution_drift", NDCG),
+    ("drift", TOGETHER),
 )
 
 
@@ -88,9 +89,10 @@ def make_report(
         profile=profile.tally,
         unprofiled=unprofiled,
     )
-    found = repository.tree_digest(window.commit, BATCHES) if window.commit else ""
+    held = [[cell, found.as_json()] for cell, found in profile.tally.statistics()], profile.whylogs is None
     away = [[item.key, item.reason] for item in window.quarantined], window.waiting, window.missing, window.early_labels
     commit = repository.branches(PRODUCTION).get(PRODUCTION, "")
+    named = title, purpose, report.reference
     result = Result(
         asset="monitoring_report",
         provenance=Provenance(keys.name, PRODUCTION, commit),
@@ -110,7 +112,7 @@ def make_report(
             "newest": dict(_newest(window.batches[-1])) if window.batches else {},
         },
     )
-    return Made(result, window.name, digest_of([window.name, found, *away, title, purpose, report.reference]))
+    return Made(result, window.name, digest_of([window.name, window.digest, *held, *away, *named]))
 
 
 def store_report(made: Made, repository: VersionedRepository, run_id: str) -> str:

@@ -12,6 +12,7 @@ from rai_assets.charts.text import count, cut, decimal, how_many
 from rai_assets.monitoring.profiles.statistics import TableTally
 from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.alarms import ANSWERS, alarms
+from rai_assets.monitoring.windows.kept import LABELLED
 from rai_assets.monitoring.windows.trends import (
     arrivals_chart,
     charted,
@@ -246,7 +247,7 @@ def _epochs(window: Window) -> list[str]:
 
 def _notes(window: Window) -> list[str]:
     shown = [item.results["realized_performance"] for item in window.batches if "realized_performance" in item.results]
-    measured = any(number.definition == "labelled_rate@1" and number.value for item in shown for number in item.numbers)
+    measured = any(number.definition == LABELLED and number.value for item in shown for number in item.numbers)
     notes = [
         "Everything here was computed when each batch was audited; the rows of the batches were not read again.",
         "A change is a finding about rows. Whether it matters is for people and for the other measures to say; that "

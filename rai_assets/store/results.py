@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -126,14 +126,21 @@ def write(changes: ChangeSet, result: Result, input_digest: str, folder: str = "
         changes.put(f"{folder}{result.asset}/{path}", content, content_type(path))
 
 
-def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool = True, folder: str = "") -> Result:
+def load(
+    repository: VersionedRepository,
+    ref: str,
+    asset: str,
+    *,
+    parts: Collection[str] | None = None,
+    folder: str = "",
+) -> Result:
     """Read a result. Its numbers are pinned to the data commit, but not addressed.
 
     Args:
         repository: The use case's repository.
         ref: The commit to read.
         asset: Name of the asset.
-        whole: False leaves out charts, tables and files.
+        parts: The charts, tables and files that are read, by name; all when left out.
         folder: Where it stands.
 
     Raises:
@@ -142,17 +149,17 @@ def load(repository: VersionedRepository, ref: str, asset: str, *, whole: bool =
     commit, place = repository.resolve(ref), f"{folder}{asset}"
     head = _head(repository, commit, place)
     provenance = Provenance(**head["provenance"])
-    parts = head["parts"] if whole else {"charts": [], "tables": [], "files": []}
+    there = {kind: [name for name in names if parts is None or name in parts] for kind, names in head["parts"].items()}
     return Result(
         asset=asset,
         provenance=provenance,
         numbers=_numbers(repository, commit, place, provenance),
-        charts={name: json.loads(_read(repository, commit, f"{place}/charts/{name}.json")) for name in parts["charts"]},
+        charts={name: json.loads(_read(repository, commit, f"{place}/charts/{name}.json")) for name in there["charts"]},
         tables={
-            name: decode_table(_read(repository, commit, f"{place}/tables/{name}.parquet")) for name in parts["tables"]
+            name: decode_table(_read(repository, commit, f"{place}/tables/{name}.parquet")) for name in there["tables"]
         },
         notes=head["notes"],
-        files={name: _read(repository, commit, f"{place}/files/{name}") for name in parts["files"]},
+        files={name: _read(repository, commit, f"{place}/files/{name}") for name in there["files"]},
         facts=head["facts"],
     )
 

@@ -13,6 +13,7 @@ from rai_assets.errors import RaiError, UsageError
 from rai_assets.home import home, prepare
 from rai_assets.keys import PRODUCTION, UseCaseKeys, batch_folder, results_branch
 from rai_assets.monitoring.batches.accept import Accepted
+from rai_assets.monitoring.batches.answered import Answered
 from rai_assets.monitoring.batches.backfill import (
     Backfilled,
     audit_together,
@@ -82,11 +83,17 @@ def backfill(
         ):
             done.problems += problems
             done.waiting += waiting
-        asked = in_range(production, arrivals, start, end)
+        every = in_range(production, arrivals, start, end)
+        answered = Answered(arrivals, repository, [asset.thing for asset in answering.assets])
+        noted = answered.keys()
+        asked = [item for item in every if again or item.key not in noted or item.key in answering.labelled]
+        done.present += len(every) - len(asked)
         keys = [item.key for item in asked]
+        ours: set[str] = set()
         with production.label_inbox.arrivals() as labels, holding((arrivals, labels), keys) as hold:
             for group in audit_together(production, repository, arrivals, asked, progress):
                 found = done.add(group)
+                ours |= {item.commit for item in found}
                 published = answering.wanted(found, done)
                 production.label_inbox.join(repository, [item.record.key for item in published], {"run_id": "backfill"})
                 _show_keys(instance, production.keys, [item.record.key for item in found])
@@ -94,6 +101,7 @@ def backfill(
                 run.tell(told)
                 tell_over(declared, told, run.run_id)
                 hold()
+        answered.note(noted.difference(keys) | answering.whole, ours)
         production.tidy(arrivals)
     done.problems += answering.problems
     return done
@@ -128,6 +136,8 @@ class _Answering:
         progress: Told how far it is.
         again: Also of batches that are there already.
         faults: What could not be answered, {why: [which question of which batch]}.
+        whole: The batches that have every answer.
+        open: Those that a question could not be answered of.
     """
 
     production: Production
@@ -136,10 +146,14 @@ class _Answering:
     progress: Progress
     again: bool
     faults: dict[str, list[str]] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)
 
     def wanted(self, found: Sequence[Accepted], done: Backfilled) -> list[Accepted]:
         """The batches that are asked about; of those whose rows were removed, `done` is told."""
-        asked = [item for item in found if item.published and (item.changed or self.again or self._open(item))]
+        published = [item for item in found if item.published]
+        asked = [item for item in published if item.changed or self.again or self._lacks(item)]
+        self.whole |= {item.record.key for item in published} - {item.record.key for item in asked}
         there = [item for item in asked if item.changed or self._has_rows(item)]
         done.problems += [
             f"{item.record.key}: its rows were removed (`rai retention`); what was found of it stays as it is"
@@ -157,6 +171,7 @@ class _Answering:
         for together in _in_turn(self.assets):
             for answer in self._ask(together, published, known):
                 made[answer.result.asset].append(answer.key)
+        self.whole |= known.keys() - self.open
         audited = [item for item in (*published, *refused) if item.changed or self.again]
         return [*self._audited(audited, known), *self._answered(made, known)]
 
@@ -168,17 +183,17 @@ class _Answering:
             for fault, asked in self.faults.items()
         ]
 
-    def _open(self, item: Accepted) -> bool:
+    def _lacks(self, item: Accepted) -> bool:
         """Whether a batch that was there has new labels, or lacks an answer."""
         key, before = item.record.key, self._answered_at
-        if key in self._labelled or before is None:
+        if key in self.labelled or before is None:
             return True
         return not {asset.thing for asset in self.assets} <= set(
             results.assets(self.repository, before, batch_folder(key))
         )
 
     @cached_property
-    def _labelled(self) -> set[str]:
+    def labelled(self) -> set[str]:
         """The batches that labels came for."""
         with self.production.label_inbox.arrivals() as labels:
             return {entry.key for entry in labels.entries("pending")}
@@ -207,6 +222,7 @@ class _Answering:
                     if results.find(self.repository, stage.results_commit, asset.thing, digest, stage.folder) is None:
                         answers.append(_Answer(key, stage.made(asset.reads, asset.compute), digest))
                 except RaiError as fault:
+                    self.open.add(key)
                     self.faults.setdefault(str(fault), []).append(f"{asset.thing} of {key}")
         self._store(answers, known)
         return answers

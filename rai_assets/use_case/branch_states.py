@@ -121,7 +121,7 @@ def descends(repository: VersionedRepository, head: str, former: str) -> bool:
 def audited_digest(repository: VersionedRepository, branch: str) -> str | None:
     """Digest of the data that the newest stored result of a data branch was made from, or None."""
     with suppress(NotFound):
-        result = results.load(repository, results_branch(branch), "dataset", whole=False)
+        result = results.load(repository, results_branch(branch), "dataset", parts=())
         return data_digest(repository, result.provenance.commit)
     return None
 
@@ -135,6 +135,6 @@ def _verdict(declared: Declared, stands: Standing) -> str:
 def _audited(repository: VersionedRepository, branch: str, digest: str) -> bool:
     """Whether the branch's newest scorecard is of these data."""
     with suppress(NotFound):
-        scorecard = results.load(repository, results_branch(branch), "scorecard", whole=False)
+        scorecard = results.load(repository, results_branch(branch), "scorecard", parts=())
         return bool(scorecard.facts.get("data") == digest)
     return False

@@ -256,6 +256,6 @@ def _made(repository: VersionedRepository, branch: str, held: set[str]) -> list[
     found = []
     for asset in results.assets(repository, branch):
         with suppress(NotFound):
-            if results.load(repository, branch, asset, whole=False).provenance.commit in held:
+            if results.load(repository, branch, asset, parts=()).provenance.commit in held:
                 found.append(asset)
     return found

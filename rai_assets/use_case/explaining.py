@@ -31,7 +31,7 @@ def explain(text: str) -> str:
     commit, number = _found(repository, address)
     formula = definition_of(address.definition)
     folder, slash, asset = address.asset.rpartition("/")
-    result = results.load(repository, commit, asset, whole=False, folder=folder + slash)
+    result = results.load(repository, commit, asset, parts=(), folder=folder + slash)
     read = here = result.provenance
     rows = ""
     if number.coordinates.get("chunk") == BASELINE:
@@ -39,7 +39,7 @@ def explain(text: str) -> str:
         rows, folder = f"the baseline, {before['split']} rows of ", ""
         read = here = replace(read, branch=MAIN, commit=before["commit"])
     elif not folder:
-        here = results.load(repository, commit, "dataset", whole=False).provenance
+        here = results.load(repository, commit, "dataset", parts=()).provenance
     same = [f"            the same data as {_commit_in_words(repository, here)}"]
     if read.commit == here.commit:
         same = []

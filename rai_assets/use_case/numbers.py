@@ -30,7 +30,7 @@ def all_numbers(name: str, branch: str, *, has_model: bool) -> list[Number]:
     for asset in results.assets(repository, commit):
         if asset in _OF_A_MODEL and not has_model:
             continue  # left by a model that is no longer declared
-        result = results.load(repository, commit, asset, whole=False)
+        result = results.load(repository, commit, asset, parts=())
         results.refuse_outdated(repository, commit, result)
         same = repository.tree_digest(reported, f"{asset}/") == repository.tree_digest(commit, f"{asset}/")
         numbers += [number.addressed(name, reported if same else commit, asset) for number in result.numbers]
@@ -62,7 +62,7 @@ def batch_numbers(name: str, batch: str) -> list[Number]:
 def _reported(repository: VersionedRepository, commit: str) -> str:
     """The results commit that the stored report names, so that a number has one address there and here."""
     try:
-        scorecard = results.load(repository, commit, "scorecard", whole=False)
+        scorecard = results.load(repository, commit, "scorecard", parts=())
         return repository.resolve(scorecard.facts.get("results", commit))
     except NotFound:
         return commit

@@ -136,6 +136,6 @@ def record_scorer(name: str, branch: str = MAIN) -> Iterator[RecordScorer]:
     repository = repository_of(name)
     head = results_head(repository, name, branch)
     made = results.load(repository, head, "model")
-    data = results.load(repository, head, "dataset", whole=False).provenance.commit
+    data = results.load(repository, head, "dataset", parts=()).provenance.commit
     with ScoringSession(ModelVersion.from_files(made.files)) as session:
         yield RecordScorer(session, Dataset(repository, data).contract)

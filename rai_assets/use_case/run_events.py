@@ -88,7 +88,7 @@ def _crossed(ended: EndedRun, settings: AlertSettings, outbox: Outbox) -> Iterat
                 for name in ("results_commit", "results_folder")
             )
             try:
-                numbers = results.load(ended.lake.repository(keys), commit, thing, whole=False, folder=folder).numbers
+                numbers = results.load(ended.lake.repository(keys), commit, thing, parts=(), folder=folder).numbers
             except NotFound:
                 continue  # erased since
             title = f"{keys.name}: {rule.definition} of {rule.asset} is beyond its limit{_on(partition)}"

@@ -83,7 +83,7 @@ def failed_checks(repository: VersionedRepository, batches: list[str]) -> set[To
     found = set()
     for batch in batches:
         for thing in TOLD:
-            result = results.load(repository, "results-production", thing, whole=False, folder=f"batches/{batch}/")
+            result = results.load(repository, "results-production", thing, parts=(), folder=f"batches/{batch}/")
             kind = "rai.check_failed" if thing == "realized_performance" else "rai.drift"
             failed = [name for name, check in result.facts["checks"].items() if not check["passed"]]
             failed += [check_name(item["id"]) for item in result.facts["verdicts"] if item["verdict"] == "fail"]

@@ -113,7 +113,7 @@ def accept(
 def reference_labels(repository: VersionedRepository) -> tuple[str, ...]:
     """The classes in the data of the champion, or of `main` before there is one."""
     with suppress(NotFound):
-        commit = results.load(repository, CHAMPION, CHAMPION, whole=False).provenance.commit
+        commit = results.load(repository, CHAMPION, CHAMPION, parts=()).provenance.commit
         return Dataset(repository, commit).contract.labels
     with suppress(NotFound):
         return Dataset(repository, MAIN).contract.labels

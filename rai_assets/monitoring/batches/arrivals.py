@@ -43,6 +43,20 @@ class Arrivals(Requests):
                 )
             self._run("INSERT OR REPLACE INTO facts VALUES ('filled', ?)", (str(now),))
 
+    def answered(self) -> tuple[list[str], set[str]]:
+        """What was noted last of batches that have every answer: as of what, and those of them that are accepted."""
+        noted = self._all("SELECT value FROM facts WHERE name = 'answered'")
+        keys = self._all("SELECT a.key FROM answered a JOIN batches b ON b.key = a.key WHERE b.state = 'accepted'")
+        return noted[0][0].split(" ") if noted else [], {key for (key,) in keys}
+
+    def note_answered(self, as_of: Iterable[str], keys: Iterable[str]) -> None:
+        """Note the batches that have every answer, and as of what, in the place of those noted before."""
+        with self._writing():
+            self._run("DELETE FROM answered", ())
+            for key in keys:
+                self._run("INSERT INTO answered VALUES (?)", (key,))
+            self._run("INSERT OR REPLACE INTO facts VALUES ('answered', ?)", (" ".join(as_of),))
+
     def known(self) -> dict[str, tuple[int, str, float, str]]:
         """{path: (size, stamp, when it was first seen so, state)} of every file that was ever seen."""
         rows = self._all("SELECT path, size, stamp, since, state FROM files")

@@ -14,7 +14,7 @@ from uuid import uuid4
 from rai_assets.charts.text import how_many
 from rai_assets.data.publish import publish
 from rai_assets.errors import RaiError
-from rai_assets.keys import BATCHES, PRODUCTION
+from rai_assets.keys import PRODUCTION, batch_folder
 from rai_assets.monitoring.batches.accept import Accepted, accept, reference_labels
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import BatchRecord
@@ -211,7 +211,7 @@ def _published(
         message=f"{how_many(len(prepared), 'batch')}, {prepared[0].record.key} to {prepared[-1].record.key}",
         words=words,
         judge=lambda *_: True,  # each was judged by itself
-        prefix=BATCHES,
+        prefix=[batch_folder(item.record.key) for item in prepared],
     )
     return [Accepted(item.record, True, published.commit, PRODUCTION, changed=True) for item in prepared]
 

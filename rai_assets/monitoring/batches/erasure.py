@@ -133,7 +133,7 @@ def is_made_from(
 ) -> bool:
     """Whether one folder is; arguments as `made_from`."""
     read = {
-        results.load(repository, commit, asset, whole=False, folder=folder).provenance.commit
+        results.load(repository, commit, asset, parts=(), folder=folder).provenance.commit
         for asset in results.assets(repository, commit, folder)
     }
     if folder.startswith(WINDOWS):

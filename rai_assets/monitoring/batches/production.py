@@ -207,7 +207,7 @@ class Production:
             former_rows=former_rows,
         )
 
-    @property
+    @cached_property
     def declared(self) -> DatasetSettings:
         """The declared contract of batches: with the format of the inbox, and the columns of logged predictions."""
         logged, changes = self.settings.logged, {}

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS batches (
   not_before REAL NOT NULL, since REAL NOT NULL, revision INTEGER, rows INTEGER, branch TEXT, reason TEXT,
   open INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_state ON batches(state);
+CREATE TABLE IF NOT EXISTS answered (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _RECENT = 100  # batches that tell what is usual

@@ -110,18 +110,26 @@ def window_profile(
     Returns:
         The profile, with whylogs' part only if every batch has one; and the batches that have no profile.
     """
-    whole, files, absent = TableTally(), [], []
-    for key in batches:
-        try:
-            found = results.load(repository, commit, "data_profile", folder=batch_folder(key))
-        except NotFound:
-            absent.append(key)
-            continue
-        whole.merge(TableTally.restored(found.tables[_STATE], Contract.from_json(found.facts["contract"])))
-        files.append(found.files.get(FILE))
-    complete = [content for content in files if content is not None]
-    whylogs = merged_profiles(complete) if files and len(complete) == len(files) else None
-    return Profile(whole, whylogs), tuple(absent)
+    whole = TableTally()
+    absent: list[str] = []
+    without_whylogs: list[str] = []
+
+    def files() -> Iterator[bytes]:
+        for key in batches:
+            read = partial(results.load, repository, commit, "data_profile", folder=batch_folder(key))
+            try:
+                found = read(parts=(_STATE,) if without_whylogs else (_STATE, FILE))
+            except NotFound:
+                absent.append(key)
+                continue
+            whole.merge(TableTally.restored(found.tables[_STATE], Contract.from_json(found.facts["contract"])))
+            if FILE in found.files:
+                yield found.files[FILE]
+            else:
+                without_whylogs.append(key)
+
+    merged = merged_profiles(files())
+    return Profile(whole, None if without_whylogs else merged), tuple(absent)
 
 
 def _numbers(rows: int, statistics: Sequence[tuple[Cell, ColumnStatistics]]) -> Iterator[Number]:

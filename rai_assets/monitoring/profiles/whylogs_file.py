@@ -41,11 +41,10 @@ def whylogs_profile(rows: pa.RecordBatch, contract: Contract, time: str) -> byte
 
 
 def merged_profiles(profiles: Iterable[bytes]) -> bytes | None:
-    """The profile of all parts; None without any."""
-    views = _whylogs()
+    """The profile of all parts, one after the other; None without any."""
     whole = None
     for content in profiles:
-        part = views.DatasetProfileView.deserialize(content)
+        part = _whylogs().DatasetProfileView.deserialize(content)
         whole = part if whole is None else whole.merge(part)
     return None if whole is None else bytes(whole.serialize())
 

@@ -10,6 +10,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.monitoring.checks import AS_AUDITED, ESTIMATES_HELD, NOT_LOWER
 from rai_assets.monitoring.windows.alarm import NAME, REASON, Alarm, keys_of, moved, said
 from rai_assets.monitoring.windows.chance import beyond_by_chance, chance_of
+from rai_assets.monitoring.windows.kept import CHANGE
 from rai_assets.monitoring.windows.window import Seen, Window
 
 
@@ -74,7 +75,7 @@ def performance(window: Window, rate: float, answers: Collection[str]) -> Iterat
 def _worse_by_chance(batch: Seen) -> float | None:
     """That of the change of the main metric since the audit."""
     for item in batch.results["realized_performance"].numbers:
-        if item.definition == "change_from_baseline@1":
+        if item.definition == CHANGE:
             return beyond_by_chance(vars(item), 0.0)
     return None
 
@@ -93,7 +94,7 @@ def gaps(window: Window, rate: float, answers: Collection[str]) -> Iterator[Alar
         beyond = [
             p_value * len(batch.rows_of("fairness_drift"))
             for batch in hit
-            if (number := batch.number("fairness_drift", "change_from_baseline@1", sensitive=sensitive, of=identifier))
+            if (number := batch.number("fairness_drift", CHANGE, sensitive=sensitive, of=identifier))
             and (p_value := beyond_by_chance(vars(number), 0.0)) is not None
         ]
         groups = cut(sensitive, NAME)

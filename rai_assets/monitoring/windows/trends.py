@@ -12,14 +12,13 @@ from rai_assets.metrics.number import Number
 from rai_assets.monitoring.checks import COLUMNS_TOGETHER
 from rai_assets.monitoring.performance.fairness import BASELINE
 from rai_assets.monitoring.windows.alarm import Alarm
+from rai_assets.monitoring.windows.kept import LEADING, MEASURED, NDCG, TOGETHER, WEIGHT
 from rai_assets.monitoring.windows.window import Seen, Window
 
 Chart = dict[str, Any]
 
 _COLUMNS, _MOST_CELLS = 12, 18  # columns and batches of the overview that is a grid
 _TRENDS = 6  # charts of one kind
-_LEADING = ("estimated_accuracy@1", "estimated_roc_auc@1", "estimated_mean_absolute_error@1")
-_MEASURED = ("accuracy@1", "roc_auc@1", "mean_absolute_error@1")
 
 
 def arrivals_chart(window: Window) -> Chart:
@@ -57,9 +56,9 @@ def drift_charts(window: Window, alarms: Sequence[Alarm]) -> dict[str, Chart]:
             effect, drifted, why = _effect(item, column)
             rows.append({"label": item.key, "value": effect, "alarm": drifted, "reason": why})
         charts[f"column_{number}"] = trend(rows, title=f"Change of {column}", y_title="effect against the reference")
-    if _told(asked, "drift", "domain_classifier_auc@1"):
+    if _told(asked, "drift", TOGETHER):
         charts["together"] = _of_numbers(
-            asked, "drift", "domain_classifier_auc@1", title="How well a model tells the batch from the reference",
+            asked, "drift", TOGETHER, title="How well a model tells the batch from the reference",
             alarm=lambda item: COLUMNS_TOGETHER in item.failed("drift"), reference=("cannot tell", 0.5),
         )  # fmt: skip
     return charts
@@ -90,7 +89,7 @@ def gap_charts(window: Window) -> dict[str, Chart]:
 def performance_charts(window: Window) -> dict[str, Chart]:
     """Performance as estimated without labels, and as measured where labels have arrived."""
     charts = {}
-    for estimate, measured in zip(_LEADING, _MEASURED, strict=True):
+    for estimate, measured in zip(LEADING, MEASURED, strict=True):
         rows: list[dict[str, Any]] = []
         for group, asset, name in (
             ("estimated", "estimated_performance", estimate), ("measured", "realized_performance", measured)
@@ -113,17 +112,17 @@ def performance_charts(window: Window) -> dict[str, Chart]:
 def reasons_charts(window: Window) -> dict[str, Chart]:
     """Whether the model goes by the same columns, and how much each weighs."""
     asked = [item for item in window.batches if "attribution_drift" in item.results]
-    if not _told(asked, "attribution_drift", "attribution_ndcg@1"):
+    if not _told(asked, "attribution_drift", NDCG):
         return {}
     alarmed: Callable[[Seen], bool] = lambda item: bool(item.failed("attribution_drift"))  # noqa: E731
     title = "Agreement of the columns' importances with the audit"
     charts = {
-        "agreement": _of_numbers(asked, "attribution_drift", "attribution_ndcg@1", title=title, alarm=alarmed),
+        "agreement": _of_numbers(asked, "attribution_drift", NDCG, title=title, alarm=alarmed),
     }
     weights: dict[str, list[tuple[Seen, Number]]] = {}
     for item in asked:
         for number in item.results["attribution_drift"].numbers:
-            if number.definition == "mean_absolute_shap_value@1" and number.coordinates.keys() == {"feature"}:
+            if number.definition == WEIGHT and number.coordinates.keys() == {"feature"}:
                 weights.setdefault(number.coordinates["feature"], []).append((item, number))
     first = sorted(weights, key=lambda name: -max(number.value or 0.0 for _, number in weights[name]))[:5]
     if first:
@@ -205,10 +204,10 @@ def _audited(batches: Sequence[Seen], name: str) -> tuple[str, float] | None:
 def charted(window: Window) -> list[str]:
     """Definitions of the numbers in the charts, as far as they have values."""
     named = {
-        "estimated_performance": _LEADING,
-        "realized_performance": _MEASURED,
-        "attribution_drift": ("attribution_ndcg@1", "mean_absolute_shap_value@1"),
-        "drift": ("domain_classifier_auc@1",),
+        "estimated_performance": LEADING,
+        "realized_performance": MEASURED,
+        "attribution_drift": (NDCG, WEIGHT),
+        "drift": (TOGETHER,),
     }
     found = [
         name

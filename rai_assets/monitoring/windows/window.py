@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,8 +18,9 @@ from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import slot_key, slot_of
 from rai_assets.monitoring.checks import ANSWERED
+from rai_assets.monitoring.windows.kept import Keeping
 from rai_assets.store import results
-from rai_assets.store.protocol import VersionedRepository
+from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 
 QUESTIONS = tuple(ANSWERED)
@@ -34,7 +36,7 @@ class Seen:
 
     Attributes:
         record: What is known of it.
-        results: What was found of it, by asset; an asset that has not answered is left out.
+        results: What is kept of what was found of it, by asset; an asset that has not answered is left out.
     """
 
     record: BatchRecord
@@ -121,6 +123,7 @@ class Window:
         commit: The commit of the results that were read; empty where there is none.
         early_labels: Labels that have come for rows that have not.
         dated: What says when a batch was: that its file was changed last, or the hour or day of its rows.
+        digest: Over what was read of the accepted batches.
     """
 
     start: datetime
@@ -132,6 +135,7 @@ class Window:
     commit: str = ""
     early_labels: int = 0
     dated: str = "the last change of its file"
+    digest: str = ""
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -164,7 +168,7 @@ def read_window(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> Window:
-    """Read what was found of the batches of a window.
+    """Read what was found of the batches of a window, batch by batch: no more of it is held than a report shows.
 
     Args:
         repository: The use case's repository.
@@ -177,7 +181,9 @@ def read_window(
         UsageError: No batch is in the window.
     """
     heads = repository.branches("")
-    known = list(records(repository, heads[PRODUCTION])) if PRODUCTION in heads else []
+    keeping = Keeping()
+    stored = records(repository, heads[PRODUCTION]) if PRODUCTION in heads else ()
+    known = [keeping.record(item) for item in stored]
     refused = list(_refused(arrivals, rule))
     times = [_time(item) for item in known] + [item.time for item in refused]
     if end is None:
@@ -198,22 +204,25 @@ def read_window(
             fix="put files into the inbox, or name another time by --from and --to; `rai batches` lists what there is",
         )
     commit = heads.get(results_branch(PRODUCTION), "")
-    seen = tuple(Seen(item, dict(_results(repository, commit, item.key))) for item in inside)
+    seen = tuple(Seen(item, dict(_results(repository, commit, item.key, keeping))) for item in inside)
     waiting = tuple(entry.key for entry in arrivals.entries("pending"))
     early = sum(waiting_labels(repository).values())
     there = [*(item.key for item in inside), *(item.key for item in quarantined), *waiting]
-    return Window(start, end, seen, quarantined, waiting, _missing(rule, there), commit, early, _dated(rule))
+    missing = _missing(rule, there)
+    return Window(
+        start, end, seen, quarantined, waiting, missing, commit, early, _dated(rule), keeping.digest
+    )  # fmt: skip
 
 
 def _dated(rule: BatchSettings) -> str:
     return f"the {'hour' if rule.rule == 'hourly' else 'day'} of its rows" if rule.by_event else Window.dated
 
 
-def _results(repository: VersionedRepository, commit: str, key: str) -> Iterator[tuple[str, Result]]:
-    folder = batch_folder(key)
-    for asset in results.assets(repository, commit, folder) if commit else ():
-        if asset in (*QUESTIONS, PREDICTIONS):
-            yield asset, results.load(repository, commit, asset, whole=False, folder=folder)
+def _results(repository: VersionedRepository, commit: str, key: str, keeping: Keeping) -> Iterator[tuple[str, Result]]:
+    for asset in (*QUESTIONS, PREDICTIONS) if commit else ():
+        with suppress(NotFound):
+            found = results.load(repository, commit, asset, parts=(), folder=batch_folder(key))
+            yield asset, keeping.result(key, found)
 
 
 def _refused(arrivals: Arrivals, rule: BatchSettings) -> Iterator[Refused]:
