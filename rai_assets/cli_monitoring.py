@@ -56,7 +56,7 @@ def drift(
         list[str] | None, typer.Option(help="METHOD=VALUE: alarm above it, for --rule fixed.", metavar="METHOD=VALUE")
     ] = None,
     deviations: Annotated[float, typer.Option(help="For --rule reference-chunks: mean ± so many sd.")] = 3.0,
-    null: Annotated[Null, typer.Option(help="P-values from redrawn rows, or blocks of the reference.")] = Null.auto,
+    null: Annotated[Null, typer.Option(help="Rows interchangeable, or blocks of the reference too.")] = Null.auto,
     minimum_effect: Annotated[float, typer.Option(help="Smaller effects raise no alarm.")] = 0.0,
     only: Annotated[str | None, typer.Option(help="Only these columns: A,B,C.")] = None,
     categorical: Annotated[str | None, typer.Option(help="Columns whose numbers are codes: A,B,C.")] = None,

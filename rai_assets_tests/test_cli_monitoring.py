@@ -72,7 +72,7 @@ def test_days_by_a_timestamp(rai: Rai) -> None:
     assert code == 0
     assert list(dict.fromkeys(row["chunk"] for row in rows))[:2] == ["2024-03-30", "2024-03-31"]
     assert {row["column"] for row in rows} == {"age", "city"}
-    assert {row["null"] for row in rows} == {"20 blocks of the reference"}
+    assert {row["null"] for row in rows} == {"larger of 20 blocks of the reference and closed form"}
 
 
 def test_rules_weights_and_columns(rai: Rai) -> None:

@@ -16,6 +16,7 @@ from rai_assets.monitoring.drift.chunks import Before, Chunk, total
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
 from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared
+from rai_assets.monitoring.drift.notes import rule_notes
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, left_out_rate, limits_of, unchanged
 from rai_assets.monitoring.drift.settings import DEFINITIONS, Chunks, DriftSettings, Method
@@ -63,8 +64,7 @@ class Comparison:
         size = asked.chunks if isinstance(asked.chunks, int) else max((chunk.rows for chunk in now), default=0)
         self.ordered = ordered = asked.chunks is not None or asked.timestamp is not None
         whole = [chunk for chunk in before.chunks if not isinstance(blocks(asked, now), int) or chunk.rows == size]
-        self._least = order.least_blocks(asked.level)
-        least = self._least if asked.null == "auto" else 2
+        least = order.least_blocks(asked.level) if asked.null == "auto" else 2
         self._parts = before.chunks if ordered else []
         self._blocks = whole if ordered and asked.null != "permutation" and len(whole) >= least else []
         if asked.rule != "calibrated":
@@ -111,45 +111,40 @@ class Comparison:
         """P-values, and those adjusted for all tests of the chunk."""
         known = [test for test in tests if test.statistic is not None]
         if self._blocks:
-            self._tell_by_blocks(known, chunk)
-            return
-        draws = calibration.draws_for(len(known), self._asked.level)
+            known = self._told_by_blocks(known, chunk)
+        draws, by_rows = calibration.draws_for(len(known), self._asked.level), list[tuple[_Test, PValue]]()
         for column in self._columns:
             mine = {test.method: test for test in known if test.column is column and test.method is not None}
             sides = {method: (test.reference, test.current) for method, test in mine.items()}
             statistic = {method: test.statistic for method, test in mine.items() if test.statistic is not None}
             textbook = self._asked.rule == "textbook"
             found = p_values(column, sides, statistic, self._rng(column, at), draws, textbook=textbook)
-            for method, test in mine.items():
-                test.p_value = found[method]
-        told = [test for test in known if test.p_value is not None]
-        adjusted = calibration.holm(np.array([test.p_value.value for test in told if test.p_value]))
-        for test, value in zip(told, adjusted.tolist(), strict=True):
-            test.family = value
+            by_rows += [(test, found[method]) for method, test in mine.items()]
+        adjusted = calibration.holm(np.array([p_value.value for _, p_value in by_rows]))
+        for (test, p_value), family in zip(by_rows, adjusted.tolist(), strict=True):
+            test.p_value = p_value if test.p_value is None else order.larger(test.p_value, p_value)
+            test.family = max(family, test.family or 0.0)
 
-    def _tell_by_blocks(self, tests: Sequence[_Test], chunk: Chunk) -> None:
-        if chunk.rows < self._fewest:
-            for test in tests:
-                test.reason = (
-                    f"its {how_many(chunk.rows, 'row is', 'rows are')} fewer than those of a block of the reference"
-                )
-            return
+    def _told_by_blocks(self, tests: Sequence[_Test], chunk: Chunk) -> list[_Test]:
+        """The tests that can be compared with the blocks of the reference, with the p-values from these."""
         possible = 1 / (len(self._blocks) + 1)
-        if possible > self._asked.level:
+        reason = None
+        if chunk.rows < self._fewest:
+            reason = f"its {how_many(chunk.rows, 'row is', 'rows are')} fewer than those of a block of the reference"
+        elif possible > self._asked.level:
+            reason = f"{how_many(len(self._blocks), 'block')} of the reference can give no p-value below {possible:.2g}"
+        if reason is not None:
             for test in tests:
-                test.reason = (
-                    f"{how_many(len(self._blocks), 'block')} of the reference can give no p-value below {possible:.2g}"
-                )
-            return
+                test.reason = reason
+            return []
         known = [(test, self._parts_of(test.column, test.method, apart=True)) for test in tests if test.method]
         told = [(test, np.array(values)) for test, values in known if np.isfinite(values).all()]
-        for test, values in told:
-            test.p_value = order.block_p(test.statistic or 0.0, values)
         if told:
             observed = np.array([test.statistic for test, _ in told], np.float64)
             adjusted = order.max_t(observed, np.stack([values for _, values in told], axis=1))
-            for (test, _), value in zip(told, adjusted.tolist(), strict=True):
-                test.family = value
+            for (test, values), family in zip(told, adjusted.tolist(), strict=True):
+                test.p_value, test.family = order.block_p(test.statistic or 0.0, values), family
+        return [test for test, _ in told]
 
     def _parts_of(self, column: Column, method: Method, *, apart: bool) -> list[float]:
         """The statistic of every part of the reference against all of it, or `apart`: against the rest of it."""
@@ -257,46 +252,13 @@ class Comparison:
 
     def notes(self, rows: Sequence[DriftRow], now: Sequence[Chunk]) -> list[str]:
         """What applies to all rows, and what was noticed about their order."""
-        asked = self._asked
-        said = [_RULES[asked.rule].format(level=asked.level, deviations=asked.deviations)]
-        if asked.rule == "calibrated" and (asked.chunks or asked.timestamp):
-            said.append(
-                f"P-values are from {len(self._blocks)} contiguous blocks of the reference: rows have an order. They "
-                "hold over references; by one in twenty of these at least "
-                f"{100 * order.unlucky_rate(len(self._blocks), asked.level):.0f} % of unchanged chunks alarm."
-                if self._blocks
-                else f"P-values take rows as interchangeable: the reference has fewer than {self._least} blocks "
-                "to show how much contiguous rows differ anyway."
-            )
-        rates = [row.false_alarm_rate for row in rows if row.false_alarm_rate is not None]
-        if rates:
-            source = (
-                "the reference's chunks alarm by the limits of the others"
-                if asked.rule == "reference_chunks"
-                else "the comparisons alarm if nothing has changed"
-            )
-            said.append(f"Up to {100 * max(rates):.0f} % of {source}, on average {100 * np.mean(rates):.0f} %.")
-        largest = max((row.error for row in rows), default=0.0)
-        if largest:
-            said.append(f"Over a million values were sketched: shares are off by at most {largest:.2g}.")
+        said = rule_notes(self._asked, len(self._blocks), rows)
         if len(now) > 1:
             for column in self._columns:
                 known = [(chunk.label, chunk.samples[column.name]) for chunk in now if chunk.samples[column.name].n]
                 reference = self._reference[column.name]
                 if known and reference.n:
-                    timed = asked.timestamp is not None
+                    timed = self._asked.timestamp is not None
                     found = row_order(column, self._cells[column.name], reference, known, timed=timed)
                     said += [found] if found else []
         return said
-
-
-_RULES = {
-    "calibrated": "An alarm is a p-value of at most {level:g}, adjusted for all columns of a chunk.",
-    "textbook": "An alarm is a p-value of the textbook of at most {level:g}, adjusted for all columns of a chunk; with "
-    "expected counts under 5 it does not hold its level.",
-    "reference_chunks": "An alarm is a value outside mean ± {deviations:g} standard deviations of the reference's "
-    "chunks.",
-    "evidently": "An alarm is what Evidently's defaults call drift: p < 0.05 up to 1,000 reference rows, else a "
-    "distance of at least 0.1.",
-    "fixed": "An alarm is a value above the limit.",
-}

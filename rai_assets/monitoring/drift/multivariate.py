@@ -20,9 +20,9 @@ from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
-from rai_assets.monitoring.drift.calibration import holm
+from rai_assets.monitoring.drift.calibration import PValue, holm
 from rai_assets.monitoring.drift.domain_classifier import FEWEST_FITTED, tell_apart
-from rai_assets.monitoring.drift.order import MOST_BLOCKS, block_p, contiguous, least_blocks, max_t
+from rai_assets.monitoring.drift.order import MOST_BLOCKS, block_p, contiguous, larger, least_blocks, max_t
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
 from rai_assets.monitoring.drift.reconstruction import Reconstruction
 from rai_assets.monitoring.drift.result import DriftRow
@@ -53,18 +53,25 @@ class MultivariateDrift:
 class _Outcome:
     """One method's answer; None where there is none, and then `reason` says why.
 
-    In an order `extremes` holds how extreme the batch is, and then every block of the reference.
+    `by_rows` takes the rows as interchangeable. In an order `extremes` holds how extreme the batch is, and then every
+    block of the reference.
     """
 
     name: str
     statistic: float | None = None
-    p_value: float | None = None
+    by_rows: PValue | None = None
     extremes: NDArray[np.float64] | None = None
     effect: float | None = None
     numbers: Sequence[Number] = ()
-    null: str = ""
     drivers: str = ""
     reason: str | None = None
+
+    @property
+    def p_value(self) -> PValue | None:
+        """That of the rows; in an order the batch has to be beyond the blocks too."""
+        if self.by_rows is None or self.extremes is None:
+            return self.by_rows
+        return larger(block_p(float(self.extremes[0]), self.extremes[1:]), self.by_rows)
 
 
 @dataclass(frozen=True)
@@ -83,11 +90,6 @@ class _Sides:
     def blocks(self) -> list[slice]:
         """Contiguous blocks of the reference, each of the batch's size."""
         return contiguous(self.reference.num_rows, self.current.num_rows, MOST_BLOCKS)
-
-    @property
-    def null(self) -> str:
-        """Where p-values are from in an order; empty without one."""
-        return f"{len(self.blocks)} blocks of the reference" if self.ordered else ""
 
     def number(self, estimates: Estimates, **others: str) -> Number:
         """The one value of some estimates as a published number."""
@@ -115,9 +117,9 @@ def multivariate_drift(
 
     Without an order the p-values hold for rows drawn independently: the rank sum of the classifier's held-out scores,
     and a permutation of the rows' reconstruction errors under components fitted on the other half of the reference.
-    With an order they hold for blocks: the batch is compared with at most 40 contiguous blocks of the reference of its
-    own size, each treated as the batch is. Then the least p-value is 1 / (blocks + 1), and both methods are adjusted by
-    their maximum over the blocks, where Holm's factor would need twice as many.
+    With an order the batch is also compared with at most 40 contiguous blocks of the reference of its own size, each
+    treated as the batch is, and the larger p-value counts. Then the least p-value is 1 / (blocks + 1): those of both
+    methods are adjusted by their maximum over the blocks, where Holm's factor would need twice as many.
 
     Args:
         reference: Rows before; the features typed as in `current`.
@@ -179,19 +181,18 @@ def _classified(sides: _Sides, *, importance: bool) -> _Outcome:
         why = f"the classifier is fitted on half of the rows, {fitted}, and at least {FEWEST_FITTED} are needed"
         return _without(CLASSIFIER, why, sides)
     told = tell_apart(sides.reference, sides.current, sides.features, sides.rng, importance=importance)
-    auc, p_value, extremes = float(told.auc.value[0]), told.p_value, None
+    auc, extremes = float(told.auc.value[0]), None
     if sides.ordered:
         key = "blocks told apart", tuple(sides.features), sides.current.num_rows, sides.seed
         extremes = np.array([auc, *sides.kept.once(key, lambda: _blocks_told_apart(sides))])
-        p_value = block_p(auc, extremes[1:]).value
     ranked = sorted(told.importance.items(), key=lambda item: -item[1])
     item = definition("domain_classifier_importance")
     numbers = [
         Number(item.id, value, n=int(told.auc.n[0]), coordinates={"feature": feature}) for feature, value in ranked
     ]
     drivers = ", ".join(feature for feature, value in ranked[:DRIVERS] if value > 0) if auc > 0.5 else ""
-    null = sides.null or "rank sum of rows outside the fit"
-    return _Outcome(CLASSIFIER, auc, p_value, extremes, auc - 0.5, [sides.number(told.auc), *numbers], null, drivers)
+    by_rows = PValue(told.p_value, "rank sum of rows outside the fit")
+    return _Outcome(CLASSIFIER, auc, by_rows, extremes, auc - 0.5, [sides.number(told.auc), *numbers], drivers)
 
 
 def _blocks_told_apart(sides: _Sides) -> list[float]:
@@ -224,38 +225,35 @@ def _reconstructed(sides: _Sides) -> _Outcome:
     if sides.ordered:
         means = np.array([now.mean(), *(before[block].mean() for block in sides.blocks)], np.float64)
         extremes = np.abs(means - np.median(means))
-        p_value = block_p(float(extremes[0]), extremes[1:]).value
-    else:
-        p_value = mean_difference_p_value(before, now, sides.rng)
     estimates = mean_estimates(RECONSTRUCTION, Moments.of(now, Groups()), positive=True)
     number = sides.number(estimates)
     effect = distance / deviation if deviation > 0 else None
-    null = sides.null or "permutation of rows outside the fit"
-    return _Outcome(RECONSTRUCTION, float(now.mean()), p_value, extremes, effect, [number], null)
+    null = "permutation of rows" if sides.ordered else "permutation of rows outside the fit"
+    by_rows = PValue(mean_difference_p_value(before, now, sides.rng), null)
+    return _Outcome(RECONSTRUCTION, float(now.mean()), by_rows, extremes, effect, [number])
 
 
 def _family(outcomes: Sequence[_Outcome]) -> list[float | None]:
     """P-value of each outcome adjusted for all; None where there is none."""
-    told = [item for item in outcomes if item.p_value is not None]
+    told = [item for item in outcomes if item.by_rows is not None]
+    adjusted = holm(np.array([item.by_rows.value for item in told if item.by_rows]))
     extremes = [item.extremes for item in told if item.extremes is not None]
-    if told and len(extremes) == len(told):
+    if extremes:
         every = np.stack(extremes, axis=1)
-        adjusted = max_t(every[0], every[1:])
-    else:
-        adjusted = holm(np.array([item.p_value for item in told]))
+        adjusted = np.maximum(adjusted, max_t(every[0], every[1:]))
     found = iter(adjusted.tolist())
-    return [None if item.p_value is None else next(found) for item in outcomes]
+    return [None if item.by_rows is None else next(found) for item in outcomes]
 
 
 def _row(outcome: _Outcome, family: float | None, sides: _Sides, level: float, minimum_effect: float) -> DriftRow:
-    large = outcome.effect is None or abs(outcome.effect) >= minimum_effect
+    p_value, large = outcome.p_value, outcome.effect is None or abs(outcome.effect) >= minimum_effect
     return DriftRow(
         column="",
         chunk="all",
         method=outcome.name,
         definition=definition(outcome.name).id,
         statistic=outcome.statistic,
-        p_value=outcome.p_value,
+        p_value=p_value.value if p_value else None,
         family_p_value=family,
         threshold=level,
         effect=outcome.effect,
@@ -263,7 +261,7 @@ def _row(outcome: _Outcome, family: float | None, sides: _Sides, level: float, m
         n_reference=sides.reference.num_rows,
         n_current=sides.current.num_rows,
         rule="calibrated",
-        null=outcome.null,
+        null=p_value.null if p_value else "",
         drivers=outcome.drivers,
         reason=outcome.reason,
     )
@@ -282,8 +280,8 @@ def _about_null(sides: _Sides) -> str:
     if sides.ordered:
         return (
             f"Columns together: the batch is judged against {len(sides.blocks)} contiguous blocks of the reference of "
-            f"its own size, because rows that follow each other resemble each other. No p-value can be below "
-            f"{1 / (len(sides.blocks) + 1):.3f}."
+            f"its own size, because rows that follow each other resemble each other, and also with rows taken as "
+            f"interchangeable; the larger p-value counts. None can be below {1 / (len(sides.blocks) + 1):.3f}."
         )
     return (
         "Columns together: p-values hold for rows that do not depend on each other. The domain classifier is fitted on "

@@ -30,7 +30,8 @@ class DriftRow:
         n_reference: Reference rows with a value.
         n_current: Current rows with a value.
         rule: The rule.
-        null: Where the p-value is from: a closed form, redrawn rows, or contiguous blocks of the reference.
+        null: Where the p-value is from: a closed form, redrawn rows, or the larger of that and of contiguous blocks of
+            the reference.
         false_alarm_rate: How often a rule without a level raises an alarm of this column if nothing has changed: in
             draws from the reference; of limits from its chunks, how often one alarms by those of the others.
         error: Bound of the error of the statistic's shares where a sketch was compared; 0 where all values were.

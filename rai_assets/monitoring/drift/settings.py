@@ -74,8 +74,9 @@ class DriftSettings(Strict):
         limits: {method: the largest value that raises no alarm}, for the rule `fixed`.
         deviations: Of the rule `reference_chunks`.
         minimum_effect: Smaller effects raise no alarm.
-        null: Where p-values come from: `permutation` of all rows, contiguous `blocks` of the reference, or `auto`:
-            blocks where the rows have an order and the reference has at least 20 blocks, more for a level below 5 %.
+        null: Where p-values come from: `permutation`, rows are interchangeable; `blocks`, the larger of that p-value
+            and the one from contiguous blocks of the reference; or `auto`: blocks where the rows have an order and the
+            reference has at least 20 of them, more for a level below 5 %.
         importance: {column: weight}; columns are ranked by effect times importance, 1 if not named.
     """
 

@@ -17,7 +17,8 @@ def chance_of(
     Twice the smaller of the tail of the number of alarms and the least adjusted p-value times the number of batches
     (Bonferroni over both questions). The tail is binomial; where all batches were compared with the same few blocks of
     one reference it is beta-binomial, since the share of batches beyond the k-th largest of b blocks is Beta(k,
-    b + 1 - k) over references (Wilks 1941, Ann. Math. Stat. 12:91).
+    b + 1 - k) over references (Wilks 1941, Ann. Math. Stat. 12:91). An alarm needs the p-value of the rows as well: the
+    tail is a bound then, never too small, and reached only where rows resemble each other so much that blocks decide.
 
     Args:
         alarmed: Batches with an alarm.

@@ -118,13 +118,12 @@ def test_limits_from_chunks_of_the_reference() -> None:
 def test_twenty_whole_blocks_of_the_reference_are_enough_for_an_order(rows: int, blocks: int) -> None:
     found = drift(people(rows, 1), people(100, 2), DriftSettings(methods=["ks"], only=["age"], chunks=50))
     nulls = {item.null for item in found.rows}
-    assert nulls == ({f"{blocks} blocks of the reference"} if blocks >= 20 else {"closed form"})
-    said = "P-values are from 20 contiguous blocks" if blocks >= 20 else "the reference has fewer than 20 blocks"
+    both = f"larger of {blocks} blocks of the reference and closed form"
+    assert nulls == ({both} if blocks >= 20 else {"closed form"})
+    said = "against 20 contiguous blocks of the reference" if blocks >= 20 else "the reference has fewer than 20 blocks"
     assert any(said in note for note in found.notes)
     asked = DriftSettings(methods=["ks"], only=["age"], chunks=50, null="blocks")
-    assert {item.null for item in drift(people(rows, 1), people(100, 2), asked).rows} == {
-        f"{blocks} blocks of the reference"
-    }
+    assert {item.null for item in drift(people(rows, 1), people(100, 2), asked).rows} == {both}
 
 
 def test_each_block_is_compared_with_the_rest_of_the_reference() -> None:

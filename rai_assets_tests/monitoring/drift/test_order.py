@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from rai_assets.monitoring.drift.order import block_p, blocks_of, by_blocks, max_t, unlucky_rate
+from rai_assets.monitoring.drift.calibration import PValue
+from rai_assets.monitoring.drift.order import block_p, blocks_of, by_blocks, larger, max_t, unlucky_rate
 from rai_assets.monitoring.drift.settings import DriftSettings
 
 
@@ -47,6 +48,12 @@ def test_blocks_as_far_as_the_chunk_are_counted_with_the_chunk_itself() -> None:
     assert block_p(1.0, blocks).null == "4 blocks of the reference"
 
 
+def test_a_chunk_has_to_differ_in_both_ways() -> None:
+    blocks, rows = PValue(0.04, "24 blocks of the reference"), PValue(0.2, "closed form")
+    assert larger(blocks, rows) == PValue(0.2, "larger of 24 blocks of the reference and closed form")
+    assert larger(blocks, PValue(0.01, "closed form")).value == 0.04
+
+
 @pytest.mark.parametrize(("blocks", "beyond"), [(26, 1), (40, 2), (199, 10)])
 def test_one_reference_in_twenty_is_that_unlucky(blocks: int, beyond: int) -> None:
     rate = unlucky_rate(blocks, 0.05)
@@ -56,6 +63,7 @@ def test_one_reference_in_twenty_is_that_unlucky(blocks: int, beyond: int) -> No
 
 def test_a_null_says_how_many_blocks_it_is_from() -> None:
     assert blocks_of(block_p(0.5, np.arange(26.0)).null) == 26
+    assert blocks_of(larger(block_p(0.5, np.arange(26.0)), PValue(0.3, "permutation, 33 draws")).null) == 26
     assert blocks_of("permutation") is None
 
 

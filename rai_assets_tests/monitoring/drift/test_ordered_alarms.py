@@ -1,0 +1,89 @@
+"""How often chunks of rows in an order alarm: over one reference however lucky, over many, and on a real shift."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2_contingency, ks_2samp
+
+from rai_assets.monitoring.drift import DriftResult, DriftSettings, drift
+from rai_assets.monitoring.drift.order import max_t
+
+LEVEL, FALSE_ALARMS, POWER = 0.05, 0.07, 0.05
+BLOCKS, ROWS = 26, 100
+
+
+def people(rng: np.random.Generator, chunks: int, older: float = 0.0) -> pd.DataFrame:
+    """Rows that do not depend on each other."""
+    rows = chunks * ROWS
+    return pd.DataFrame({"age": rng.normal(40 + older, 10, rows).round(2), "town": rng.choice(list("abc"), rows)})
+
+
+def weather(rng: np.random.Generator, chunks: int) -> pd.DataFrame:
+    """Rows of which each resembles the one before; nothing else changes."""
+    rows = chunks * ROWS
+    drawn = rng.normal(size=(rows, 2))
+    for at in range(1, rows):
+        drawn[at] = 0.9 * drawn[at - 1] + np.sqrt(1 - 0.9**2) * drawn[at]
+    return pd.DataFrame({"wind": drawn[:, 0], "sky": np.where(drawn[:, 1] > 0.5, "clear", "cloudy")})
+
+
+def compared(reference: pd.DataFrame, current: pd.DataFrame, null: str = "auto") -> DriftResult:
+    return drift(reference, current, DriftSettings(chunks=ROWS, null=null))  # type: ignore[arg-type]
+
+
+def share(found: DriftResult) -> float:
+    """Of the chunks, those with an alarm."""
+    return len({row.chunk for row in found.drifted}) / len({row.chunk for row in found.rows})
+
+
+def beyond_blocks(reference: pd.DataFrame, found: DriftResult) -> float:
+    """Share of the chunks that would alarm by the blocks of the reference alone."""
+    blocks = []
+    for start in range(0, len(reference), ROWS):
+        block = reference[start : start + ROWS]
+        rest, told = reference.drop(block.index), []
+        for name in reference:
+            if reference[name].dtype == object:
+                table = pd.crosstab(reference[name], reference.index.isin(block.index))
+                told.append(chi2_contingency(table, correction=False).statistic)
+            else:
+                told.append(ks_2samp(rest[name], block[name]).statistic)
+        blocks.append(told)
+    statistics = np.array([row.statistic for row in found.rows]).reshape(-1, reference.shape[1])
+    return float(np.mean([max_t(chunk, np.array(blocks)).min() <= LEVEL for chunk in statistics]))
+
+
+def test_one_reference_with_blocks_that_are_alike_does_not_make_alarms() -> None:
+    """All batches share a reference: rows dealt out to its blocks in turn, so that these hardly differ."""
+    rng = np.random.default_rng(1)
+    drawn = people(rng, BLOCKS)
+    dealt = drawn.sort_values(["town", "age"]).reset_index(drop=True)
+    reference = pd.concat([dealt[turn::BLOCKS] for turn in range(BLOCKS)], ignore_index=True)
+    found = compared(reference, people(rng, 300))
+    assert beyond_blocks(reference, found) > 0.9
+    assert 0 < share(found) <= FALSE_ALARMS
+
+
+def test_neighbours_that_resemble_each_other_do_not_make_alarms() -> None:
+    rng = np.random.default_rng(2)
+    told, by_rows = [], []
+    for _ in range(15):
+        rows = weather(rng, BLOCKS + 20)
+        sides = rows[: BLOCKS * ROWS], rows[BLOCKS * ROWS :].reset_index(drop=True)
+        told.append(share(compared(*sides)))
+        by_rows.append(share(compared(*sides, "permutation")))
+    assert 0 < np.mean(told) <= FALSE_ALARMS
+    assert np.mean(by_rows) > 0.8
+
+
+def test_a_shift_is_found_as_by_the_blocks_alone() -> None:
+    rng = np.random.default_rng(3)
+    both, blocks = [], []
+    for _ in range(15):
+        reference = people(rng, BLOCKS)
+        found = compared(reference, people(rng, 20, older=4.0))
+        both.append(share(found))
+        blocks.append(beyond_blocks(reference, found))
+    assert 0.5 < np.mean(blocks) < 0.95
+    assert np.mean(both) >= np.mean(blocks) - POWER
