@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from rai_assets.model.boosting import LEAVES, Boosted, RankedRows
+from rai_assets.model.boosting import LEAVES, Boosted, RankedRows, fitted_rows
 
 SKLEARN = {"max_leaf_nodes": LEAVES, "early_stopping": False}
 
@@ -72,3 +72,29 @@ def test_columns_without_values_and_of_one_value_are_never_asked() -> None:
 def test_too_few_rows_to_part_say_what_they_are_on_average() -> None:
     found = Boosted.fit(RankedRows.of(np.arange(39.0)[:, None]), np.arange(39), np.arange(39) < 13, rounds=5)
     assert expit(found.predict(found.codes)) == pytest.approx(np.full(39, 1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fitted"),
+    [
+        (300, 200, (300, 200)),
+        (1_000, 20, (1_000, 20)),
+        (1_001, 20, (1_000, 20)),
+        (2, 45_000, (2, 100)),
+        (45_000, 30_000, (20_000, 20_000)),
+    ],
+)
+def test_sides_are_fitted_on_in_shares_that_steps_stay_small_in(one: int, other: int, fitted: tuple[int, int]) -> None:
+    assert fitted_rows(one, other) == fitted
+    assert fitted_rows(other, one) == fitted[::-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_predictions_stay_logits_where_one_side_has_far_more_rows(seed: int) -> None:
+    """A feature that tells nearly all: with as many rows as there are, predictions reach tens of thousands."""
+    rng = np.random.default_rng(seed)
+    most = fitted_rows(10_000, 20)
+    target = np.repeat([0, 1], most)
+    matrix = np.concatenate([rng.normal(size=most[0]), rng.normal(3, 1, most[1])])[:, None]
+    said = Boosted.fit(RankedRows.of(matrix), np.arange(len(target)), target, rounds=50)
+    assert np.abs(said.predict(said.codes)).max() < 10

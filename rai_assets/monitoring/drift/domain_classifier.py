@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.ranking import ranking_estimates
-from rai_assets.model.boosting import Boosted, RankedRows
+from rai_assets.model.boosting import Boosted, RankedRows, fitted_rows
 from rai_assets.model.encoding import Encoding, Feature
 
-MOST_FITTED = 20_000
-"""Rows of either side that the classifier is fitted on at most; all others measure it."""
 FEWEST_FITTED = 40
 """Rows of both sides together below which it cannot be fitted: a leaf of its trees has 20 rows or more."""
 EXACT_ROWS = 100
@@ -51,6 +49,8 @@ def tell_apart(
 ) -> ToldApart:
     """Fit on a random half of either side and measure on the other halves (Lopez-Paz & Oquab 2017, ICLR).
 
+    Of a half with more than 20,000 rows, or more than 50 to a row of the other, fewer are fitted on and more measured.
+
     Given the classifier, the rows it is measured on are exchangeable when nothing drifted: the p-value of the rank sum
     is exact however well or badly it fits.
 
@@ -61,7 +61,8 @@ def tell_apart(
         rng: Of the halves and the shuffles.
         importance: Also measure what the classifier goes by.
     """
-    fitted, held = zip(*(_halves(table, rng) for table in (reference, current)), strict=True)
+    most = fitted_rows(reference.num_rows // 2, current.num_rows // 2)
+    fitted, held = zip(*(_cut(*side, rng) for side in zip((reference, current), most, strict=True)), strict=True)
     encoding = Encoding.fit(pa.concat_tables(fitted).combine_chunks(), features, "codes_nan")
     sides = _sides(*fitted)
     matrix = np.concatenate([encoding.matrix(part) for part in (*fitted, *held)])
@@ -128,10 +129,10 @@ def mann_whitney_p_value(side: NDArray, score: NDArray) -> float:
     return float(ndtr(-(observed - ones * ranks.mean() - 1) / deviation))
 
 
-def _halves(table: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+def _cut(table: pa.Table, rows: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+    """So many rows of a table, drawn, and the others."""
     order = rng.permutation(table.num_rows)
-    half = min(table.num_rows // 2, MOST_FITTED)
-    return table.take(pa.array(np.sort(order[:half]))), table.take(pa.array(np.sort(order[half:])))
+    return table.take(pa.array(np.sort(order[:rows]))), table.take(pa.array(np.sort(order[rows:])))
 
 
 def _sides(reference: pa.Table, current: pa.Table) -> NDArray[np.int8]:

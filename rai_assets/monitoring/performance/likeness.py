@@ -8,15 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from rai_assets.metrics.intervals import Floats
-from rai_assets.model.boosting import Boosted, RankedRows
+from rai_assets.model.boosting import Boosted, RankedRows, fitted_rows
 from rai_assets.model.encoding import Encoding, Feature
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.calibrated import FOLDS
 
 FEWEST_ROWS = 100
 """Rows of the batch below which every calibration row counts alike: too few to tell whom they resemble."""
-MOST_FITTED = 20_000
-"""Rows of either side that a classifier is fitted on at most."""
 ROUNDS = 30
 """Trees of a classifier."""
 
@@ -48,7 +46,8 @@ def likeness(calibration: ScoredRows, current: ScoredRows, features: Sequence[Fe
     odds = np.empty(n)
     for held in range(FOLDS):
         sides = [np.flatnonzero((fold != held) & (of_batch == side)) for side in (0, 1)]
-        fitted = np.concatenate([rng.permutation(side)[:MOST_FITTED] for side in sides])
+        most = fitted_rows(*map(len, sides))
+        fitted = np.concatenate([rng.permutation(side)[:rows] for side, rows in zip(sides, most, strict=True)])
         classifier = Boosted.fit(ranked, fitted, of_batch[fitted], rounds=ROUNDS)
         asked = np.flatnonzero(fold[:n] == held)
         found = np.exp(classifier.predict(classifier.codes[:, asked]))

@@ -89,3 +89,25 @@ def test_a_relation_of_two_columns_is_found_where_neither_moved() -> None:
     assert found.auc.value[0] == pytest.approx(0.75, abs=0.03)
     assert found.auc.n[0] == 1_501 + 751
     assert found.importance == {}
+
+
+def test_all_rows_that_are_not_fitted_on_are_measured() -> None:
+    """On 20,000 of one side at most, and on 50 to one of the other."""
+    rng = np.random.default_rng(6)
+    large = pa.table({"x": rng.normal(size=45_000)})
+    for rows, held in ((2_000, 25_000 + 1_000), (4, 44_900 + 2)):
+        sides = large, pa.table({"x": rng.normal(9, 1, rows)})
+        found = tell_apart(*sides, [Feature("x", "number")], np.random.default_rng(7))
+        assert found.auc.n[0] == held
+    # Of the 5,000 rows that are shuffled none is of the last batch: what the classifier goes by cannot be told.
+    assert found.importance == {}
+
+
+@pytest.mark.parametrize("rows", [20, 40, 60])
+def test_a_small_batch_far_from_a_large_reference_is_told_apart(rows: int) -> None:
+    """Nine deviations away; of all 5,000 fitted rows of the reference the trees made the batch its very opposite."""
+    rng = np.random.default_rng(rows)
+    sides = pa.table({"x": rng.normal(size=10_000)}), pa.table({"x": rng.normal(9, 1, rows)})
+    found = tell_apart(*sides, [Feature("x", "number")], np.random.default_rng(1), importance=False)
+    assert found.auc.value[0] > 0.95
+    assert found.p_value < 1e-6

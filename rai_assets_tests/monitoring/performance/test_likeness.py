@@ -59,6 +59,34 @@ def test_without_a_change_rows_count_nearly_alike() -> None:
 def test_of_few_rows_nothing_is_said() -> None:
     rng = np.random.default_rng(2)
     assert set(likeness(rows(rng, 500), rows(rng, FEWEST_ROWS - 1, moved=3), FEATURES, seed=0)) == {1.0}
+    assert FEWEST_ROWS == 100
+    weight = likeness(rows(rng, 500), rows(rng, FEWEST_ROWS, moved=3), FEATURES, seed=0)
+    assert weight.max() > 5
+
+
+def test_rows_are_told_apart_by_their_scores_too_and_the_same_by_the_same_seed() -> None:
+    rng = np.random.default_rng(4)
+    known, asked = rows(rng, 4_000), rows(rng, 2_000, moved=0.6)
+    for features in (FEATURES[1:], []):
+        weight = likeness(known, asked, features, seed=0)
+        assert np.corrcoef(np.log(weight), known.table["x"].to_numpy())[0, 1] > 0.9
+        np.testing.assert_array_equal(weight, likeness(known, asked, features, seed=0))
+    assert (weight != likeness(known, asked, [], seed=1)).any()
+
+
+@pytest.mark.parametrize("moved", [0.0, 3.0])
+def test_weights_of_many_rows_for_a_small_batch_are_finite_and_of_all_of_them(moved: float) -> None:
+    """The rows stand in an order: those that a classifier is fitted on are drawn from all."""
+    rng = np.random.default_rng(5)
+    known, asked = rows(rng, 30_000), rows(rng, 100, moved)
+    x = known.table["x"].to_numpy()
+    order = np.argsort(x)
+    score = np.asarray(known.rows.score)[order]
+    known = scored(known.table.take(pa.array(order)), replace(known.rows, target=None, decision=None, score=score))
+    weight = likeness(known, asked, FEATURES, seed=0)
+    assert np.isfinite(weight).all()
+    assert weight.mean() == pytest.approx(1)
+    assert np.average(x[order], weights=weight) == pytest.approx(moved, abs=0.5)
 
 
 def test_a_batch_from_the_north_is_read_as_the_north() -> None:
