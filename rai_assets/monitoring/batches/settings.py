@@ -105,7 +105,7 @@ class BatchSettings(Strict):
     rule: Literal["per file", "hourly", "daily"] = "per file"
     by: Literal["event time", "arrival time"] = "event time"
     time_zone: Zone | None = None
-    lateness: Annotated[float, Field(ge=0, le=87_600)] = 48
+    lateness: Annotated[float, Field(ge=0, le=876_000)] = 48
 
     @property
     def by_event(self) -> bool:

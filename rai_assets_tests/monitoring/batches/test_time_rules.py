@@ -120,6 +120,15 @@ def test_rows_of_a_further_file_come_too_late_after_the_allowed_time(tmp_path: P
     assert plant.rows("2026-01-05") == [1]
 
 
+def test_files_of_long_ago_can_be_brought_in_one_by_one(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, {"rule": "daily", "lateness": 876_000})
+    plant.put("a.csv", [(1, "1949-01-05T01:00:00Z")], "2026-01-05T02:00:00+00:00")
+    plant.work()
+    plant.put("b.csv", [(2, "1949-01-05T03:00:00Z")], "2026-01-06T02:00:00+00:00")
+    assert plant.work()["1949-01-05"].record.source_rows == (1, 1)
+    assert plant.rows("1949-01-05") == [1, 2]
+
+
 def test_a_corrected_file_makes_the_days_again_that_it_had_and_has(tmp_path: Path) -> None:
     plant = Plant(tmp_path, "daily")
     plant.put("a.csv", [(1, "2026-01-05T01:00:00Z"), (2, "2026-01-06T01:00:00Z")])
