@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 
 from rai_assets.charts import theme
@@ -10,7 +12,9 @@ from rai_assets.charts.reference import Reference, reference_line, reference_not
 from rai_assets.charts.rows import Names, Row, number
 from rai_assets.charts.text import count, cut, decimal, interval
 
-_POINTS = 200
+_POINTS = 200  # batches that are shown each; more of them are shown in stretches
+_STRETCHES = 100
+_LEVEL = 0.05  # share of charts without a change that have a stretch with more alarms than chance brings
 
 
 def trend(
@@ -20,40 +24,50 @@ def trend(
     y_title: str,
     reference: Reference | None = None,
     note: str = "",
+    rate: float = 0.05,
 ) -> dict[str, Any]:
     """One value per batch in the order of time, joined by a line; where a batch has none, the line breaks off.
+
+    More than 200 batches are shown as 100 stretches of batches in a row: the median of each, and the range from its
+    least to its greatest value. A stretch is marked where more of its batches have an alarm than chance brings.
 
     Args:
         rows: Dicts with `label` (the batch) and `value` (None where there is none); optional `low`, `high`, `n`,
             `alarm` (True: marked as one), `reason` (why there is no value) and `group` (the series; at most five are
-            shown). Of more than 200 batches some are left out at equal steps, never one with an alarm.
+            shown).
         title: Title of the chart.
         y_title: What the value is.
         reference: (name, value) of a horizontal line.
         note: Sentence under the title.
+        rate: Share of batches without a change that have an alarm.
     """
     every = list(rows)
     series = list(dict.fromkeys(str(row.get("group", "")) for row in every))
     kept = series[: len(theme.SERIES)]
     batches = list(dict.fromkeys(str(row["label"]) for row in every))
-    shown = _thinned(batches, {str(row["label"]) for row in every if row.get("alarm")})
+    together = 1 if len(batches) <= _POINTS else -(-len(batches) // _STRETCHES)
+    places = {batch: order // together for order, batch in enumerate(batches)}
+    inside: dict[tuple[int, str], list[Row]] = {}
+    for row in every:
+        inside.setdefault((places[str(row["label"])], str(row.get("group", ""))), []).append(row)
     names, groups = Names(), Names()
-    places = {batch: order for order, batch in enumerate(shown)}
-    values: list[dict[str, Any]] = [
-        {**_row(row, names), "group": groups(row.get("group", "")), "order": places[str(row["label"])]}
-        for row in every
-        if str(row["label"]) in places and str(row.get("group", "")) in kept
-    ]
-    values.sort(key=lambda row: row["order"])  # the axis has the order of the data
+    values: list[dict[str, Any]] = []
+    # The axis has the order of the data.
+    for order, group in sorted((place for place in inside if place[1] in kept), key=lambda place: place[0]):
+        found = inside[order, group]
+        made = [_row(row, names) for row in found] if together == 1 else [_stretch(found, names, rate)]
+        values += [{**row, "group": groups(group), "order": order} for row in made]
     several = len(kept) > 1
     notes = [
         note,
         theme.left_out(len(kept), len(series), "series"),
-        theme.left_out(len(shown), len(batches), "batches"),
-        "Square in red: an alarm" if any(row["alarm"] for row in values) else "",
+        f"A point: the median of {together} batches in a row; its bar: from the least to the greatest of them"
+        if together > 1
+        else "",
+        _MARKED[together > 1] if any(row["alarm"] for row in values) else "",
         reference_note(reference),
     ]
-    spec = theme.frame(title, values, _table(y_title, several=several), notes=notes)
+    spec = theme.frame(title, values, _table(y_title, several=several, stretches=together > 1), notes=notes)
     spec["width"], spec["height"] = 410, 180
     spec["encoding"] = {
         "x": {
@@ -112,11 +126,37 @@ def _row(row: Row, names: Names) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(value: str, *, several: bool) -> list[theme.Column]:
-    columns = [("value", value), ("low", "Low"), ("high", "High"), ("n", "n"), ("alarm", "Alarm"), ("reason", "Remark")]
-    return [("label", "Batch"), *([("group", "Series")] if several else []), *columns]
+def _stretch(rows: Sequence[Row], names: Names, rate: float) -> dict[str, Any]:
+    """Several batches in a row as one."""
+    found = [value for row in rows if (value := number(row.get("value"))) is not None]
+    first, last, alarms = rows[0]["label"], rows[-1]["label"], sum(bool(row.get("alarm")) for row in rows)
+    without = Counter(cut(row.get("reason") or "no value", 60) for row in rows if number(row.get("value")) is None)
+    many = _more_than_chance(alarms, len(rows), rate)
+    bounds = {"low": min(found), "high": max(found)} if found else {}
+    sizes = [row["n"] for row in rows if row.get("n") is not None]
+    made = _row(
+        {"label": first, "value": median(found) if found else None, **bounds, "n": sum(sizes) if sizes else None,
+         "alarm": many, "reason": ", ".join(without)}, names,
+    )  # fmt: skip
+    said = "; ".join(f"{count(rows)} without a value: {why}" for why, rows in without.most_common(2))
+    told = f"{made['says']}, {alarms} of {len(rows)} batches with an alarm" if alarms else made["says"]
+    return {**made, "last": names(last), "alarms": alarms, "reason": said, "says": told}
 
 
-def _thinned(batches: Sequence[str], wanted: set[str]) -> list[str]:
-    step = max(1, -(-len(batches) // _POINTS))
-    return [batch for order, batch in enumerate(batches) if order % step == 0 or batch in wanted]
+def _more_than_chance(alarms: int, batches: int, rate: float) -> bool:
+    """Whether so many alarms are rare among batches without a change, over all stretches of a chart (Bonferroni)."""
+    from scipy.stats import binom
+
+    return alarms > 0 and float(binom.sf(alarms - 1, batches, rate)) <= _LEVEL / _STRETCHES
+
+
+_MARKED = {False: "Square in red: an alarm", True: "Square in red: more of them with an alarm than chance brings"}
+
+
+def _table(value: str, *, several: bool, stretches: bool) -> list[theme.Column]:
+    group = [("group", "Series")] if several else []
+    if stretches:
+        bounds = [("low", "Least"), ("high", "Greatest"), ("n", "n"), ("alarms", "Alarms"), ("reason", "Remark")]
+        return [("label", "First batch"), ("last", "Last batch"), *group, ("value", f"Median: {value}"), *bounds]
+    bounds = [("low", "Low"), ("high", "High"), ("n", "n"), ("alarm", "Alarm"), ("reason", "Remark")]
+    return [("label", "Batch"), *group, ("value", value), *bounds]

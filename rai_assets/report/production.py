@@ -121,7 +121,7 @@ def production_report_of(
         rows=window.rows,
         asked=sum(item.answered for item in window.batches),
         alarms=found,
-        sections=tuple(item for item in _sections(window, found, profile) if item.charts or item.tables),
+        sections=tuple(item for item in _sections(window, found, profile, false_alarms) if item.charts or item.tables),
         reference=reference,
         definitions=tuple(charted(window)),
         results_commit=window.commit,
@@ -129,17 +129,17 @@ def production_report_of(
     )
 
 
-def _sections(window: Window, found: Sequence[Alarm], profile: TableTally) -> list[Section]:
+def _sections(window: Window, found: Sequence[Alarm], profile: TableTally, rate: float) -> list[Section]:
     held = [_held(profile)] if profile.cells else []
     return [
         Section("arrivals", "Batches", _arrived(window), (), {"rows": arrivals_chart(window)}, [_table(window, found)]),
         Section("data_profile", "What the columns held", tables=held),
         Section("requirements", "Requirements", tables=_judged(window)),
-        Section("drift", "What changed", charts=drift_charts(window, found)),
-        Section("fairness_drift", "Groups of people", charts=gap_charts(window)),
-        Section("performance", "Performance", charts=performance_charts(window)),
+        Section("drift", "What changed", charts=drift_charts(window, found, rate)),
+        Section("fairness_drift", "Groups of people", charts=gap_charts(window, rate)),
+        Section("performance", "Performance", charts=performance_charts(window, rate)),
         Section("batch_predictions", "What was logged", tables=_logged(window)),
-        Section("attribution_drift", "What the model goes by", charts=reasons_charts(window)),
+        Section("attribution_drift", "What the model goes by", charts=reasons_charts(window, rate)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +60,7 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
         "outcome_word": {"fail": "Alarms", "pass": "Quiet", "cannot tell": "Cannot tell"}[outcome],
         "outcome_sentence": outcome_sentence(report),
         "alarms": [_shown(item) for item in standing[:_ALARMS]],
-        "chance": [(item.title, ", ".join(item.batches), item.found) for item in doubtful[:_CHANCE]],
+        "chance": [(item.title, _some(item.batches), item.found) for item in doubtful[:_CHANCE]],
         "level": f"{LEVEL:.0%}",
         "parts": [part_of(section, report.use_case) for section in report.sections],
         "definitions": definitions_used(set(report.definitions)),
@@ -74,7 +75,7 @@ def outcome_sentence(report: ProductionReport) -> str:
     """The window in one sentence."""
     if not report.asked and not report.standing:
         return "No question was answered of any batch yet."
-    refused = sum(item.kind == "quarantine" for item in report.standing)
+    refused = sum(len(item.batches) for item in report.standing if item.kind == "quarantine")
     missing = sum(len(item.batches) for item in report.standing if item.kind == "missing")
     changes = [item for item in report.standing if item.kind not in ("quarantine", "missing")]
     if not report.standing:
@@ -93,8 +94,6 @@ def outcome_sentence(report: ProductionReport) -> str:
 
 def _shown(item: Alarm) -> Shown:
     plain = item.kind in _WORDS
-    some = ", ".join(cut(key, 60) for key in item.batches[:_NAMED])
-    rest = len(item.batches) - _NAMED
     return Shown(
         shape="cannot tell" if plain else "fail",
         word=_WORDS.get(item.kind, "Alarm"),
@@ -103,9 +102,15 @@ def _shown(item: Alarm) -> Shown:
         causes="; ".join(item.causes),
         advice=item.advice,
         count=how_many(len(item.batches), "batch"),
-        batches=some + (f" … {cut(item.batches[-1], 60)}" if rest > 0 else ""),
+        batches=_some(item.batches),
         chance="" if item.chance is None else _by_chance(item.chance),
     )
+
+
+def _some(batches: Sequence[str]) -> str:
+    """The first batches by name, and the last."""
+    first = ", ".join(cut(key, 60) for key in batches[:_NAMED])
+    return first + (f" … {cut(batches[-1], 60)}" if len(batches) > _NAMED else "")
 
 
 def _by_chance(chance: float) -> str:

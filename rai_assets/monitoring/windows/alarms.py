@@ -12,6 +12,7 @@ from rai_assets.monitoring.windows.window import Window
 
 ANSWERS = (MODEL_DECISION, MODEL_SCORE)
 _NAMED = 6  # batches named in a sentence
+_APART = 6  # batches in quarantine that have an alarm each; more of them have one together
 
 
 def alarms(
@@ -38,10 +39,16 @@ def alarms(
 
 
 def _arrivals(window: Window) -> Iterator[Alarm]:
-    for item in window.quarantined:
+    refused = window.quarantined
+    # Of many the alarms about the others would not be seen.
+    for items in [refused] if len(refused) > _APART else [(item,) for item in refused]:
+        last, many = items[-1], len(items) > 1
         yield Alarm(
-            "quarantine", item.key, f"Batch {cut(item.key, NAME)} is in quarantine", (item.key,),
-            _why(item.reason), (),
+            "quarantine", "arrivals" if many else last.key,
+            f"{how_many(len(items), 'batch')} are in quarantine" if many
+            else f"Batch {cut(last.key, NAME)} is in quarantine",
+            tuple(item.key for item in items),
+            f"In {cut(last.key, NAME)}: {_why(last.reason)}" if many else _why(last.reason), (),
             "Have a corrected file sent: it makes the batch again. If the change is meant, "
             "rai contract accept makes it the contract from then on; a range is widened in the declaration first.",
         )  # fmt: skip

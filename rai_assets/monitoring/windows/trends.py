@@ -11,7 +11,7 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.checks import COLUMNS_TOGETHER
 from rai_assets.monitoring.performance.fairness import BASELINE
-from rai_assets.monitoring.windows.alarm import Alarm
+from rai_assets.monitoring.windows.alarm import LEVEL, Alarm
 from rai_assets.monitoring.windows.kept import LEADING, MEASURED, NDCG, TOGETHER, WEIGHT
 from rai_assets.monitoring.windows.window import Seen, Window
 
@@ -32,7 +32,7 @@ def arrivals_chart(window: Window) -> Chart:
     return trend(ordered, title="Rows of every batch", y_title="rows", note="No point: the batch is in quarantine")
 
 
-def drift_charts(window: Window, alarms: Sequence[Alarm]) -> dict[str, Chart]:
+def drift_charts(window: Window, alarms: Sequence[Alarm], rate: float = LEVEL) -> dict[str, Chart]:
     """How far each column is from the reference, and how well the batches are told from it."""
     asked = [item for item in window.batches if item.rows_of("drift")]
     if not asked:
@@ -55,16 +55,18 @@ def drift_charts(window: Window, alarms: Sequence[Alarm]) -> dict[str, Chart]:
         for item in asked:
             effect, drifted, why = _effect(item, column)
             rows.append({"label": item.key, "value": effect, "alarm": drifted, "reason": why})
-        charts[f"column_{number}"] = trend(rows, title=f"Change of {column}", y_title="effect against the reference")
+        charts[f"column_{number}"] = trend(
+            rows, title=f"Change of {column}", y_title="effect against the reference", rate=rate
+        )
     if _told(asked, "drift", TOGETHER):
         charts["together"] = _of_numbers(
             asked, "drift", TOGETHER, title="How well a model tells the batch from the reference",
-            alarm=lambda item: COLUMNS_TOGETHER in item.failed("drift"), reference=("cannot tell", 0.5),
+            alarm=lambda item: COLUMNS_TOGETHER in item.failed("drift"), reference=("cannot tell", 0.5), rate=rate,
         )  # fmt: skip
     return charts
 
 
-def gap_charts(window: Window) -> dict[str, Chart]:
+def gap_charts(window: Window, rate: float = LEVEL) -> dict[str, Chart]:
     """The gaps between groups: those that grew first, then the leading one of every sensitive column."""
     asked = [item for item in window.batches if item.rows_of("fairness_drift")]
     grew: dict[tuple[str, str], set[str]] = {}
@@ -81,12 +83,12 @@ def gap_charts(window: Window) -> dict[str, Chart]:
         keys = grew.get((name, sensitive), set())
         charts[f"gap_{number}"] = _of_numbers(
             asked, "fairness_drift", name, title=f"{_words(name)} · {sensitive}", sensitive=sensitive,
-            alarm=partial(_among, keys), reference=_baseline(asked, name, sensitive),
+            alarm=partial(_among, keys), reference=_baseline(asked, name, sensitive), rate=rate,
         )  # fmt: skip
     return charts
 
 
-def performance_charts(window: Window) -> dict[str, Chart]:
+def performance_charts(window: Window, rate: float = LEVEL) -> dict[str, Chart]:
     """Performance as estimated without labels, and as measured where labels have arrived."""
     charts = {}
     for estimate, measured in zip(LEADING, MEASURED, strict=True):
@@ -104,12 +106,12 @@ def performance_charts(window: Window) -> dict[str, Chart]:
             title = f"{_words(measured)} of every batch"
             kinds = dict.fromkeys(row["group"] for row in rows)
             charts[measured.partition("@")[0]] = trend(
-                rows, title=title, y_title=" and ".join(kinds), reference=_audited(window.batches, measured)
+                rows, title=title, y_title=" and ".join(kinds), reference=_audited(window.batches, measured), rate=rate
             )
     return charts
 
 
-def reasons_charts(window: Window) -> dict[str, Chart]:
+def reasons_charts(window: Window, rate: float = LEVEL) -> dict[str, Chart]:
     """Whether the model goes by the same columns, and how much each weighs."""
     asked = [item for item in window.batches if "attribution_drift" in item.results]
     if not _told(asked, "attribution_drift", NDCG):
@@ -117,7 +119,7 @@ def reasons_charts(window: Window) -> dict[str, Chart]:
     alarmed: Callable[[Seen], bool] = lambda item: bool(item.failed("attribution_drift"))  # noqa: E731
     title = "Agreement of the columns' importances with the audit"
     charts = {
-        "agreement": _of_numbers(asked, "attribution_drift", NDCG, title=title, alarm=alarmed),
+        "agreement": _of_numbers(asked, "attribution_drift", NDCG, title=title, alarm=alarmed, rate=rate),
     }
     weights: dict[str, list[tuple[Seen, Number]]] = {}
     for item in asked:
@@ -139,10 +141,11 @@ def _of_numbers(
     title: str,
     alarm: Callable[[Seen], bool],
     reference: tuple[str, float] | None = None,
+    rate: float,
     **coordinates: str,
 ) -> Chart:
     rows = [_point(item, item.number(asset, name, **coordinates), alarm(item)) for item in batches]
-    return trend(rows, title=title, y_title=_words(name), reference=reference)
+    return trend(rows, title=title, y_title=_words(name), reference=reference, rate=rate)
 
 
 def _among(keys: Collection[str], batch: Seen) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +12,37 @@ import pytest
 
 from rai_assets.charts.text import decimal
 from rai_assets.errors import UsageError
+from rai_assets.monitoring.profiles.statistics import TableTally
+from rai_assets.monitoring.windows.window import Seen, Window, read_window
+from rai_assets.report.production import production_report_of
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
+from rai_assets.use_case.batches import production_of
 from rai_assets.use_case.declaration import Declared
 from rai_assets.use_case.reading import write_production_report
 from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
 from rai_assets_tests.monitoring.batches.test_questions import shifted, without_target
 from rai_assets_tests.report.page import parse
 from rai_assets_tests.use_case.conftest import loan_rows
+
+
+def all_of(window: Window, store: VersionedRepository) -> tuple[Seen, ...]:
+    """The batches of a window with all that was found of each."""
+    return tuple(
+        Seen(
+            item.record,
+            {asset: results.load(store, window.commit, asset, folder=f"batches/{item.key}/") for asset in item.results},
+        )
+        for item in window.batches
+    )
+
+
+def sections(window: Window) -> list[object]:
+    report = production_report_of(
+        window, {"income": 0.5}, 0.05, use_case="loans", title="", purpose="", owners=(), reference="",
+        profile=TableTally(),
+    )  # fmt: skip
+    return [report.sections, report.alarms, report.notes, report.definitions, report.asked]
 
 
 def test_a_window_with_a_changed_and_a_refused_batch(
@@ -75,6 +99,13 @@ def test_a_window_with_a_changed_and_a_refused_batch(
     write_production_report(declared, tmp_path / "report.html", whylogs=tmp_path / "window.bin")
     assert (tmp_path / "window.bin").read_bytes() == stored.files["profile.bin"]
     assert set(DatasetProfileView.read(str(tmp_path / "window.bin")).to_pandas()["counts/n"]) == {600}
+
+    # Of each batch so much is kept as the report shows: all that was found of them gives the same.
+    with production_of(declared).arrivals(store) as arrivals:
+        kept = read_window(store, arrivals, production_of(declared).settings.batch)
+    assert "drift" in kept.batches[0].results
+    assert kept.batches[0].results["drift"].facts["rows"][0].keys() < all_of(kept, store)[0].rows_of("drift")[0].keys()
+    assert sections(kept) == sections(replace(kept, batches=all_of(kept, store)))
 
     # The same batches: the same report, and no new commit.
     before = store.resolve("results-production")

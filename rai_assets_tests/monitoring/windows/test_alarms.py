@@ -259,3 +259,12 @@ def test_a_reason_of_one_line_is_told_whole() -> None:
 def test_an_alarm_of_six_in_a_hundred_is_explained_by_chance() -> None:
     assert not Alarm("column", "x", "", (), "", (), "", 0.051).stands
     assert Alarm("column", "x", "", (), "", (), "", None).stands
+
+
+def test_many_batches_in_quarantine_have_one_alarm_together() -> None:
+    refused = [Refused(f"b{day}", datetime(2026, 1, day, tzinfo=UTC), f"torn {day}\nmore") for day in range(1, 8)]
+    assert [item.batches for item in found(quarantined=tuple(refused[:6]))] == [(f"b{day}",) for day in range(1, 7)]
+    (alarm,) = found(quarantined=tuple(refused))
+    assert (alarm.kind, alarm.title) == ("quarantine", "7 batches are in quarantine")
+    assert alarm.batches == tuple(f"b{day}" for day in range(1, 8))
+    assert alarm.found == "In b7: torn 7 (1 more line: rai batches)"
