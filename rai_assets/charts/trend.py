@@ -53,10 +53,10 @@ def trend(
     names, groups = Names(), Names()
     values: list[dict[str, Any]] = []
     # The axis has the order of the data.
-    for order, group in sorted((place for place in inside if place[1] in kept), key=lambda place: place[0]):
-        found = inside[order, group]
+    for order, name in sorted((place for place in inside if place[1] in kept), key=lambda place: place[0]):
+        found = inside[order, name]
         made = [_row(row, names) for row in found] if together == 1 else [_stretch(found, names, rate)]
-        values += [{**row, "group": groups(group), "order": order} for row in made]
+        values += [{**row, "group": groups(name), "order": order} for row in made]
     several = len(kept) > 1
     notes = [
         note,
