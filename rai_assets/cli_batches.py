@@ -110,8 +110,8 @@ def accept_contract(
     for sentence in done.differences:
         print(f"  {sentence}")
     if done.lacking:
-        print(f"Mind: the champion reads {', '.join(done.lacking)}. These batches are accepted and cannot be scored,")
-        print("nor compared with its audit, until a model that can read them serves or another contract is accepted.")
+        print(f"Mind: the champion reads {', '.join(done.lacking)}. These batches are accepted, and what needs its")
+        print("predictions cannot be told of them until a model that can read them serves or the column comes back.")
     if done.again:
         print(f"Audited again: {', '.join(done.again[:20])}{' ...' if len(done.again) > 20 else ''}")
 

@@ -40,6 +40,7 @@ def scored_rows(
     split: str,
     scores: NDArray[np.float64] | None = None,
     threshold: float | None = None,
+    decided: NDArray[np.integer] | None = None,
 ) -> ScoredRows:
     """Join what is true of the rows with what the model, or the log, said of them.
 
@@ -47,10 +48,11 @@ def scored_rows(
         contract: Roles of the columns.
         table: Rows of one split; without a column of the target its labels have not arrived.
         split: Its name.
-        scores: A model's answer, (n, k) probabilities or (n,) values, in the order of the table. None: the columns
-            with the roles prediction and score speak. A logged decision stands as it is; where only a score is
-            logged, a decision is `score >= threshold` of the score column.
+        scores: A model's answer, (n, k) probabilities or (n,) values, in the order of the table; NaN where it is not
+            known. None, and no `decided`: the columns with the roles prediction and score speak. A logged decision
+            stands as it is; where only a score is logged, a decision is `score >= threshold` of the score column.
         threshold: Binary: the decision on a model's score is `score >= threshold`; None for other tasks.
+        decided: Classes that were decided whatever the scores say, (n,); -1 where they are not known.
 
     Raises:
         UsageError: There are neither scores nor logged columns, or no target kind to speak of.
@@ -65,12 +67,11 @@ def scored_rows(
     target = None
     if contract.target is not None and contract.target in table.column_names:
         target, known["target missing"] = values_of(contract, table, contract.target)
-    if scores is not None:
-        probability = contract.task != "regression"
-        decision: NDArray | None = decide(scores, threshold) if probability else None
-        score: NDArray | None = scores[:, 1] if contract.task == "binary" else scores
-    else:
+    if scores is None and decided is None:
         decision, score, probability = _logged(contract, table, known)
+    else:
+        decision, score = _said(contract, scores, threshold, decided, known)
+        probability = score is not None and contract.task != "regression"
     weight = None
     if contract.weight is not None:
         weight, known["weight missing"] = weights_of(table, contract.weight)
@@ -160,6 +161,26 @@ def weights_of(table: pa.Table, column: str) -> tuple[NDArray[np.float64], NDArr
             fix="declare `minimum: 0` for the column and correct the data",
         )
     return np.where(present, values, 0.0), present
+
+
+def _said(
+    contract: Contract,
+    scores: NDArray[np.float64] | None,
+    threshold: float | None,
+    decided: NDArray[np.integer] | None,
+    known: dict[str, NDArray[np.bool_]],
+) -> tuple[NDArray | None, NDArray | None]:
+    """Decision and score by a model's answer, and by what was decided whatever it says."""
+    decision: NDArray | None = None
+    if decided is not None:
+        known["prediction missing"] = decided >= 0
+        decision = np.where(decided >= 0, decided, 0).astype(np.int8 if contract.task == "binary" else np.int32)
+    if scores is None:
+        return decision, None
+    known["score missing"] = np.isfinite(scores).reshape(len(scores), -1).all(axis=1)
+    if decision is None and contract.task != "regression":
+        decision = decide(scores, threshold)
+    return decision, scores[:, 1] if contract.task == "binary" else scores
 
 
 def _logged(

@@ -16,7 +16,6 @@ from rai_assets.keys import CHAMPION
 from rai_assets.metrics.requirements import Requirement, measured_by
 from rai_assets.monitoring.batches.assets import batch_predictions
 from rai_assets.monitoring.checks import ANSWERED, JUDGED_AGAIN
-from rai_assets.monitoring.drift.media.settings import BatchDriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.assets import data_profile
 from rai_assets.monitoring.settings import ProductionSettings
@@ -77,7 +76,7 @@ def batch_assets(
     """
     performance = settings.performance
     questions = [
-        _drift(settings.drift, media, folder),
+        _drift(settings, media, folder),
         _fairness_drift(performance),
         _estimated_performance(performance),
         _realized_performance(performance, requirements, reference_groups),
@@ -109,14 +108,16 @@ class _Question:
     judged: Sequence[Requirement] = ()
 
 
-def _drift(settings: BatchDriftSettings, media: MediaSettings | None, folder: Path) -> _Question:
+def _drift(production: ProductionSettings, media: MediaSettings | None, folder: Path) -> _Question:
+    settings, logged = production.drift, production.logged.columns
+
     def ask(stage: "Stage", reference: "Reference") -> "Answer":
         from rai_assets.home import home
         from rai_assets.monitoring.batches.decoded import decoding_of
-        from rai_assets.monitoring.batches.questions import ask_drift
+        from rai_assets.monitoring.batches.drifting import ask_drift
 
         decoding = decoding_of(media, settings, folder, home() / "production" / stage.keys.name)
-        return ask_drift(stage, reference, settings, SEED, decoding)
+        return ask_drift(stage, reference, settings, SEED, decoding, logged)
 
     return _Question("drift", DRIFT, ask, settings)
 
@@ -166,11 +167,16 @@ def _asset(question: _Question, *, has_model: bool) -> ResultAsset:
     thing = question.thing
 
     def compute(stage: "Stage") -> "Result":
-        from rai_assets.monitoring.batches.questions import result_of
+        from rai_assets.errors import Undefined
+        from rai_assets.monitoring.batches.questions import result_of, unknown
         from rai_assets.monitoring.batches.reference import reference_of
 
         reference = reference_of(stage.repository, stage.keys.name, has_model=has_model)
-        return result_of(stage, thing, reference, question.ask(stage, reference), seed=SEED)
+        try:
+            answer = question.ask(stage, reference)
+        except Undefined as error:
+            answer = unknown(thing, error.what)
+        return result_of(stage, thing, reference, answer, seed=SEED)
 
     def outside(stage: "Stage") -> "list[str | None]":
         from rai_assets.monitoring.batches.labels import labels_digest

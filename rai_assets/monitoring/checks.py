@@ -9,8 +9,12 @@ GAPS_NOT_WIDER = "gaps_not_wider"
 NOT_LOWER = "performance_not_lower"
 AS_AUDITED, ESTIMATES_HELD = "not_below_audit", "estimates_held"
 SAME_REASONS = "same_reasons"
+EVERY_ROW_PREDICTED = "every_row_predicted"
 
 ANSWERED: Mapping[str, Mapping[str, str]] = {
+    "batch_predictions": {
+        EVERY_ROW_PREDICTED: "Every row has a prediction: of the serving model, or one that was logged.",
+    },
     "drift": {
         COLUMNS_ALONE: "No column has changed beyond chance.",
         COLUMNS_TOGETHER: "The columns together have not changed beyond chance.",

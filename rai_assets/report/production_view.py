@@ -14,7 +14,7 @@ from rai_assets.report.view import paragraphs, part_of
 from rai_assets.report.words import definitions_used
 
 _ALARMS, _CHANCE, _NAMED = 30, 20, 3
-_WORDS = {"quarantine": "Refused", "missing": "Missing", "unanswered": "Not known"}
+_WORDS = {"quarantine": "Refused", "missing": "Missing", "unanswered": "Not known", "unpredicted": "Not known"}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rai_assets.data.settings import DatasetSettings
 from rai_assets.keys import CHAMPION, UseCaseKeys
 from rai_assets.monitoring.batches.rules import blocking, rule_descriptions
 from rai_assets.monitoring.batches.settings import LoggedSettings
+from rai_assets.monitoring.checks import ANSWERED
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.store.assets import ResultAsset, common_attributes, materialization, open_batch, partitions_of
 from rai_assets.store.resource import Lake
@@ -116,7 +117,8 @@ def present_batch(result: "Result") -> dict[str, Any]:
 
 def _present_predictions(result: "Result") -> dict[str, Any]:
     logged = {f"share of {item['column']} that differs": item["share"] for item in result.facts["logged"]}
-    return {"dagster/row_count": result.facts["rows"], **logged}
+    (check,) = result.facts["checks"].values()
+    return {"dagster/row_count": result.facts["rows"], "outcome": check["sentence"], **logged}
 
 
 def batch_predictions(logged: LoggedSettings) -> ResultAsset:
@@ -146,6 +148,7 @@ def batch_predictions(logged: LoggedSettings) -> ResultAsset:
         settings=logged.model_dump(mode="json"),
         compute=compute,
         present=_present_predictions,
+        checks=ANSWERED["batch_predictions"],
         outside=outside,
         per="batch",
     )

@@ -10,6 +10,7 @@ import numpy as np
 from rai_assets.analysis.fairness.compute import reference_group
 from rai_assets.charts.text import decimal
 from rai_assets.data.groups import groupings
+from rai_assets.errors import Undefined
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
 from rai_assets.metrics.intervals import difference_interval
@@ -18,7 +19,7 @@ from rai_assets.metrics.requirements import Requirement, judge
 from rai_assets.metrics.rows import Rows
 from rai_assets.metrics.table import estimate
 from rai_assets.model.rows import ScoredRows
-from rai_assets.monitoring.batches.questions import Answer, unknown
+from rai_assets.monitoring.batches.questions import Answer
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
 from rai_assets.monitoring.batches.scoring import batch_of
 from rai_assets.monitoring.checks import AS_AUDITED, ESTIMATES_HELD, NOT_LOWER
@@ -50,10 +51,11 @@ def ask_estimate(stage: Stage, reference: Reference, settings: PerformanceSettin
     table = batch_of(stage).whole
     scored = scored_batch(stage, reference)
     if scored.rows.score is None:
-        return unknown(NOT_LOWER, "no scores are logged, from which performance without labels could be estimated")
+        raise Undefined("no scores are logged, from which performance without labels could be estimated")
     known = reference.scored(reference.calibration_split(settings.calibration))
     contract = reference.contract_with(table)
-    found = estimated_performance(known, scored, contract, reference.features, settings, seed=seed)
+    features = reference.features_of(batch_of(stage))
+    found = estimated_performance(known, scored, contract, features, settings, seed=seed)
     name = f"estimated_{_MAIN_METRIC[scored.rows.task]}@1"
     shown = next((item for item in found.numbers if item.definition == name and not item.group), None)
     return Answer(found, {NOT_LOWER: _lower(shown, known.rows)})
@@ -65,7 +67,7 @@ def ask_realized(
     """How well the batch was decided, on the labels that have arrived: beside the audit, requirements and estimates."""
     contract = reference.contract
     if contract.target is None:
-        return unknown(ESTIMATES_HELD, "no column has the role `target`")
+        raise Undefined("no column has the role `target`")
     table = batch_of(stage).whole
     contract = reference.contract_with(table)
     scored = scored_batch(stage, reference)
@@ -87,9 +89,8 @@ def ask_realized(
         checks[ESTIMATES_HELD] = True, "cannot tell: no scores are logged, so nothing was estimated"
         if scored.rows.score is not None:
             known = reference.scored(reference.calibration_split(settings.calibration))
-            errors = estimate_errors(
-                known, shown.labelled, found.numbers, contract, reference.features, settings, seed=seed
-            )
+            features = reference.features_of(batch_of(stage))
+            errors = estimate_errors(known, shown.labelled, found.numbers, contract, features, settings, seed=seed)
             found.numbers.extend(errors.findings.numbers)
             found.notes.extend(errors.findings.notes)
             checks[ESTIMATES_HELD] = not errors.failed, errors.findings.notes[-1]

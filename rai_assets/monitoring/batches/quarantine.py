@@ -124,7 +124,7 @@ def _lacking(production: Production, repository: VersionedRepository, version: C
     if CHAMPION not in repository.branches(CHAMPION):
         return []
     champion = champion_of(repository, production.keys.name)
-    return lacking(champion.version, Contract.of(version.settings(production.declared.files)))
+    return list(lacking(champion.version.features, Contract.of(version.settings(production.declared.files))).values())
 
 
 def _publish(

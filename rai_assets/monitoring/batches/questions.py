@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import pyarrow as pa
 
 from rai_assets.analysis.explanation.compute import compute as explain
 from rai_assets.analysis.explanation.settings import ExplanationSettings
-from rai_assets.charts.text import chance
-from rai_assets.compute.kept import Kept
+from rai_assets.errors import Undefined
 from rai_assets.metrics.findings import Findings
-from rai_assets.metrics.number import Number
 from rai_assets.metrics.requirements import Verdict
 from rai_assets.model.inputs import AuditInputs
-from rai_assets.model.rows import ScoredRows
 from rai_assets.model.scoring import ScoringSession
-from rai_assets.monitoring.batches.decoded import Decoding, Progress
 from rai_assets.monitoring.batches.reference import Reference, labels_of_scored, scored_batch
-from rai_assets.monitoring.batches.scoring import batch_of
-from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE
-from rai_assets.monitoring.checks import COLUMNS_ALONE, COLUMNS_TOGETHER, GAPS_NOT_WIDER, SAME_REASONS
-from rai_assets.monitoring.drift.compute import drift_of
-from rai_assets.monitoring.drift.multivariate import multivariate_drift
-from rai_assets.monitoring.drift.order import by_blocks
-from rai_assets.monitoring.drift.result import DriftRow
-from rai_assets.monitoring.drift.settings import DriftSettings
-from rai_assets.monitoring.drift.sources import Source, open_source
+from rai_assets.monitoring.batches.scoring import batch_of, lacking
+from rai_assets.monitoring.checks import ANSWERED, GAPS_NOT_WIDER, SAME_REASONS
 from rai_assets.monitoring.performance.attribution import EFFECT, attribution_drift
 from rai_assets.monitoring.performance.fairness import fairness_drift
 from rai_assets.monitoring.performance.realized import labelled_rows
@@ -79,61 +66,15 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
     return of_findings(thing, provenance, answer.findings, facts)
 
 
-def ask_drift(
-    stage: Stage, reference: Reference, settings: DriftSettings, seed: int, decoding: Decoding | None = None
-) -> Answer:
-    """Which columns, predictions and labels have changed, each by itself and all together; and the files rows name."""
-    batch = batch_of(stage)
-    contract = reference.contract
-    ordered = settings.timestamp or contract.timestamp or ""
-    names = [item.name for item in contract if any(role in item.roles for role in COMPARED)]
-    now = batch.whole
-    arrived = contract.target not in now.column_names or now.column(contract.target).null_count < now.num_rows
-    shared = [name for name in names if name in now.column_names and (arrived or name != contract.target)]
-    kept = [*shared, *([ordered] if ordered in now.column_names and ordered not in shared else [])]
-    timestamp = ordered if ordered in kept else None
-    before = _before(reference, tuple(kept), timestamp, settings, decoding, seed, stage.progress)
-    features = [item for item in reference.features if item.name in shared]
-    decoded = None if decoding is None else decoding.of_batch(batch, stage.repository, seed, stage.progress)
-    rows = now.select(kept) if decoded is None else decoded.beside(now.select(kept))
-    now = rows if reference.champion is None else _with_answers(rows, scored_batch(stage, reference))
-    asked = settings.model_copy(
-        update={
-            "timestamp": timestamp,
-            "importance": settings.importance or reference.importance,
-        }
-    )
-    sides = before.source, open_source(now, "current", asked.categorical)
-    alone = drift_of(sides, asked, seed=seed, kept=before.kept)
-    together = multivariate_drift(
-        before.ordered,
-        now,
-        features,
-        seed=seed,
-        ordered=timestamp is not None and by_blocks(asked, before.ordered.num_rows, now.num_rows),
-        level=asked.level,
-        minimum_effect=asked.minimum_effect,
-        kept=before.kept,
-    )
-    absent = [name for name in names if name not in shared]
-    notes = [f"Not in the batch: {', '.join(absent)}."] if absent else []
-    notes += dict.fromkeys((*before.notes, *(decoded.notes if decoded else ())))
-    found = Findings(
-        numbers=[*_numbers(alone.rows), *together.findings.numbers],
-        charts=dict(together.findings.charts),
-        notes=[*notes, *alone.notes, *together.findings.notes],
-    )
-    checks = {COLUMNS_ALONE: _alone(alone.drifted, alone.rows), COLUMNS_TOGETHER: _together(together.rows)}
-    return Answer(found, checks, [row.as_json() for row in (*alone.rows, *together.rows)])
-
-
 def ask_attributions(
     stage: Stage, reference: Reference, settings: PerformanceSettings, explanation: ExplanationSettings, seed: int
 ) -> Answer:
     """Whether the champion goes by the same columns in the batch as in its audit."""
     champion, kept = reference.champion, reference.explanations()
     if champion is None or kept is None:
-        return unknown(SAME_REASONS, "the champion's audit kept no explanations to compare with")
+        raise Undefined("the champion's audit kept no explanations to compare with")
+    if lacks := lacking(champion.version.features, batch_of(stage).contract):
+        raise Undefined(f"the champion reads {', '.join(lacks.values())}")
     table = batch_of(stage).whole
     scored = scored_batch(stage, reference)
     with ScoringSession(champion.version) as session:
@@ -176,7 +117,7 @@ def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettin
     table = batch_of(stage).whole
     contract = reference.contract_with(table)
     if reference.contract.sensitive and not contract.sensitive:
-        return unknown(GAPS_NOT_WIDER, f"the batch has no column {', '.join(reference.contract.sensitive)}")
+        raise Undefined(f"the batch has no column {', '.join(reference.contract.sensitive)}")
     scored = scored_batch(stage, reference)
     labelled = None
     if reference.contract.target is not None:
@@ -195,89 +136,7 @@ def ask_fairness(stage: Stage, reference: Reference, settings: PerformanceSettin
     return Answer(compared.findings, checks, [asdict(change) for change in compared.changes])
 
 
-def unknown(check: str, why: str) -> Answer:
-    """The answer where nothing can be told: no alarm, and the reason."""
-    return Answer(Findings(notes=[f"Cannot tell: {why}."]), {check: (True, f"cannot tell: {why}")})
-
-
-@dataclass(frozen=True)
-class _Before:
-    """The reference's rows with the columns that are compared, as they stand and by time, and what was made of them."""
-
-    source: Source
-    ordered: pa.Table
-    notes: tuple[str, ...]
-    kept: Kept = field(default_factory=Kept)
-
-
-def _before(
-    reference: Reference,
-    columns: tuple[str, ...],
-    timestamp: str | None,
-    settings: DriftSettings,
-    decoding: Decoding | None,
-    seed: int,
-    progress: Progress,
-) -> _Before:
-    def made() -> _Before:
-        table = reference.table(columns)
-        decoded = None if decoding is None else decoding.of_reference(reference, seed, progress)
-        if decoded is not None:
-            table = decoded.beside(table)
-        if reference.champion is not None:
-            table = _with_answers(table, reference.scored(reference.split))
-        source = open_source(table, "reference", settings.categorical)
-        source = replace(source, batches=list(source.batches))  # read again for batches of another size
-        ordered = table if timestamp is None else table.sort_by(timestamp)
-        return _Before(source, ordered, decoded.notes if decoded else ())
-
-    return reference.kept.once(("compared", columns, timestamp, tuple(settings.categorical), decoding, seed), made)
-
-
-def _with_answers(table: pa.Table, scored: ScoredRows) -> pa.Table:
-    """Decision and score of the model as two more columns; rows that cannot be measured leave both out."""
-    rows = scored.rows
-    if not scored.keep.all():
-        table = table.filter(pa.array(scored.keep))
-    if rows.decision is not None:
-        names = pa.array(rows.classes, pa.string())
-        table = table.append_column(MODEL_DECISION, names.take(pa.array(rows.decision.astype("int32"))))
-    if rows.score is not None and rows.score.ndim == 1:
-        table = table.append_column(MODEL_SCORE, pa.array(rows.score))
-    return table
-
-
-def _numbers(rows: Sequence[DriftRow]) -> list[Number]:
-    return [
-        Number(
-            row.definition, row.statistic, n=row.n_current, coordinates={"column": row.column},
-            reason=row.reason if row.statistic is None else None,
-        )
-        for row in rows
-        if row.definition
-    ]  # fmt: skip
-
-
-def _alone(alarms: Sequence[DriftRow], rows: Sequence[DriftRow]) -> tuple[bool, str]:
-    compared = {row.column for row in rows if row.drifted is not None}
-    if not compared:
-        return True, "cannot tell: no column can be compared"
-    if not alarms:
-        return True, f"none of {len(compared)} columns has changed beyond chance"
-    names = list(dict.fromkeys(row.column for row in alarms))
-    told = "; ".join(f"{row.column}: {row.drivers}" if row.drivers else row.column for row in alarms[:3])
-    return False, f"{len(names)} of {len(compared)} columns have changed: {', '.join(names[:8])}. {told}"
-
-
-def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:
-    alarms = [row for row in rows if row.drifted]
-    if not alarms:
-        known = [row for row in rows if row.drifted is not None]
-        said = "the columns together have not changed beyond chance" if known else f"cannot tell: {rows[0].reason}"
-        return True, said
-    told = [
-        f"{row.method} {row.statistic:.3f} ({chance(row.family_p_value, named=True)})"
-        for row in alarms
-        if row.family_p_value is not None
-    ]
-    return False, "; ".join(told)
+def unknown(thing: str, why: str) -> Answer:
+    """The answer of an asset where nothing can be told: no alarm, and the reason."""
+    checks = dict.fromkeys(ANSWERED[thing], (True, f"cannot tell: {why}"))
+    return Answer(Findings(notes=[f"Cannot tell: {why}."]), checks)

@@ -7,19 +7,28 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rai_assets.compute.kept import Kept
 from rai_assets.data.contract import Contract
 from rai_assets.data.dataset import Dataset
 from rai_assets.data.splits import NAMES
-from rai_assets.errors import InputRefused
+from rai_assets.errors import Undefined
 from rai_assets.keys import MAIN, results_branch
 from rai_assets.model.encoding import KINDS, Feature
-from rai_assets.model.predictions import DECISION, scores_of
+from rai_assets.model.predictions import DECISION, SCORE, scores_of
 from rai_assets.model.rows import ScoredRows, scored_rows
 from rai_assets.model.scoring import ScoringSession
+from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.labels import labels_of
-from rai_assets.monitoring.batches.scoring import Champion, batch_of, champion_digest, champion_of
+from rai_assets.monitoring.batches.scoring import (
+    Champion,
+    batch_of,
+    champion_digest,
+    champion_of,
+    lacking,
+    predictions_of,
+)
 from rai_assets.monitoring.performance.labels import Arrived
 from rai_assets.provenance import digest_of
 from rai_assets.store import results
@@ -68,6 +77,11 @@ class Reference:
             return self.champion.version.features
         columns = [self.contract[name] for name in self.contract.features]
         return tuple(Feature(item.name, KINDS[item.dtype]) for item in columns if item.dtype in KINDS)
+
+    def features_of(self, batch: Batch) -> tuple[Feature, ...]:
+        """Those of `features` that the rows of a batch have, and hold what they held."""
+        lacks = lacking(self.features, batch.contract)
+        return tuple(item for item in self.features if item.name not in lacks)
 
     @property
     def digest(self) -> str:
@@ -162,7 +176,7 @@ def scored_batch(stage: Stage, reference: Reference) -> ScoredRows:
         reference: Roles of the columns, and the champion.
 
     Raises:
-        InputRefused: The batch came without its weights, or without the logged columns.
+        Undefined: The champion cannot score it, or it came without its weights, or without the logged columns.
     """
     champion = reference.champion and reference.champion.commit
     return stage.kept.once(("scored", champion), lambda: _scored_batch(stage, reference))
@@ -172,23 +186,17 @@ def _scored_batch(stage: Stage, reference: Reference) -> ScoredRows:
     contract, table = reference.contract, batch_of(stage).whole
     needed = [contract.weight, *(() if reference.champion else (contract.prediction, contract.score))]
     if gone := [name for name in needed if name is not None and name not in table.column_names]:
-        raise InputRefused(
-            f"the batch has no column {', '.join(gone)}, without which its rows cannot be measured",
-            where=stage.batch,
-            fix="send the batch again with it",
-        )
+        raise Undefined(f"the batch has no column {', '.join(gone)}, without which its rows cannot be measured")
     target = contract.target
     unlabeled = table.drop_columns([target]) if target in table.column_names else table
     if reference.champion is None:
         return scored_rows(reference.contract, unlabeled, "all")
-    predictions = stage.result("batch_predictions").tables["predictions"]
-    threshold = reference.champion.version.threshold
-    scored = scored_rows(reference.contract, unlabeled, "all", scores_of(predictions), threshold)
-    if scored.rows.decision is None:
-        return scored
+    predictions = predictions_of(stage)
+    there = predictions.column_names
+    scores = scores_of(predictions) if any(name.startswith(SCORE) for name in there) else None
     # What was logged stands, also where it is not what the threshold makes of the score.
-    decided = predictions.column(DECISION).to_numpy()[scored.keep]
-    return replace(scored, rows=replace(scored.rows, decision=decided.astype(scored.rows.decision.dtype)))
+    decided = pc.fill_null(predictions.column(DECISION), -1).to_numpy() if DECISION in there else None
+    return scored_rows(reference.contract, unlabeled, "all", scores, reference.champion.version.threshold, decided)
 
 
 def labels_of_scored(stage: Stage, reference: Reference, scored: ScoredRows) -> tuple[pa.Table, Arrived]:

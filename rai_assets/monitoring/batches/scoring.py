@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rai_assets.charts.text import count, how_many
 from rai_assets.compute.kept import Kept
 from rai_assets.data.contract import Contract
-from rai_assets.errors import InputRefused, RaiError, UsageError
+from rai_assets.errors import InputRefused, RaiError, Undefined, UsageError
 from rai_assets.keys import CHAMPION
 from rai_assets.model.decision import decide
+from rai_assets.model.encoding import Feature
 from rai_assets.model.predictions import DECISION, SCORE, predict
 from rai_assets.model.scoring import ScoringSession
 from rai_assets.model.version import ModelVersion
 from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.settings import LoggedSettings
+from rai_assets.monitoring.checks import EVERY_ROW_PREDICTED
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 from rai_assets.store.stage import Stage
 
+PREDICTIONS = "predictions"  # the table of the result
 _CHAMPIONS, _DIGESTS = Kept(2), Kept(2)
 _TOLERANCE = 1e-6  # of a score that was logged and the same one computed again
 
@@ -90,47 +95,102 @@ def score_batch(stage: Stage, logged: LoggedSettings) -> Result:
     """
     batch = batch_of(stage)
     champion = champion_of(stage.repository, stage.keys.name)
-    if lacks := lacking(champion.version, batch.contract):
-        name = stage.keys.name
-        raise InputRefused(
-            f"the champion reads {', '.join(lacks)}: it cannot be scored",
-            fix="send the batch again with it; or, if this is how the data will be, declare it so, audit a model "
-            f"(`rai run {name}`), and when it is promoted: rai backfill {name}",
-        )
-    with ScoringSession(champion.version) as session:
-        table = predict(session, batch.batches(session.features), batch.record.rows, stage.progress)
+    there = [name for name in logged.columns if name in batch.contract]
+    given = batch.table(there) if there else pa.table({})
+    lacks = lacking(champion.version.features, batch.contract)
     differences: list[dict[str, Any]] = []
-    if there := [name for name in logged.columns if name in batch.contract]:
-        table, differences = with_logged(table, batch.table(there), logged, champion.version)
+    table: pa.Table | None
+    if lacks:
+        table = logged_alone(given, logged, champion.version)
+    else:
+        with ScoringSession(champion.version) as session:
+            scored = predict(session, batch.batches(session.features), batch.record.rows, stage.progress)
+        table, differences = with_logged(scored, given, logged, champion.version)
+    why = f"the champion reads {', '.join(lacks.values())}" if lacks else ""
+    rows = batch.record.rows
+    predicted = 0 if table is None else rows - max(column.null_count for column in table.columns)
     return Result(
         asset="batch_predictions",
         provenance=stage.provenance(model=champion.version.digest),
-        tables={"predictions": table},
+        tables={} if table is None else {PREDICTIONS: table},
         notes=[item["sentence"] for item in differences],
         facts={
-            "rows": table.num_rows,
+            "rows": rows,
             "champion_commit": champion.commit,
             "reference_commit": champion.data_commit,
             "logged": differences,
+            "unscored": why,
+            "checks": {EVERY_ROW_PREDICTED: _every_row(predicted, rows, why, stage.keys.name)},
         },
     )
 
 
-def lacking(version: ModelVersion, contract: Contract) -> list[str]:
-    """What a model reads and rows of a contract do not have, in words.
+def _every_row(predicted: int, rows: int, why: str, name: str) -> dict[str, Any]:
+    """Whether every row has a prediction; `why` says what keeps the champion from scoring them, if anything does."""
+    if not why:
+        return {"passed": True, "sentence": "the champion scored every row"}
+    has = f"{count(predicted)} of {how_many(rows, 'row')} have a logged" if predicted else "no row has a"
+    fix = (
+        "Send the batch again with it; or, if this is how the data will be, declare it so, audit a model that does not "
+        f"read it (rai run {name}), and when it is promoted: rai backfill {name} --again."
+    )
+    return {"passed": predicted == rows, "sentence": f"{has} prediction: {why}. {fix}"}
+
+
+def predictions_of(stage: Stage) -> pa.Table:
+    """The predictions of a batch, as `batch_predictions` keeps them; null where none was logged and none was made.
+
+    Raises:
+        Undefined: The champion cannot score the batch, and nothing was logged.
+    """
+    result = stage.result("batch_predictions")
+    if PREDICTIONS not in result.tables:
+        raise Undefined(result.facts["unscored"])
+    return result.tables[PREDICTIONS]
+
+
+def lacking(features: Sequence[Feature], contract: Contract) -> dict[str, str]:
+    """What a model reads and rows of a contract do not have, {feature: in words}.
 
     Args:
-        version: The model.
+        features: The columns that the model reads.
         contract: Of the rows.
     """
-    found = []
-    for feature in version.features:
+    found = {}
+    for feature in features:
         dtype = contract[feature.name].dtype if feature.name in contract.names else None
         if dtype is None or contract[feature.name].roles == ("ignored",):
-            found.append(f"{feature.name!r}, which is not there")
+            found[feature.name] = f"{feature.name!r}, which is not there"
         elif feature.kind == "number" and dtype not in ("number", "integer", "boolean"):
-            found.append(f"numbers in {feature.name!r}, which is {dtype}")
+            found[feature.name] = f"numbers in {feature.name!r}, which is {dtype}"
     return found
+
+
+def logged_alone(batch: pa.Table, logged: LoggedSettings, version: ModelVersion) -> pa.Table | None:
+    """Logged predictions in the form of the champion's, null where nothing was logged; None if nothing was at all.
+
+    Args:
+        batch: The columns of the batch with logged ones, as far as they are there.
+        logged: What they are.
+        version: The champion, which cannot score the batch.
+
+    Raises:
+        InputRefused: A logged decision is no class of the champion.
+    """
+    there = {
+        own: batch.column(name).combine_chunks()
+        for own, name in ((SCORE, logged.score), (DECISION, logged.decision))
+        if name in batch.column_names and batch.column(name).null_count < batch.num_rows
+    }
+    found = {}
+    if SCORE in there:
+        found[SCORE] = there[SCORE].cast(pa.float64())
+        if version.task == "binary":
+            found[DECISION] = _decided(found[SCORE], version)
+    if DECISION in there:
+        codes = _codes(there[DECISION], version, str(logged.decision))
+        found[DECISION] = pc.coalesce(codes, found[DECISION]) if DECISION in found else codes
+    return pa.table(found) if found else None
 
 
 def with_logged(
@@ -177,14 +237,20 @@ def with_logged(
         scored = scored.set_column(scored.column_names.index(own), own, kept)
         if own == SCORE and DECISION in champions:
             # A logged score is decided by the champion's threshold, unless a decision was logged beside it.
-            by_score = decide(np.column_stack([1 - kept.to_numpy(), kept.to_numpy()]), version.threshold)
-            decided = pa.array(by_score).cast(champions[DECISION].type)
+            decided = _decided(kept, version).cast(champions[DECISION].type)
             scored = scored.set_column(scored.column_names.index(DECISION), DECISION, decided)
     if differences:
         for own, champion in champions.items():
             if not scored.column(own).combine_chunks().equals(champion) or getattr(logged, own) in batch.column_names:
                 scored = scored.append_column(f"champion_{own}", champion)
     return scored, differences
+
+
+def _decided(score: pa.Array, version: ModelVersion) -> pa.Array:
+    """The decisions on scores of two classes by the champion's threshold; null where there is no score."""
+    values = score.to_numpy(zero_copy_only=False)
+    by_score = decide(np.column_stack([1 - values, values]), version.threshold)
+    return pc.if_else(score.is_valid(), pa.array(by_score), None)
 
 
 def _codes(decisions: pa.Array, version: ModelVersion, name: str) -> pa.Array:

@@ -62,6 +62,7 @@ def drift(
     if sides[0].name == sides[1].name:  # two folders with a file of one name
         sides = [replace(side, name=f"{role} {side.name}") for side, (_, role) in zip(sides, named, strict=True)]
     _refuse_unknown(sides, asked, header or ())
+    _refuse_apart(sides[0], sides[1], asked)
     return drift_of(sides, asked, seed=seed, media=files, together=together, progress=progress)
 
 
@@ -77,6 +78,8 @@ def drift_of(
 ) -> DriftResult:
     """Compare the columns that two opened sides have in common; settings of a column that neither has say nothing.
 
+    A column that cannot be compared has a row with the reason.
+
     Args:
         sides: Reference and current rows.
         asked: Methods, chunks and the rule that raises an alarm.
@@ -87,7 +90,7 @@ def drift_of(
         progress: Told (what, done, in all) of what takes long.
 
     Raises:
-        InputRefused: A side cannot be read, has no rows, or they have no column in common.
+        InputRefused: A side cannot be read, or has no rows.
     """
     files = media or MediaSettings()
     kinds, vectors, refused = _common(sides[0], sides[1], asked)
@@ -195,14 +198,19 @@ def _common(
             vectors.append(name)
         elif name != asked.timestamp or name in asked.only:
             kinds[name] = next((kind for kind in held if kind is not None), "number")
+    return kinds, vectors, refused
+
+
+def _refuse_apart(reference: Source, current: Source, asked: DriftSettings) -> None:
+    kinds, vectors, _ = _common(reference, current, asked)
     if not kinds and not vectors:
         raise InputRefused(
             f"{reference.name} and {current.name} have no column in common that can be compared",
             fix="; ".join(
-                f"{side.name} has {', '.join(cut(name, 30) for name in [*side.kinds][:8])}" for side in sides
+                f"{side.name} has {', '.join(cut(name, 30) for name in [*side.kinds][:8])}"
+                for side in (reference, current)
             ),
         )
-    return kinds, vectors, refused
 
 
 def _words(side: Source, name: str) -> str:

@@ -19,8 +19,8 @@ class Alarm:
     """One thing that was found in some batches of a window.
 
     Attributes:
-        kind: `requirement`, `column`, `together`, `gap`, `reasons`, `performance`, `quarantine`, `missing` or
-            `unanswered`.
+        kind: `requirement`, `column`, `together`, `gap`, `reasons`, `performance`, `quarantine`, `missing`,
+            `unanswered` or `unpredicted`.
         subject: What it is about: a requirement, a column, a gap, an asset.
         title: It in a few words.
         batches: The batches that it was found in, by time.

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rai_assets.charts.text import count, cut, how_many
 from rai_assets.monitoring.batches.settings import MODEL_DECISION, MODEL_SCORE
+from rai_assets.monitoring.checks import EVERY_ROW_PREDICTED
 from rai_assets.monitoring.windows import changes, outcomes
-from rai_assets.monitoring.windows.alarm import NAME, REASON, Alarm
-from rai_assets.monitoring.windows.window import Window
+from rai_assets.monitoring.windows.alarm import NAME, REASON, Alarm, keys_of, said
+from rai_assets.monitoring.windows.window import PREDICTIONS, Window
 
 ANSWERS = (MODEL_DECISION, MODEL_SCORE)
 _NAMED = 6  # batches named in a sentence
@@ -28,6 +29,7 @@ def alarms(
     """
     found = [
         *_arrivals(window),
+        *_unpredicted(window),
         *outcomes.requirements(window, answers),
         *outcomes.performance(window, false_alarms, answers),
         *outcomes.gaps(window, false_alarms, answers),
@@ -64,6 +66,17 @@ def _arrivals(window: Window) -> Iterator[Alarm]:
             "unanswered", asset, f"{thing} is not known of {how_many(len(keys), 'batch')}",
             keys, f"There is no result for {_listed(keys)}.", (), "Look at the runs of these batches in Dagster, then "
             "materialize them again, or rai backfill --again.",
+        )  # fmt: skip
+
+
+def _unpredicted(window: Window) -> Iterator[Alarm]:
+    hit = [item for item in window.batches if EVERY_ROW_PREDICTED in item.failed(PREDICTIONS)]
+    if hit:
+        yield Alarm(
+            "unpredicted", PREDICTIONS, f"{how_many(len(hit), 'batch')} could not be scored by what serves",
+            keys_of(hit), said(hit, PREDICTIONS, EVERY_ROW_PREDICTED), (),
+            "Nothing that needs predictions is known of rows without one: have the column sent again, or put a model "
+            "into service that does not read it.",
         )  # fmt: skip
 
 

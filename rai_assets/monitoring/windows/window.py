@@ -23,8 +23,8 @@ from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
 
-QUESTIONS = tuple(ANSWERED)
 PREDICTIONS = "batch_predictions"
+QUESTIONS = tuple(name for name in ANSWERED if name != PREDICTIONS)
 _YEAR = timedelta(days=365)
 _MOMENT = timedelta(microseconds=1)
 _MOST_SLOTS = 20_000

@@ -80,14 +80,11 @@ def test_a_contract_without_what_the_champion_reads_says_so(
     assert receiving.tick() == {"a": False}
     done = accept(declared, "Nobody is asked for an income any more.", None, None)
     assert done.lacking == ("'income', which is not there",)
-    assert receiving.tick() == {"a": False}
+    assert receiving.tick() == {"a": True}
     assert receiving.states() == {"a": "accepted"}
-    (fault,) = [item.step_failure_data for item in receiving.runs["a"].all_events if item.is_step_failure]
-    said = str(fault.user_failure_data and fault.user_failure_data.description)
-    assert said.startswith(
-        "the champion reads 'income', which is not there: it cannot be scored\n  Fix: send the batch"
-    )
-    assert results.assets(store, "results-production", "batches/a/") == ["batch"]
+    said = receiving.failed("a")["every_row_predicted"]
+    assert said.startswith("no row has a prediction: the champion reads 'income', which is not there. Send the batch")
+    assert results.load(store, "results-production", "batch_predictions", folder="batches/a/").tables == {}
     # The same of a column that holds no numbers any more; what the champion does not read is not spoken of.
     inbox.put("b.csv", "weekday,income,sex,branch\nmon,high,F,1\ntue,low,M,2\n")
     receiving.tick()

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from rai_assets.monitoring.batches.batch import BatchRecord
-from rai_assets.monitoring.batches.questions import MODEL_DECISION
+from rai_assets.monitoring.batches.settings import MODEL_DECISION
 from rai_assets.monitoring.windows.alarm import Alarm
 from rai_assets.monitoring.windows.alarms import alarms
 from rai_assets.monitoring.windows.chance import chance_of
