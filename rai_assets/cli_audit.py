@@ -163,6 +163,8 @@ def report(
 
     if (start or end or whylogs) and not production:
         raise UsageError("--from, --to and --whylogs are about production", fix="add --production")
+    if production and branch != "main":
+        raise UsageError("--production and --branch are two places", fix="give one of them")
     if production:
         first = start and start.replace(tzinfo=UTC)
         after = end and end.replace(tzinfo=UTC) + timedelta(days=1)

@@ -132,17 +132,13 @@ def drift(
 
 
 def _settings(**values: Any) -> Any:
-    from pydantic import ValidationError
-
-    from rai_assets.monitoring.drift.settings import DriftSettings
+    from rai_assets.monitoring.drift.settings import settings_of
 
     try:
-        return DriftSettings(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"--{str(part).replace('_', '-')}" for part in first["loc"][:1])
-        said = first["msg"].removeprefix("Value error, ")
-        raise UsageError(said, where=where, fix="`rai drift --help` shows what may be said") from error
+        return settings_of(values)
+    except UsageError as error:
+        where = f"--{error.where.replace('_', '-')}" if error.where else ""
+        raise UsageError(error.what, where=where, fix="`rai drift --help` shows what may be said") from error
 
 
 def _pinned(embedding: Path) -> EmbeddingSettings:

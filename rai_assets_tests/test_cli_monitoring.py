@@ -167,6 +167,12 @@ def test_files_without_a_header_and_marks_of_missing_values(rai: Rai, tmp_path: 
         (("before.csv", "now.csv", "--embedding", "other.csv"), 2, "before.csv: an embedding is one of pictures"),
         (("before.csv", "now.csv", "--columns", "a,b,c"), 2, "looks like column names of its own: 'age', 'city'"),
         (("before.csv", "now.csv", "--level", "2"), 2, "--level"),
+        (
+            ("before.csv", "now.csv", "--rule", "textbook", "--null", "blocks"),
+            2,
+            "`null: blocks` says where the p-values of `rule: calibrated` come from; `rule: textbook` has none",
+        ),
+        (("before.csv", "now.csv", "--deviations", "2"), 2, "`deviations` are those of `rule: reference_chunks`"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_word(

@@ -10,6 +10,8 @@ from rai_assets.monitoring.drift.media.settings import BatchDriftSettings
 from rai_assets.monitoring.performance.settings import PerformanceSettings
 from rai_assets.monitoring.profiles.settings import ProfileSettings
 
+TWO_PLACES = "`labels` and `inbox` are two places, neither within the other: a file is a batch or labels"
+
 
 class ProductionSettings(Strict):
     """How a use case is watched in production.
@@ -36,7 +38,5 @@ class ProductionSettings(Strict):
     @model_validator(mode="after")
     def _labels_elsewhere(self) -> ProductionSettings:
         if self.labels is not None and self.labels.overlaps(self.inbox):
-            raise ValueError(
-                "`labels` and `inbox` are two places, neither within the other: a file is a batch or labels"
-            )
+            raise ValueError(TWO_PLACES)
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -21,6 +22,7 @@ from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
 from rai_assets.monitoring.batches.settings import COMPARED, MODEL_DECISION, MODEL_SCORE, LoggedSettings
+from rai_assets.monitoring.drift.settings import COMPARING, DEFINITIONS, OF_CODES, UNBOUNDED, DriftSettings
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.use_case.checks import why_never_told
 from rai_assets.use_case.timing import FreshnessSettings, RetentionSettings, ScheduleSettings
@@ -44,6 +46,7 @@ _OF_PRODUCTION = (
     "monitoring_report",
 )
 _OF_A_MODEL_IN_PRODUCTION = ("batch_predictions", "attribution_drift")
+_HOLDS = {"number": "number", "integer": "number", "timestamp": "time"}  # {dtype: what drift compares it as}
 
 
 def _check_owner(text: str) -> str:
@@ -261,6 +264,34 @@ class UseCase(Strict):
                     kind = "column of times" if key == "timestamp" else "column that drift is looked at in"
                     fix = near_names(name, known) if known else "there is none"
                     raise _refused(("production", "drift", key), f"{name!r} is no {kind}; {fix}")
+
+        self._check_methods(contract, production.drift)
+        asked = {*production.drift.methods, *production.drift.limits, *chain(*production.drift.columns.values())}
+        bounded = not UNBOUNDED & asked and production.drift.rule != "evidently" and self.dataset.media is None
+        if production.drift.minimum_effect > 1 and bounded:
+            said = "no effect but those of psi and wasserstein is above 1, and neither is asked for"
+            raise _refused(("production", "drift", "minimum_effect"), said)
+        if production.drift.null == "blocks" and not (
+            production.drift.chunks or production.drift.timestamp or contract.timestamp
+        ):
+            said = "rows have no order whose blocks could be compared: name `timestamp`, or `chunks` of so many rows"
+            raise _refused(("production", "drift", "null"), said)
+
+    def _check_methods(self, contract: Contract, drift: DriftSettings) -> None:
+        """Refuse a method for a column that holds what the method does not compare."""
+        kinds = {column.name: _HOLDS.get(column.dtype, "category") for column in contract}
+        kinds |= {MODEL_SCORE: "number"} | dict.fromkeys((*drift.categorical, MODEL_DECISION), "category")
+        for column, methods in drift.columns.items():
+            kind = kinds.get(column, "number")
+            if OF_CODES.issuperset(methods):
+                continue  # how many values a number has is known with the data
+            for index, method in enumerate(methods):
+                if method not in COMPARING[kind]:
+                    there = ", ".join(name for name in DEFINITIONS if name in COMPARING[kind])
+                    what = "values that are no numbers" if kind == "category" else "numbers"
+                    what += "" if method not in OF_CODES else " that another method is named for"
+                    said = f"{method} does not compare what {column!r} holds, {what}; there are {there}"
+                    raise _refused(("production", "drift", "columns", column, index), said)
 
     def _check_logged(self, contract: Contract, logged: LoggedSettings) -> None:
         for key, name in (("score", logged.score), ("decision", logged.decision)):

@@ -15,6 +15,7 @@ from rai_assets.errors import DeclarationError, RaiError, UsageError, near_names
 from rai_assets.home import definitions_folder, demo_definition, demo_in_production, demo_inbox, home
 from rai_assets.keys import repository_name
 from rai_assets.metrics.requirements import Requirement
+from rai_assets.monitoring.settings import TWO_PLACES
 from rai_assets.use_case.config import UseCase
 from rai_assets.use_case.refusal import Path_, refusal
 from rai_assets.use_case.strict_yaml import read_yaml
@@ -148,7 +149,7 @@ def load(path: Path) -> Declared | None:
     """
     path = path.absolute()
     if path.suffix == ".py":
-        return Declared(_from_python(path), path)
+        return _checked(Declared(_from_python(path), path), 1)
     value, lines = read_yaml(path)
     if not isinstance(value, dict) or "type" not in value:
         raise DeclarationError(
@@ -169,7 +170,22 @@ def load(path: Path) -> Declared | None:
         raise refusal(error, lambda place: f"{path}:{_line(place, lines)}") from error
     if path == demo_in_production():
         use_case = _with_inbox(use_case, demo_inbox())
-    return Declared(use_case, path, lines.get(("attributes", "name"), 1))
+    declared = Declared(use_case, path, lines.get(("attributes", "name"), 1))
+    return _checked(declared, _line(("production", "labels"), lines))
+
+
+def _checked(declared: Declared, line: int) -> Declared:
+    """The same, if its batches and its labels arrive in two folders, however these are written."""
+    production = declared.use_case.production
+    if production is not None and production.labels is not None:
+        inbox, labels = (item.placed(declared.folder) for item in (production.inbox, production.labels))
+        if labels.overlaps(inbox):
+            raise DeclarationError(
+                f"production.labels: {TWO_PLACES}",
+                where=f"{declared.path}:{line}",
+                fix="name another folder for `labels`",
+            )
+    return declared
 
 
 def _with_inbox(use_case: UseCase, folder: Path) -> UseCase:

@@ -23,6 +23,9 @@ _WRONG_TYPE = {
     "model_type": ("has no keys of its own", "write the keys of `{key}` below it"),
     "float_type": ("is no number", "write `{key}` as a number without quotes"),
     "int_type": ("is no whole number", "write `{key}` as a whole number without quotes"),
+    "finite_number": ("is no finite number", "write `{key}` as a number"),
+    "too_short": ("is empty", "write something into `{key}`, or leave it out"),
+    "string_too_short": ("is empty", "write something into `{key}`, or leave it out"),
     "bool_type": ("is neither true nor false", "write `{key}` as true or false"),
 }
 

@@ -88,6 +88,24 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         ),
         ("drift: {categorical: [person]}", "'person' is no column that drift is looked at in"),
         ("drift: {timestamp: income}", "production.drift.timestamp: 'income' is no column of times; there are day"),
+        (
+            "drift: {columns: {sex: [chi_squared, ks]}}",
+            "production.drift.columns.sex.1: ks does not compare what 'sex' holds, values that are no numbers; there",
+        ),
+        (
+            "drift: {columns: {income: [ks, unseen]}}",
+            "unseen does not compare what 'income' holds, numbers that another",
+        ),
+        ("drift: {columns: {income: [length]}}", "length does not compare what 'income' holds, numbers; there are ks,"),
+        (
+            "drift: {categorical: [income], columns: {income: [ks]}}",
+            "ks does not compare what 'income' holds, values that are no numbers",
+        ),
+        ("drift: {columns: {decision of the model: [ks]}}", "ks does not compare what 'decision of the model' holds"),
+        ("drift: {columns: {sex: []}}", "production.drift.columns.sex: is empty"),
+        ("drift: {minimum_effect: 1.5}", "no effect but those of psi and wasserstein is above 1, and neither is asked"),
+        ("drift: {chunks: 0}", "is 0, and may be `daily`, `monthly` or a whole number of rows, at least 1"),
+        ("drift: {missing: ['?']}", "production.drift.missing: batches are read as the data set is"),
         ("performance: {calibration: calibration}", "performance.calibration: no rows are for calibration"),
         (
             f"drift: {{embedding: {{model: e.onnx, sha256: {64 * 'a'}}}}}",
@@ -95,6 +113,8 @@ def test_a_refusal_names_the_line_and_the_word(tmp_path: Path, broken: str, line
         ),
         ("labels: {path: ./in/}", "production: `labels` and `inbox` are two places"),
         ("labels: {path: in/labels}", "production: `labels` and `inbox` are two places"),
+        ("labels: {path: PLACE/in}", "production.labels: `labels` and `inbox` are two places"),
+        ("labels: {path: link}", "production.labels: `labels` and `inbox` are two places"),
     ],
 )
 def test_what_is_said_of_a_column_or_a_place_that_no_batch_has_is_refused(
@@ -104,6 +124,9 @@ def test_what_is_said_of_a_column_or_a_place_that_no_batch_has_is_refused(
         "{role: ignored, dtype: text}\n      person: {role: identifier, dtype: text}\n      day: {role: timestamp, "
     )
     text = VALID.replace("      income: {", f"      note: {columns}dtype: timestamp}}\n      income: {{")
+    (tmp_path / "loans" / "in").mkdir(parents=True)
+    (tmp_path / "loans" / "link").symlink_to("in")
+    production = production.replace("PLACE", str(tmp_path / "loans"))
     with pytest.raises(DeclarationError) as refused:
         load(write(tmp_path, text + f"  production: {{inbox: {{path: in}}, {production}}}\n"))
     assert said in str(refused.value)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from rai_assets.charts.text import chance
 from rai_assets.compute.kept import Kept
 from rai_assets.data.contract import Contract
-from rai_assets.errors import Undefined
+from rai_assets.errors import Undefined, UsageError
 from rai_assets.metrics.findings import Findings
 from rai_assets.metrics.number import Number
 from rai_assets.model.predictions import DECISION, SCORE
@@ -50,7 +50,8 @@ def ask_drift(
         logged: Columns of the batch with logged predictions, which are compared as those of the model.
     """
     batch, whole = batch_of(stage), batch_of(stage).whole
-    before_names, now_names, timestamp = _compared(reference.contract, batch, settings, logged)
+    before_names, now_names, timestamp = _compared(reference, batch, settings, logged)
+    uncut = isinstance(settings.chunks, str) and timestamp is None
     before = _before(reference, before_names, timestamp, settings, decoding, seed, stage.progress)
     decoded = None if decoding is None else decoding.of_batch(batch, stage.repository, seed, stage.progress)
     now, unscored = whole.select(now_names), ""
@@ -63,11 +64,15 @@ def ask_drift(
     asked = settings.model_copy(
         update={
             "timestamp": timestamp,
+            "chunks": None if uncut else settings.chunks,
             "importance": settings.importance or reference.importance,
         }
     )
     sides = before.source, open_source(now, "the batch", asked.categorical)
-    alone = drift_of(sides, asked, seed=seed, kept=before.kept)
+    try:
+        alone = drift_of(sides, asked, seed=seed, kept=before.kept)
+    except UsageError as error:
+        raise Undefined(error.what) from error
     answers = (MODEL_DECISION, MODEL_SCORE) if unscored else ()
     rows = [replace(row, reason=unscored) if row.column in answers else row for row in alone.rows]
     lost = {*answers, *(name for name in before_names if name not in whole.column_names)}
@@ -83,6 +88,8 @@ def ask_drift(
     )
     absent = [name for name in before_names if name not in whole.column_names]
     notes = [f"Not in the batch: {', '.join(absent)}."] if absent else []
+    if uncut:
+        notes.append(f"Not compared {settings.chunks}, but all at once: not every row has a time.")
     notes += dict.fromkeys((*before.notes, *(decoded.notes if decoded else ())))
     found = Findings(
         numbers=[*_numbers(rows), *together.findings.numbers],
@@ -94,14 +101,14 @@ def ask_drift(
 
 
 def _compared(
-    contract: Contract, batch: Batch, settings: DriftSettings, logged: Sequence[str]
+    reference: Reference, batch: Batch, settings: DriftSettings, logged: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
     """Columns of the reference and of a batch that are looked at, and that of the times by which rows are ordered.
 
     A column that only one of them has is looked at as well, so that it is said of it that it cannot be compared; but
-    for labels that have not arrived.
+    for labels that have not arrived. Rows have an order where every one has its time.
     """
-    whole = batch.whole
+    contract, whole = reference.contract, batch.whole
 
     def there(known: Contract) -> list[str]:
         return [item.name for item in known if any(role in item.roles for role in COMPARED)]
@@ -112,7 +119,11 @@ def _compared(
     new = [name for name in there(batch.contract) if name not in (*contract.names, *logged)]
     now = [name for name in (*before, *new) if name in whole.column_names]
     ordered = settings.timestamp or contract.timestamp
-    if ordered not in batch.contract.names or batch.contract[ordered].dtype != "timestamp":
+    if ordered not in contract.names or ordered not in batch.contract.names:
+        return tuple(before), tuple(now), None
+    if batch.contract[ordered].dtype != "timestamp" or ordered not in whole.column_names:
+        return tuple(before), tuple(now), None
+    if whole.column(ordered).null_count or reference.table([ordered]).column(ordered).null_count:
         return tuple(before), tuple(now), None
     return tuple(dict.fromkeys((*before, ordered))), tuple(dict.fromkeys((*now, ordered))), ordered
 

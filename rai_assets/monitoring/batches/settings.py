@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from os.path import normpath
-from pathlib import PurePosixPath
+from os.path import normpath, realpath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -57,6 +57,10 @@ class InboxSettings(Strict):
         if not self.path and self.model_fields_set & {"complete", "settle"}:
             raise ValueError("`complete` and `settle` are about a folder; elsewhere a file is whole or not there")
         return self
+
+    def placed(self, folder: Path) -> InboxSettings:
+        """The same with its folder as it stands on this machine, if it is one: absolute, and no link."""
+        return self.model_copy(update={"path": realpath(folder / self.path)}) if self.path else self
 
     def overlaps(self, other: InboxSettings) -> bool:
         """Whether files of one are also files of the other, as far as the declaration tells."""

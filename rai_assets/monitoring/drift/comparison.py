@@ -15,11 +15,11 @@ from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.chunks import Before, Chunk, total
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
-from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared
+from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared, unfit
 from rai_assets.monitoring.drift.notes import rule_notes
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, left_out_rate, limits_of, unchanged
-from rai_assets.monitoring.drift.settings import DEFINITIONS, Chunks, DriftSettings, Method
+from rai_assets.monitoring.drift.settings import COMPARING, DEFINITIONS, Chunks, DriftSettings, Method
 
 
 def blocks(asked: DriftSettings, now: Sequence[Chunk]) -> Chunks | None:
@@ -96,7 +96,12 @@ class Comparison:
             methods = fitting(column, reference, self._current[column.name], self._asked)
         except Undefined as error:
             return [_Test(column, None, reference, current, reason=error.what)]
-        return [self._measure(column, method, reference, current) for method in methods]
+        named = self._asked.columns.get(column.name, ())
+        idle = [method for method in named if method not in COMPARING[column.kind]]
+        return [
+            *(self._measure(column, method, reference, current) for method in methods),
+            *(_Test(column, None, reference, current, reason=unfit(column, [method])) for method in idle),
+        ]
 
     def _measure(self, column: Column, method: Method, reference: Sample, current: Sample) -> _Test:
         test = _Test(column, method, prepared(column, method, reference), prepared(column, method, current))

@@ -20,7 +20,7 @@ from rai_assets.monitoring.drift.media.files import folder_source, table_source
 from rai_assets.monitoring.drift.media.settings import MediaSettings
 from rai_assets.monitoring.drift.methods import Column
 from rai_assets.monitoring.drift.result import DriftResult, DriftRow
-from rai_assets.monitoring.drift.settings import DriftSettings
+from rai_assets.monitoring.drift.settings import DriftSettings, settings_of
 from rai_assets.monitoring.drift.sources import Source, open_source
 from rai_assets.monitoring.drift.vectors import compare_columns, compare_vectors, one_family
 
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 def drift(
     reference: Any,
     current: Any,
-    settings: DriftSettings | None = None,
+    settings: DriftSettings | Mapping[str, Any] | None = None,
     *,
     seed: int = 0,
     header: Sequence[str] | None = None,
@@ -44,7 +44,8 @@ def drift(
         reference: What production is compared with: the path of a file or of a folder of pictures or recordings, a
             pandas frame, an Arrow table or a RecordBatchReader.
         current: The rows that may have drifted, likewise.
-        settings: Methods, chunks and the rule that raises an alarm; the defaults if left out.
+        settings: Methods, chunks and the rule that raises an alarm, also as a dict of the same names; the defaults if
+            left out.
         seed: Of redrawn rows.
         header: Names of the columns of files of text that have only rows.
         media: How pictures and recordings are compared, and the column of a table that names them.
@@ -54,9 +55,10 @@ def drift(
 
     Raises:
         InputRefused: A side cannot be read, has no rows, or they have no column in common.
-        UsageError: The settings name a column that neither side has.
+        UsageError: The settings do not fit, or name a column that neither side has.
     """
-    asked, files = settings or DriftSettings(), media or MediaSettings()
+    asked = settings if isinstance(settings, DriftSettings) else settings_of({} if settings is None else settings)
+    files = media or MediaSettings()
     named = [(reference, "reference"), (current, "current")]
     sides = [_opened(data, name, asked, files, seed, header, progress) for data, name in named]
     if sides[0].name == sides[1].name:  # two folders with a file of one name

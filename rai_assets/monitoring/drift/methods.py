@@ -14,19 +14,12 @@ from rai_assets.errors import Undefined
 from rai_assets.monitoring.drift import calibration, statistics, unseen, words
 from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.columns import Kind, Sample, aligned
-from rai_assets.monitoring.drift.settings import DriftSettings, Method
+from rai_assets.monitoring.drift.settings import COMPARING, DEFINITIONS, OF_CODES, DriftSettings, Method
 from rai_assets.monitoring.drift.statistics import Measure
 
 _FEW = 10  # numbers with no more distinct values on both sides are compared as categories
 _TEXT_DISTINCT, _TEXT_SHARE = 30, 0.5  # more distinct texts, and for a larger share of the rows, are no categories
 _SMALL_REFERENCE, _FEW_FOR_EVIDENTLY = 1000, 5
-
-_NUMBERS: frozenset[Method] = frozenset({"ks", "wasserstein", "psi", "jensen_shannon", "hellinger", "missing"})
-_CATEGORIES: frozenset[Method] = frozenset(
-    {"chi_squared", "psi", "jensen_shannon", "hellinger", "l_infinity", "unseen", "missing"}
-)
-_CODES: frozenset[Method] = frozenset({"chi_squared", "l_infinity", "unseen"})  # numbers of few values, too
-_TEXTS: frozenset[Method] = frozenset({"vocabulary", "length"})
 
 
 @dataclass(frozen=True)
@@ -59,13 +52,11 @@ def fitting(column: Column, reference: Sample, current: Sample, settings: DriftS
         raise Undefined("no row has a value")
     if named:
         few = len(aligned(reference, current)[0]) <= _FEW
-        chosen = [method for method in named if method in _allowed(column)] or [
-            method for method in named if few and method in _CODES
+        chosen = [method for method in named if method in COMPARING[column.kind]] or [
+            method for method in named if few and method in OF_CODES
         ]
         if not chosen:
-            codes = f"categories and numbers of at most {_FEW} values; --categorical names columns of codes"
-            compare = "numbers" if column.kind == "category" else codes
-            raise Undefined(f"{', '.join(named)} compare{'s' if len(named) == 1 else ''} {compare}")
+            raise Undefined(unfit(column, named))
         return chosen
     if settings.rule == "evidently":
         return [_evidently(column, reference)]
@@ -73,8 +64,14 @@ def fitting(column: Column, reference: Sample, current: Sample, settings: DriftS
     return [*_fitted(column, reference, current), *marked]
 
 
-def _allowed(column: Column) -> frozenset[Method]:
-    return _CATEGORIES | _TEXTS if column.kind == "category" else _NUMBERS
+def unfit(column: Column, methods: Sequence[Method]) -> str:
+    """Why methods that do not fit what a column holds compare nothing of it, and what does."""
+    others = ", ".join(method for method in DEFINITIONS if method in COMPARING[column.kind])
+    verb = "compares" if len(methods) == 1 else "compare"
+    if column.kind == "category":
+        return f"{', '.join(methods)} {verb} numbers; what compares texts: {others}"
+    codes = f"categories and numbers of at most {_FEW} values; `categorical` names columns of codes"
+    return f"{', '.join(methods)} {verb} {codes}; what compares numbers: {others}"
 
 
 def _fitted(column: Column, reference: Sample, current: Sample) -> list[Method]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from rai_assets.data.columns import ColumnName, Strict
-from rai_assets.errors import UsageError
+from rai_assets.errors import UsageError, near_names
 
 Method = Literal[
     "ks",
@@ -48,9 +48,30 @@ _SYNONYMS: dict[str, Method] = {
     **{identifier.partition("@")[0]: method for method, identifier in reversed(DEFINITIONS.items())},
 }
 
-_EVIDENTLY_LEVEL = 0.05
+_EVIDENTLY_LEVEL, _DEVIATIONS = 0.05, 3.0
 
-Chunks = Literal["daily", "monthly"] | Annotated[int, Field(ge=1)]
+_MOST_ROWS = 10**12
+UNBOUNDED: frozenset[Method] = frozenset({"psi", "wasserstein"})
+"""Methods whose effect may be above 1."""
+
+_NUMBERS: frozenset[Method] = frozenset({"ks", "wasserstein", "psi", "jensen_shannon", "hellinger", "missing"})
+_TEXTS: frozenset[Method] = frozenset(
+    {"chi_squared", "psi", "jensen_shannon", "hellinger", "l_infinity", "unseen", "missing", "vocabulary", "length"}
+)
+COMPARING: Mapping[str, frozenset[Method]] = {"number": _NUMBERS, "time": _NUMBERS, "category": _TEXTS}
+"""{what a column holds: the methods that compare it}; texts, truth values and codes are categories."""
+OF_CODES: frozenset[Method] = frozenset({"chi_squared", "l_infinity", "unseen"})
+"""Methods that compare numbers of few values, too, where nothing else was asked of these."""
+
+
+def _check_chunks(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value not in ("daily", "monthly") and not (whole and 1 <= int(str(value)) <= _MOST_ROWS):
+        raise ValueError(f"is {value!r:.80}, and may be `daily`, `monthly` or a whole number of rows, at least 1")
+    return value
+
+
+Chunks = Annotated[Literal["daily", "monthly"] | int, BeforeValidator(_check_chunks)]
 
 
 class DriftSettings(Strict):
@@ -70,7 +91,7 @@ class DriftSettings(Strict):
             level at any size. `textbook`: the same with the p-values of the textbook however small the counts.
             `reference_chunks`: outside mean ± `deviations` standard deviations of the reference's own chunks.
             `evidently`: the methods and limits that Evidently chooses by default. `fixed`: above `limits`.
-        level: Family-wise level of the p-values, in (0, 1).
+        level: Family-wise level of the p-values, from 0.00001 to below 1.
         limits: {method: the largest value that raises no alarm}, for the rule `fixed`.
         deviations: Of the rule `reference_chunks`.
         minimum_effect: Smaller effects raise no alarm.
@@ -81,16 +102,16 @@ class DriftSettings(Strict):
     """
 
     methods: list[Method] = Field(default_factory=list)
-    columns: dict[ColumnName, list[Method]] = Field(default_factory=dict)
+    columns: dict[ColumnName, Annotated[list[Method], Field(min_length=1)]] = Field(default_factory=dict)
     only: list[ColumnName] = Field(default_factory=list)
     categorical: list[ColumnName] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     chunks: Chunks | None = None
     timestamp: ColumnName | None = None
     rule: Rule = "calibrated"
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    limits: dict[Method, float] = Field(default_factory=dict)
-    deviations: Annotated[float, Field(gt=0)] = 3.0
+    level: Annotated[float, Field(ge=1e-5, lt=1)] = 0.05
+    limits: dict[Method, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    deviations: Annotated[float, Field(gt=0)] = _DEVIATIONS
     minimum_effect: Annotated[float, Field(ge=0)] = 0.0
     null: Literal["auto", "permutation", "blocks"] = "auto"
     importance: dict[ColumnName, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
@@ -114,6 +135,21 @@ class DriftSettings(Strict):
         except UsageError as error:
             raise ValueError(f"{error.what}; {error.fix}") from error
 
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _known_of_columns(cls, columns: object) -> object:
+        if not isinstance(columns, dict):
+            return columns
+        return {
+            column: [_plain(name) for name in names] if isinstance(names, list) else names
+            for column, names in columns.items()
+        }
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _known_of_limits(cls, limits: object) -> object:
+        return {_plain(name): value for name, value in limits.items()} if isinstance(limits, dict) else limits
+
     @model_validator(mode="after")
     def _fits_together(self) -> DriftSettings:
         if isinstance(self.chunks, str) and self.timestamp is None:
@@ -125,9 +161,41 @@ class DriftSettings(Strict):
         used = {*self.methods, *(method for methods in self.columns.values() for method in methods)}
         if self.methods and (idle := [method for method in self.limits if method not in used]):
             raise ValueError(f"`limits` names {', '.join(idle)}, by which `methods` compares no column")
+        if self.limits and (unlimited := [method for method in DEFINITIONS if method in used - self.limits.keys()]):
+            raise ValueError(f"`limits` names no limit for {', '.join(unlimited)}: it would never be told")
+        if self.null != "auto" and self.rule != "calibrated":
+            raise ValueError(
+                f"`null: {self.null}` says where the p-values of `rule: calibrated` come from; `rule: {self.rule}` "
+                "has none of these"
+            )
+        if self.deviations != _DEVIATIONS and self.rule != "reference_chunks":
+            raise ValueError("`deviations` are those of `rule: reference_chunks`")
         if self.rule == "evidently" and (self.methods or self.columns or self.level != _EVIDENTLY_LEVEL):
             raise ValueError("`rule: evidently` chooses the methods and the level, 0.05, itself")
         return self
+
+
+def settings_of(values: object) -> DriftSettings:
+    """The settings of plain values, {name: value}.
+
+    Raises:
+        UsageError: They do not fit; `where` is the setting.
+    """
+    if not isinstance(values, Mapping):
+        raise UsageError(
+            f"the settings of drift are a {type(values).__name__}",
+            where="settings",
+            fix='give DriftSettings, or a dict of the same names, e.g. {"chunks": 100}',
+        )
+    try:
+        return DriftSettings.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            said = f"there is no such setting; {near_names(str(first['loc'][0]), list(DriftSettings.model_fields))}"
+        where = str(first["loc"][0]) if first["loc"] else ""
+        raise UsageError(said, where=where, fix="help(DriftSettings) says what each setting may be") from error
 
 
 def method_named(name: object) -> Method:
@@ -136,8 +204,13 @@ def method_named(name: object) -> Method:
     Raises:
         UsageError: There is no such method; names all.
     """
-    plain = str(name).strip().lower().replace("-", "_").partition("@")[0]
-    known: dict[str, Method] = {**_SYNONYMS, **{method: method for method in DEFINITIONS}}
-    if plain not in known:
+    plain = _plain(name)
+    if plain not in DEFINITIONS:
         raise UsageError(f"there is no method {str(name)[:40]!r}", fix=f"one of {', '.join(DEFINITIONS)}")
-    return known[plain]
+    return plain
+
+
+def _plain(name: object) -> object:
+    """The method of a name or of that of its definition; what is neither, as it is."""
+    plain = str(name).strip().lower().replace("-", "_").partition("@")[0]
+    return plain if plain in DEFINITIONS else _SYNONYMS.get(plain, name)

@@ -12,15 +12,17 @@ from rai_assets.home import prepare
 from rai_assets.store import results
 from rai_assets.store.protocol import VersionedRepository
 from rai_assets.store.results import Result
+from rai_assets.use_case.backfill import backfill
 from rai_assets.use_case.batches import accept
 from rai_assets.use_case.declaration import Declared, load
-from rai_assets.use_case.reading import write_production_report
+from rai_assets.use_case.reading import repository_of, write_production_report
+from rai_assets.use_case.run import run
 from rai_assets_tests.monitoring.alerts.sinks import Sink
-from rai_assets_tests.monitoring.batches.conftest import Daemon, Desk
-from rai_assets_tests.monitoring.batches.test_questions import without
+from rai_assets_tests.monitoring.batches.conftest import PRODUCTION, Daemon, Desk
+from rai_assets_tests.monitoring.batches.test_questions import AT, QUIET, dated, without
 from rai_assets_tests.report.page import parse
 from rai_assets_tests.use_case.alerts import tick
-from rai_assets_tests.use_case.conftest import loan_rows
+from rai_assets_tests.use_case.conftest import DECLARATION, enter, loan_rows, put_loans
 
 LOST = "the champion reads 'income', which is not there"
 ALERTS = """\
@@ -125,6 +127,30 @@ def test_a_column_that_the_reference_never_had_is_named(
     rows = {row["column"]: row for row in found(store, "drift", "wide").facts["rows"]}
     assert (rows["branch"]["drifted"], rows["branch"]["reason"]) == (None, "only the batch has it")
     assert "every_row_predicted" not in daemon.failed("wide")
+
+
+def test_rows_of_which_one_has_no_time_are_compared_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # About 5 s: an audit of rows with times.
+    at = AT.replace("role: timestamp, dtype: timestamp", "role: context, dtype: timestamp, missing: allowed")
+    production = PRODUCTION.replace("settle: 0}}", "settle: 0}, drift: {chunks: daily, timestamp: at}}")
+    folder = put_loans(tmp_path / "defs", DECLARATION.replace("repaid:", at + "repaid:") + production)
+    (folder / "loans.csv").write_text(dated(loan_rows()))
+    enter(tmp_path, monkeypatch)
+    declared = load(folder / "defs.yaml")
+    assert declared is not None
+    run(declared)
+    whole = dated(loan_rows(60, seed=3))
+    inbox = Desk(folder / "inbox")
+    inbox.put("timed.csv", whole)
+    inbox.put("untimed.csv", whole.replace("2026-03-02T00:00:00+00:00", "", 1))
+    assert backfill(declared, None, None, QUIET).problems == []
+    store = repository_of("loans")
+    chunks = {key: {row["chunk"] for row in found(store, "drift", key).facts["rows"] if row["column"] == "income"}
+              for key in ("timed", "untimed")}  # fmt: skip
+    assert chunks == {"timed": {"2026-03-02"}, "untimed": {"all"}}
+    assert "Not compared daily, but all at once: not every row has a time." in found(store, "drift", "untimed").notes
 
 
 @pytest.mark.parametrize("logged", ["{score: p}", "{decision: said}", "{score: p, decision: said}"])

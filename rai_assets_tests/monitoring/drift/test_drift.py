@@ -71,7 +71,17 @@ def test_methods_may_be_named_for_all_columns_or_for_one() -> None:
         ("income", "ks"),
     }
     only_ks = row(drift(people(50, 1), people(50, 2), DriftSettings(methods=["ks"])), "sex")
-    assert only_ks.statistic is None and only_ks.reason == "ks compares numbers"
+    assert only_ks.statistic is None
+    assert only_ks.reason == (
+        "ks compares numbers; what compares texts: psi, jensen_shannon, hellinger, chi_squared, l_infinity, missing, "
+        "unseen, vocabulary, length"
+    )
+    # Of several that are named for one column, the one that does not fit has a row that says so.
+    several = drift(people(50, 1), people(50, 2), DriftSettings(columns={"age": ["ks", "unseen"]}, only=["age"]))
+    assert [(item.method, item.drifted is None) for item in several.rows] == [("ks", False), ("", True)]
+    assert str(several.rows[1].reason).startswith(
+        "unseen compares categories and numbers of at most 10 values; `categorical`"
+    )
 
 
 def test_importance_ranks_columns() -> None:
@@ -200,11 +210,35 @@ def test_settings_that_do_not_fit_together() -> None:
         {"rule": "evidently", "level": 0.01},
         {"methods": ["guess"]},
         {"level": 1.5},
+        {"level": 1e-9},
+        {"chunks": 0},
+        {"chunks": "weekly"},
+        {"columns": {"age": []}},
+        {"rule": "fixed", "limits": {"psi": -0.1}},
+        {"rule": "fixed", "limits": {"psi": 0.2}, "methods": ["ks", "psi"]},
+        {"rule": "fixed", "limits": {"psi": 0.2}, "columns": {"age": ["ks"]}},
+        {"rule": "fixed", "limits": {"psi": 0.2}, "null": "blocks"},
+        {"rule": "textbook", "null": "permutation"},
+        {"deviations": 2.0},
     ):
         with pytest.raises(ValidationError):
             DriftSettings(**wrong)
     with pytest.raises(UsageError, match="blocks"):
         drift(people(50, 1), people(50, 2), DriftSettings(null="blocks"))
+
+
+def test_settings_may_be_a_dict() -> None:
+    sides = people(50, 1), people(50, 2)
+    given = {"methods": ["Kolmogorov-Smirnov"], "only": ["age"], "chunks": 25}
+    assert drift(*sides, given) == drift(*sides, DriftSettings(methods=["ks"], only=["age"], chunks=25))
+    for wrong, said in (
+        ({"level": 2}, "level: Input should be less than 1"),
+        ({"metods": ["ks"]}, "metods: there is no such setting; did you mean methods, limits?"),
+        (["ks"], "settings: the settings of drift are a list\n  Fix: give DriftSettings, or a dict"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            drift(*sides, wrong)  # type: ignore[arg-type]
+        assert said in str(refused.value)
 
 
 def test_values_of_every_type_are_compared() -> None:

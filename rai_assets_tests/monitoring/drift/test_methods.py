@@ -51,7 +51,7 @@ def test_numbers_of_at_most_ten_values_are_compared_as_categories_where_that_is_
     asked, more = DriftSettings(methods=[method]), DriftSettings(methods=["ks", method])
     assert chosen("number", distinct(6), distinct(4, start=6), asked) == [method]
     assert chosen("number", distinct(6), distinct(4, start=6), more) == ["ks"]
-    with pytest.raises(Undefined, match=f"^{method} compares categories and numbers of at most 10 values; --cat"):
+    with pytest.raises(Undefined, match=f"^{method} compares categories and numbers of at most 10 values; `cat"):
         chosen("number", distinct(6), distinct(5, start=6), asked)
 
 
@@ -206,5 +206,5 @@ def test_a_side_without_values_has_no_distance_and_the_other_is_named() -> None:
 
 def test_every_method_is_measured_and_none_is_fitted_that_is_not() -> None:
     column, sides = Column("x", "category", [f"two words {code}" for code in range(40)]), (distinct(40), distinct(30))
-    for method in sorted(methods._CATEGORIES | methods._TEXTS):
+    for method in sorted(methods.COMPARING["category"]):
         assert np.isfinite(measure(column, method, *(prepared(column, method, side) for side in sides)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rai_assets.data.columns import ColumnName, Strict
 from rai_assets.monitoring.drift.settings import DriftSettings
@@ -46,6 +46,13 @@ class BatchDriftSettings(DriftSettings):
     """
 
     embedding: EmbeddingSettings | None = None
+
+    @field_validator("missing")
+    @classmethod
+    def _of_the_data(cls, missing: list[str]) -> list[str]:
+        if missing:
+            raise ValueError("batches are read as the data set is: write it there, `dataset: {missing: [...]}`")
+        return missing
 
     @property
     def decoded(self) -> tuple[str, ...]:
