@@ -13,6 +13,7 @@ from rai_assets.monitoring.batches.answered import Answered
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.entries import sources_digest
 from rai_assets.monitoring.batches.sources import Found
+from rai_assets.progress import Progress
 from rai_assets.store import results
 from rai_assets.store.changes import ChangeSet
 from rai_assets.store.embedded import EmbeddedRepository
@@ -30,7 +31,7 @@ OURS = {"run_id": "backfill"}
 
 def filled(declared: Declared, **more: Any) -> tuple[int, int, int]:
     """A backfill of everything: how many batches were accepted, were there, are in quarantine."""
-    done: Backfilled = backfill(declared, None, None, lambda *_: None, **more)  # type: ignore[arg-type]
+    done: Backfilled = backfill(declared, None, None, Progress(lambda _: None), **more)
     assert done.problems == []
     return done.accepted, done.present, done.quarantined
 
