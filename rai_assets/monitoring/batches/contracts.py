@@ -10,6 +10,7 @@ from typing import Any
 
 from rai_assets.data.columns import ColumnSettings
 from rai_assets.data.settings import DatasetSettings, FileSettings
+from rai_assets.provenance import digest_of
 from rai_assets.store.protocol import NotFound, VersionedRepository
 
 FOLDER = "contracts/"
@@ -25,6 +26,7 @@ class ContractVersion:
         by: Who accepted it.
         reason: Why.
         dataset: How files are read, and what every column is and may hold; as declared under `dataset`.
+        declaration: Digest of what was declared when it was accepted; empty of versions that do not say it.
     """
 
     number: int
@@ -32,11 +34,13 @@ class ContractVersion:
     by: str
     reason: str
     dataset: dict[str, Any]
+    declaration: str = ""
 
     @classmethod
     def declared(cls, settings: DatasetSettings) -> ContractVersion:
         """The first version."""
-        return cls(1, None, "", "as declared", dataset_json(settings))
+        dataset = dataset_json(settings)
+        return cls(1, None, "", "as declared", dataset, digest_of(dataset))
 
     def settings(self, files: Sequence[FileSettings]) -> DatasetSettings:
         """How these files are read."""

@@ -14,12 +14,13 @@ from rai_assets.keys import CHAMPION, PRODUCTION
 from rai_assets.monitoring.batches.arrivals import Arrivals
 from rai_assets.monitoring.batches.batch import BatchRecord
 from rai_assets.monitoring.batches.change import Change, changed, changes
-from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, version_for, versions
+from rai_assets.monitoring.batches.contracts import ContractVersion, dataset_json, path_of, versions
 from rai_assets.monitoring.batches.entries import Entry
 from rai_assets.monitoring.batches.overrides import Word
 from rai_assets.monitoring.batches.production import Production
 from rai_assets.monitoring.batches.rules import READABLE
 from rai_assets.monitoring.batches.scoring import champion_of, lacking
+from rai_assets.provenance import digest_of
 from rai_assets.store.errors import StaleHead
 from rai_assets.store.open import ensure_branch
 from rai_assets.store.protocol import ChangeSet, VersionedRepository
@@ -65,11 +66,11 @@ def accept_contract(
         repository: Its repository.
         by: Who accepts.
         reason: Why.
-        batch: A batch in quarantine; the first whose schema differs when left out.
+        batch: A batch in quarantine; the first since the last version whose schema differs when left out.
         effective: From when it holds; the time of that batch when left out.
 
     Raises:
-        UsageError: There is no reason, or nothing differs.
+        UsageError: There is no reason, nothing differs, or the batch is older than the last version.
         InputRefused: The batch's files cannot be read at all.
     """
     if not reason.strip():
@@ -77,20 +78,21 @@ def accept_contract(
     ensure_branch(repository, PRODUCTION)
     with production.arrivals(repository) as arrivals:
         waiting = _waiting(repository, arrivals)
-        chosen = _chosen(waiting, batch)
         for _ in range(_ATTEMPTS):
             head = repository.resolve(PRODUCTION)
             known = versions(repository, head) or [ContractVersion.declared(production.declared)]
+            chosen = _chosen(waiting, batch, known[-1])
             dataset, found = _next_schema(production, repository, known, chosen)
-            start = effective or (datetime.fromisoformat(chosen.time) if chosen else datetime.now(UTC))
+            start = effective or (_time(chosen) if chosen else datetime.now(UTC))
             if known[-1].effective is not None:
                 start = max(start, known[-1].effective)
-            version = ContractVersion(known[-1].number + 1, start, by, reason.strip(), dataset)
+            declaration = digest_of(dataset_json(production.declared))
+            version = ContractVersion(known[-1].number + 1, start, by, reason.strip(), dataset, declaration)
             try:
                 _publish(version, known, repository, production.keys.name, head)
             except StaleHead:
                 continue
-            again = tuple(record.key for record in waiting if datetime.fromisoformat(record.time) >= start)
+            again = tuple(record.key for record in waiting if _time(record) >= start)
             arrivals.ask_again(again, time.time())
             said = [change.sentence for change in found] or ["as it is declared now"]
             return Acceptance(version, tuple(said), again, tuple(_lacking(production, repository, version)))
@@ -104,13 +106,13 @@ def _next_schema(
     chosen: BatchRecord | None,
 ) -> tuple[dict[str, object], list[Change]]:
     """The schema after the known contracts, and how the chosen batch differs; refused where nothing does."""
-    declared = dataset_json(production.declared)
-    former = version_for(known, datetime.fromisoformat(chosen.time)) if chosen else known[-1]
+    declared, last = dataset_json(production.declared), known[-1]
     # What was changed in the declaration since is part of it.
-    base = declared if declared != known[0].dataset else former.dataset
+    before = last.declaration or digest_of(known[0].dataset)
+    base = last.dataset if digest_of(declared) == before else declared
     found = [] if chosen is None else _changes(production, repository, base, chosen)
     dataset = changed(base, found)
-    if dataset == known[-1].dataset:
+    if dataset == last.dataset:
         raise UsageError(
             "nothing differs from the contract: columns, types and texts are as declared",
             where=production.keys.name,
@@ -150,14 +152,29 @@ def _waiting(repository: VersionedRepository, arrivals: Arrivals) -> list[BatchR
     return sorted(found, key=lambda record: (record.time, record.key))
 
 
-def _chosen(waiting: list[BatchRecord], batch: str | None) -> BatchRecord | None:
+def _chosen(waiting: list[BatchRecord], batch: str | None, last: ContractVersion) -> BatchRecord | None:
+    """The batch whose schema the next version has: none from before the last version, as the next is about later ones.
+
+    Raises:
+        UsageError: The batch does not wait, or is from before.
+    """
+    since = [record for record in waiting if last.effective is None or _time(record) >= last.effective]
     if batch is None:
-        return waiting[0] if waiting else None
+        return since[0] if since else None
     found = [record for record in waiting if record.key == batch]
     if not found:
         there = ", ".join(record.key for record in waiting[:20]) or "none"
         raise UsageError(f"no batch {batch[:80]!r} is in quarantine for its schema", fix=f"there are: {there}")
+    if found[0] not in since:
+        raise UsageError(
+            f"batch {batch!r} is older than contract {last.number}, and the next one would be about later batches only",
+            fix="mend its file, so that it keeps the contract of its time, and write it again",
+        )
     return found[0]
+
+
+def _time(record: BatchRecord) -> datetime:
+    return datetime.fromisoformat(record.time)
 
 
 def _changes(

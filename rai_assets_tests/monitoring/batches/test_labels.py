@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,72 +10,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from rai_assets.data.contract import Contract
-from rai_assets.keys import UseCaseKeys
-from rai_assets.monitoring.batches.batch import Batch
 from rai_assets.monitoring.batches.label_store import erase_labels, keep_labels, waiting_labels
-from rai_assets.monitoring.batches.labels import labels_digest, labels_of
-from rai_assets.monitoring.batches.production import Production
+from rai_assets.monitoring.batches.labels import labels_digest
 from rai_assets.store.changes import ChangeSet
 from rai_assets.store.open import open_repository
-from rai_assets.store.stage import Stage
-from rai_assets.use_case.config import UseCase
-
-KEYS = UseCaseKeys("meters")
-COLUMNS = {
-    "id": {"role": "identifier", "dtype": "integer"},
-    "load": {"role": "score", "dtype": "number", "threshold": 0.5},
-    "broke": {"role": "target", "dtype": "category", "allowed": ["no", "yes"], "positive": "yes"},
-}
-
-
-class Plant:
-    """A use case of logged scores whose labels come in files of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        production = {"inbox": {"path": "inbox", "settle": 0}, "labels": {"path": "outcomes", "settle": 0}}
-        dataset = {"files": [{"path": "unused.csv"}], "columns": COLUMNS}
-        use_case = UseCase.model_validate({"name": "meters", "dataset": dataset, "production": production})
-        assert use_case.production is not None
-        self.folder = folder
-        self.contract = Contract.of(use_case.dataset)
-        for name in ("inbox", "outcomes"):
-            (folder / name).mkdir()
-        self.production = Production(KEYS, use_case.dataset, use_case.production, folder, folder / "home")
-        self.repository = open_repository(folder / "home", KEYS.repository)
-        self._runs = 0
-
-    def put(self, name: str, text: str) -> None:
-        (self.folder / name).parent.mkdir(exist_ok=True)
-        (self.folder / name).write_text(text)
-        self._runs += 1
-        os.utime(self.folder / name, (1_700_000_000 + self._runs, 1_700_000_000 + self._runs))
-
-    def work(self) -> set[str]:
-        """One look into both inboxes and the runs that it asks for; the batches of the runs."""
-        with self.production.arrivals(self.repository) as ledger, self.production.label_inbox.arrivals() as labels:
-            assert self.production.look(ledger, limit=50).problems == ()
-            asked = {item.key for item in ledger.pending(50, 9e9)}
-            for key in asked:
-                self.run(key)
-            self.problems = self.production.label_inbox.look(self.repository, labels, limit=50).problems
-            more = {item.key for item in labels.pending(50, 9e9)}
-            for key in more:
-                self.run(key)
-        return asked | more
-
-    def run(self, key: str) -> None:
-        self._runs += 1
-        stage = Stage.of_batch(KEYS, key, self.repository, f"{self._runs:08d}", lambda *_: None)  # type: ignore[arg-type]
-        assert self.production.audit(stage).published
-        self.production.label_inbox.join(self.repository, [key], stage.run_words)
-
-    def labels(self, key: str) -> list[str | None]:
-        """The label of every row of a batch."""
-        batch = Batch(self.repository, self.repository.resolve("production"), key)
-        table, arrived = labels_of(self.repository, batch, self.contract)
-        values = table.column("broke").to_pylist()
-        return [values[at] if at >= 0 else None for at in arrived.label.tolist()]
+from rai_assets_tests.monitoring.batches.plant import KEYS, Plant
 
 
 def brought(identifier: int, label: str) -> pa.Table:
