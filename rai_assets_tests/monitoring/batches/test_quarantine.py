@@ -11,7 +11,6 @@ import pytest
 from rai_assets.errors import UsageError
 from rai_assets.monitoring.batches.contracts import dataset_json, versions
 from rai_assets.monitoring.batches.quarantine import Acceptance, accept_contract, let_pass
-from rai_assets.store.protocol import ChangeSet
 from rai_assets_tests.monitoring.batches.plant import BEGAN, COLUMNS, Plant
 
 KIND = {**COLUMNS, "kind": {"role": "context", "dtype": "category", "allowed": ["x"]}}
@@ -117,19 +116,58 @@ def test_a_contract_holds_from_no_earlier_than_the_one_before(plant: Plant) -> N
     assert accept(plant, effective=moment(10)).version.effective == moment(20)
 
 
-def test_batches_that_are_published_meanwhile_hinder_nobody(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_of_the_very_time_of_the_last_contract_may_make_the_next(plant: Plant) -> None:
+    arrives(plant, "b", 20, "y")
+    accept(plant)
+    arrives(plant, "c", 20, "z")
+    done = accept(plant, "c")
+    assert (done.version.number, done.version.effective, done.again) == (3, moment(20), ("c",))
+
+
+def test_what_is_refused_for_its_rows_or_is_kept_no_longer_makes_no_contract(plant: Plant) -> None:
+    plant.put("inbox/twice.csv", "id,load,kind\n7,0.5,x\n7,0.25,x\n", 10)
+    plant.work()
+    arrives(plant, "gone", 20, "y")
+    arrives(plant, "c", 30, "z")
+    assert plant.states() == {"first": "accepted", "twice": "quarantined", "gone": "quarantined", "c": "quarantined"}
+    with plant.production.arrivals(plant.repository) as ledger:
+        (branch,) = (entry.branch for entry in ledger.entries() if entry.key == "gone")
+    plant.repository.delete_branch(str(branch))
+    done = accept(plant)
+    assert (kinds(done), done.version.effective, done.again) == (["x", "z"], moment(30), ("c",))
+    with pytest.raises(UsageError, match="no batch 'twice' is in quarantine for its schema"):
+        accept(plant, "twice")
+
+
+def test_contracts_that_two_accept_at_once_are_two(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     arrives(plant, "b", 10, "y")
-    commit, others = plant.repository.commit, [ChangeSet().put("note", b"of another", "text/plain")]
+    arrives(plant, "c", 5, "z")
+    commit, others = plant.repository.commit, ["c"]
 
     def meanwhile(*args: Any, **more: Any) -> Any:
+        """Before the first commit of one, the other commits."""
         while others:
-            commit("production", others.pop(), "another")
+            assert accept(plant, others.pop()).version.number == 2
         return commit(*args, **more)
 
     monkeypatch.setattr(plant.repository, "commit", meanwhile)
-    assert kinds(accept(plant)) == ["x", "y"]
-    with plant.repository.open("production", "note") as stream:
-        assert stream.read() == b"of another"
+    done = accept(plant, "b")
+    assert (done.version.number, kinds(done)) == (3, ["x", "z", "y"])
+
+
+def test_a_range_that_was_widened_in_the_declaration_holds_from_the_batch_that_left_it(plant: Plant) -> None:
+    load = {"role": "score", "dtype": "number", "threshold": 0.5}
+    plant.declare({**KIND, "load": {**load, "minimum": 0}})
+    accept(plant, effective=moment(5))
+    plant.put("inbox/b.csv", "id,load,kind\n7,-1,x\n", 10)
+    plant.work()
+    with pytest.raises(UsageError, match="nothing differs(?s:.*)widen it in the declaration first"):
+        accept(plant, "b")
+    plant.declare({**KIND, "load": {**load, "minimum": -5}})
+    done = accept(plant, "b")
+    assert (done.differences, done.version.effective, done.again) == (("as it is declared now",), moment(10), ("b",))
+    plant.work()
+    assert plant.states() == {"first": "accepted", "b": "accepted"}
 
 
 def test_who_accepted_what_is_in_the_log(plant: Plant) -> None:
