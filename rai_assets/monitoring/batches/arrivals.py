@@ -50,11 +50,15 @@ class Arrivals(Requests):
         return noted[0][0].split(" ") if noted else [], {key for (key,) in keys}
 
     def note_answered(self, as_of: Iterable[str], keys: Iterable[str]) -> None:
-        """Note the batches that have every answer, and as of what, in the place of those noted before."""
+        """Note the batches that have every answer, and as of what, in the place of those noted before.
+
+        No run of theirs is waited for any more.
+        """
         with self._writing():
             self._run("DELETE FROM answered", ())
             for key in keys:
                 self._run("INSERT INTO answered VALUES (?)", (key,))
+                self._run("UPDATE batches SET open = 0 WHERE key = ? AND state = 'accepted'", (key,))
             self._run("INSERT OR REPLACE INTO facts VALUES ('answered', ?)", (" ".join(as_of),))
 
     def known(self) -> dict[str, tuple[int, str, float, str]]:

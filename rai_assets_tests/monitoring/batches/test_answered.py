@@ -152,8 +152,10 @@ def test_of_noted_batches_those_are_in_doubt_that_changed_since(ledger: Arrivals
         return Answered(ledger, store, questions).keys()
 
     assert keys("drift") == set(), "nothing was noted"
+    assert [request.key for request in ledger.unfinished(50, 1.0)] == ["a", "b", "c"]
     Answered(ledger, store, ["drift"]).note({"a", "b", "c"}, set())
     assert keys("drift") == {"a", "b", "c"}
+    assert ledger.unfinished(50, 1.0) == [], "the sensor waits for no run of theirs"
     assert keys("drift", "another") == set(), "another question"
     change(store, "b", {})
     assert keys("drift") == {"a", "c"}
