@@ -10,11 +10,15 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from rai_assets.home import home
-from rai_assets.monitoring.alerts.outbox import open_outbox
+from rai_assets.errors import RaiError
+from rai_assets.home import home, prepare
+from rai_assets.monitoring.alerts.events import Event
+from rai_assets.monitoring.alerts.outbox import Outbox, open_outbox
+from rai_assets.store.errors import BackendUnavailable
 from rai_assets.use_case import ended_runs
 from rai_assets.use_case.alerting import gather
 from rai_assets.use_case.declaration import Declared
+from rai_assets.use_case.ended_runs import EndedRun
 from rai_assets.use_case.graph import LAKE
 from rai_assets_tests.monitoring.alerts.sinks import Sink
 from rai_assets_tests.use_case.alerts import begin, tick
@@ -115,11 +119,76 @@ def test_a_run_that_the_records_show_late_is_told(told: Declared, sink: Sink) ->
         assert gather(outbox, mine, instance, LAKE) == (1, [])
 
 
-def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink) -> None:
+@pytest.mark.parametrize("mark", ["runs", "first"])
+def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink, mark: str) -> None:
     begin(told)
     with dg.DagsterInstance.get() as instance:
-        open_outbox(home()).mark("runs", str(time.time() + 3600))  # a look when the clock was an hour fast
+        open_outbox(home()).mark(mark, str(time.time() + 3600))  # a look when the clock was an hour fast
         report(instance, "evaluation", (False, {}))
         assert tick(told).startswith("1 new, 1 sent")
         report(instance, "scorecard", (False, {}))
         assert tick(told).startswith("1 new, 1 sent")
+
+
+def test_what_ended_before_the_first_look_is_not_told(told: Declared, sink: Sink) -> None:
+    prepare()
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", (False, {}))
+        assert tick(told).startswith("0 new, 0 sent")
+        report(instance, "evaluation", (False, {}))
+        assert tick(told).startswith("1 new, 1 sent")
+
+
+def test_runs_of_what_nobody_declared_are_passed_over(told: Declared, sink: Sink) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", job="pricing_audit")
+        report(instance, "evaluation", (False, {}))
+        assert gather(open_outbox(home()), {"loans": told.use_case.alerts}, instance, LAKE) == (1, [])
+
+
+def test_an_outbox_that_cannot_be_written_loses_no_alert(
+    told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", (False, {}))
+        outbox, mine = open_outbox(home()), {"loans": told.use_case.alerts}
+
+        def full(*_: Any) -> bool:
+            raise RaiError("the outbox of alerts cannot be used: disk full", where=str(outbox.path))
+
+        with monkeypatch.context() as patch, pytest.raises(RaiError, match="disk full"):
+            patch.setattr(Outbox, "put", full)
+            gather(outbox, mine, instance, LAKE)
+        assert gather(outbox, mine, instance, LAKE) == (1, [])
+
+
+def test_what_comes_after_a_run_whose_results_are_away_is_told_with_it(
+    told: Declared, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(told)
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "evaluation", (False, {}))
+        report(instance, "scorecard", (False, {}))
+        outbox, mine, read = open_outbox(home()), {"loans": told.use_case.alerts}, EndedRun.read
+        away = ["first"]
+
+        def reading(*args: Any) -> EndedRun:
+            if away:
+                raise BackendUnavailable(away.pop())
+            return read(*args)
+
+        monkeypatch.setattr(EndedRun, "read", reading)
+        new, faults = gather(outbox, mine, instance, LAKE)
+        assert (new, len(faults)) == (0, 1)
+        assert "is read again later: first" in faults[0]
+        assert gather(outbox, mine, instance, LAKE) == (2, [])
+
+
+def test_what_was_sent_long_ago_is_forgotten_by_a_tick(told: Declared, sink: Sink) -> None:
+    begin(told)
+    outbox, old = open_outbox(home()), time.time() - 100 * 86_400
+    outbox.put(Event("drift", "loans", "drift", "x", "main", "run-1", old, "warning", "T", "Why."), {"ops": old})
+    assert tick(told).startswith("0 new, 1 sent")
+    assert outbox.listing() == []

@@ -82,16 +82,32 @@ def test_a_correction_that_another_run_publishes_meanwhile_is_the_revision_befor
 def test_other_batches_that_are_published_meanwhile_are_not_met(plant: Plant) -> None:
     other = asked(plant, "b", "id,load\n4,0.5\n")
     batch = asked(plant, "a", "id,load\n1,0.5\n")
-    reads: list[int] = []
+    accept(asked(plant, "first", "id,load\n7,0.5\n"), plant.repository, run_id="0")
+    reads: list[str] = []
 
-    def work() -> None:
-        reads.append(1)
+    def bring(source: Taken) -> tuple[Path, bool]:
+        reads.append(source.path)
         accept(other, plant.repository, run_id="2")
+        return batch.bring(source)
 
-    ours = accept(while_read(batch, work), plant.repository, run_id="1")
-    assert (ours.published, ours.changed) == (True, True)
+    ours = accept(replace(batch, bring=bring), plant.repository, run_id="1")
+    assert (ours.published, ours.changed, reads) == (True, True, ["a.csv"])
     head = plant.repository.resolve("production")
     assert {Batch(plant.repository, head, key).record.contract for key in "ab"} == {1}
+
+
+def test_a_batch_that_others_correct_without_end_is_given_up_in_words(plant: Plant) -> None:
+    ours, texts = asked(plant, "a", "id,load\n1,0.5\n"), ["id,load\n1,0.5\n"]
+
+    def bring(source: Taken) -> tuple[Path, bool]:
+        texts.append(texts[-1] + f"{len(texts) + 1},0.5\n")
+        accept(asked(plant, "a", texts[-1]), plant.repository, run_id=f"other-{len(texts)}")
+        return kept, False
+
+    kept = ours.bring(ours.sources[0])[0]
+    with pytest.raises(RaiError, match="."):
+        accept(replace(ours, bring=bring), plant.repository, run_id="1")
+    assert Batch(plant.repository, plant.repository.resolve("production"), "a").record.revision == 5
 
 
 def test_a_fault_that_no_other_run_made_is_told_at_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
