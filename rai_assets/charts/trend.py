@@ -61,6 +61,7 @@ def trend(
     notes = [
         note,
         theme.left_out(len(kept), len(series), "series"),
+        _nothing(every),
         f"A point: the median of {together} batches in a row; its bar: from the least to the greatest of them"
         if together > 1
         else "",
@@ -141,6 +142,14 @@ def _stretch(rows: Sequence[Row], names: Names, rate: float) -> dict[str, Any]:
     said = "; ".join(f"{count(rows)} without a value: {why}" for why, rows in without.most_common(2))
     told = f"{made['says']}, {alarms} of {len(rows)} batches with an alarm" if alarms else made["says"]
     return {**made, "last": names(last), "alarms": alarms, "reason": said, "says": told}
+
+
+def _nothing(rows: Sequence[Row]) -> str:
+    """That no batch has a value, and the commonest reason; empty where one has."""
+    if any(number(row.get("value")) is not None for row in rows):
+        return ""
+    reasons = Counter(cut(row["reason"], 60) for row in rows if row.get("reason"))
+    return "No batch has a value" + "".join(f": {reason}" for reason, _ in reasons.most_common(1))
 
 
 def _more_than_chance(alarms: int, batches: int, rate: float) -> bool:

@@ -6,6 +6,7 @@ import itertools
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -214,3 +215,13 @@ def test_a_chart_of_groups_that_are_all_too_small_is_drawn(helper: Callable[...,
     svg = ET.fromstring(to_svg(helper(rows, title="Rates", x_title="Rate")))
     assert 0 < float(svg.attrib["width"]) < 2000
     assert 0 < float(svg.attrib["height"]) < 2000
+
+
+def test_a_trend_without_any_value_says_so_and_why() -> None:
+    why = "fewer than two groups can be compared"
+    rows = [{"label": str(batch), "value": None, "reason": why} for batch in range(3)]
+    rows.append({"label": "3", "value": None, "reason": "not asked"})
+    gap = partial(trend, title="Gap", y_title="gap")
+    assert gap(rows)["title"]["subtitle"] == [f"No batch has a value: {why}"]
+    assert gap([])["title"]["subtitle"] == ["No batch has a value"]
+    assert "subtitle" not in gap([*rows, {"label": "4", "value": 0.5}])["title"]

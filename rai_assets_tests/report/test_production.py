@@ -41,10 +41,10 @@ def test_the_days_of_batches_and_of_their_rows_are_told_apart() -> None:
     spanning = ("2025-11-30T23:30:00-01:00", "2025-12-31T22:00:00+00:00")
     batch = replace(batch, record=replace(batch.record, span=spanning))
     page = render_production(report_of(batch, seen("undated")))
-    assert "<dt>Batches of</dt><dd>2026-01-01 to 2026-01-31, UTC, by the last change of its file</dd>" in page
+    assert "<dt>Batches of</dt><dd>2026-01-01 to 2026-01-31, UTC, by the last change of their files</dd>" in page
     assert "<dt>Rows of</dt><dd>2025-12-01 to 2025-12-31, UTC</dd>" in page
     assert "Rows of</dt>" not in render_production(report_of(seen("undated")))
-    assert "UTC, by the day of its rows" in render_production(report_of(batch, dated="the day of its rows"))
+    assert "UTC, by the day of their rows" in render_production(report_of(batch, dated="the day of their rows"))
 
 
 def of_reference(digest: str) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Window:
             files, which are not expected at any time.
         commit: The commit of the results that were read; empty where there is none.
         early_labels: Labels that have come for rows that have not.
-        dated: What says when a batch was: that its file was changed last, or the hour or day of its rows.
+        dated: What says when batches were: that their file was changed last, or the hour or day of their rows.
         digest: Over what was read of the accepted batches.
     """
 
@@ -134,7 +134,7 @@ class Window:
     missing: tuple[str, ...] | None = None
     commit: str = ""
     early_labels: int = 0
-    dated: str = "the last change of its file"
+    dated: str = "the last change of their files"
     digest: str = ""
 
     @property
@@ -215,7 +215,7 @@ def read_window(
 
 
 def _dated(rule: BatchSettings) -> str:
-    return f"the {'hour' if rule.rule == 'hourly' else 'day'} of its rows" if rule.by_event else Window.dated
+    return f"the {'hour' if rule.rule == 'hourly' else 'day'} of their rows" if rule.by_event else Window.dated
 
 
 def _results(repository: VersionedRepository, commit: str, key: str, keeping: Keeping) -> Iterator[tuple[str, Result]]:

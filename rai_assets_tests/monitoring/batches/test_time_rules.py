@@ -120,6 +120,19 @@ def test_rows_of_a_further_file_come_too_late_after_the_allowed_time(tmp_path: P
     assert plant.rows("2026-01-05") == [1]
 
 
+def test_a_file_is_taken_back_by_one_with_the_header_alone(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, "daily")
+    plant.put("twice.csv", [(1, "2026-01-05T01:00:00Z")], "2026-01-05T02:00:00+00:00")
+    plant.put("right.csv", [(1, "2026-01-05T01:00:00Z"), (2, "2026-01-05T03:00:00Z")], "2026-01-05T04:00:00+00:00")
+    assert "identifiers" in failed(plant.work()["2026-01-05"])
+    plant.put("twice.csv", [], "2026-01-05T05:00:00+00:00")
+    made = plant.work()
+    assert made.pop("2026-01-05").published
+    assert plant.rows("2026-01-05") == [1, 2]
+    ((key, left),) = made.items()
+    assert key.startswith("undated-twice-") and not left.published
+
+
 def test_files_of_long_ago_can_be_brought_in_one_by_one(tmp_path: Path) -> None:
     plant = Plant(tmp_path, {"rule": "daily", "lateness": 876_000})
     plant.put("a.csv", [(1, "1949-01-05T01:00:00Z")], "2026-01-05T02:00:00+00:00")
