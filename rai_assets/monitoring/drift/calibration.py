@@ -71,6 +71,7 @@ def sequential(
     observed: Mapping[Name, float],
     redraw: Callable[[int, Collection[Name]], Mapping[Name, NDArray[np.float64]]],
     draws: int,
+    at_once: int = _BATCH,
 ) -> dict[Name, PValue]:
     """P-values of statistics against redrawn ones, each stopped at its 10th exceedance.
 
@@ -81,10 +82,11 @@ def sequential(
         observed: The statistics; large values speak for drift.
         redraw: So many values of the statistics that are not done yet, under the null.
         draws: At most so many.
+        at_once: So many are asked for together; 1 where a draw costs more than what is saved by drawing in bulk.
     """
     exceeded, found, done = dict.fromkeys(observed, 0), dict[Name, PValue](), 0
     while done < draws and len(found) < len(observed):
-        batch = min(_BATCH, draws - done)
+        batch = min(at_once, draws - done)
         for name, values in redraw(batch, [name for name in observed if name not in found]).items():
             reached = exceeded[name] + np.cumsum(values >= _least(observed[name]))
             stopped = np.flatnonzero(reached >= EXCEEDANCES)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rai_assets.metrics.intervals import Floats
-from rai_assets.monitoring.drift.calibration import DRAWS, EXCEEDANCES
+from rai_assets.monitoring.drift.calibration import DRAWS, sequential
 
 MEANS_ARE_NORMAL = 20_000
 """Rows of the smaller side from which the permutation distribution of a mean is taken to be normal."""
@@ -16,19 +16,11 @@ MEANS_ARE_NORMAL = 20_000
 def sequential_p_value(observed: float, draw: Callable[[], float]) -> float:
     """P-value of a statistic, large when extreme, against draws from its null distribution.
 
-    Stops at the tenth draw that is as extreme (Besag & Clifford 1991, Biometrika 78:301), else after 1,999; valid
-    either way. A draw equal to the observed one but for rounding counts as extreme.
-
     Args:
         observed: The statistic.
         draw: One value of it under the null.
     """
-    slack, reached = 1e-12 * abs(observed), 0
-    for draws in range(1, DRAWS + 1):
-        reached += draw() >= observed - slack
-        if reached == EXCEEDANCES:
-            return reached / draws
-    return (reached + 1) / (DRAWS + 1)
+    return sequential({"": observed}, lambda *_: {"": np.array([draw()])}, DRAWS, at_once=1)[""].value
 
 
 def mean_difference_p_value(one: Floats, other: Floats, rng: np.random.Generator) -> float:
