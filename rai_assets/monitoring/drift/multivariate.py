@@ -17,6 +17,7 @@ from rai_assets.errors import Undefined
 from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.estimates import SMALL, Estimates
 from rai_assets.metrics.findings import Findings
+from rai_assets.metrics.intervals import Floats
 from rai_assets.metrics.means import Groups, Moments, mean_estimates
 from rai_assets.metrics.number import Number, measured
 from rai_assets.model.encoding import Feature
@@ -24,7 +25,7 @@ from rai_assets.monitoring.drift.calibration import PValue, holm
 from rai_assets.monitoring.drift.domain_classifier import FEWEST_FITTED, tell_apart
 from rai_assets.monitoring.drift.order import MOST_BLOCKS, block_p, contiguous, larger, least_blocks, max_t
 from rai_assets.monitoring.drift.permutation import mean_difference_p_value
-from rai_assets.monitoring.drift.reconstruction import Reconstruction
+from rai_assets.monitoring.drift.reconstruction import Halves, Reconstruction
 from rai_assets.monitoring.drift.result import DriftRow
 
 CLASSIFIER, RECONSTRUCTION = "domain_classifier_auc", "reconstruction_error"
@@ -206,20 +207,11 @@ def _blocks_told_apart(sides: _Sides) -> list[float]:
 
 
 def _reconstructed(sides: _Sides) -> _Outcome:
-    """The reconstruction error of the batch beside that of reference rows that the components were not fitted on.
-
-    In an order the components are fitted on all of the reference: it has at least 20 blocks of the batch's size, and
-    what its rows gain by having been fitted is small beside the differences between blocks.
-    """
-    reference = fitted = sides.reference
-    if not sides.ordered:
-        order = sides.rng.permutation(reference.num_rows)
-        fitted, reference = (reference.take(pa.array(np.sort(half))) for half in np.array_split(order, 2))
+    """The reconstruction error of the batch beside that of reference rows that the components were not fitted on."""
     try:
-        reconstruction = Reconstruction.fit(fitted, sides.features)
+        before, now = _errors(sides)
     except Undefined as undefined:
         return _without(RECONSTRUCTION, undefined.what, sides)
-    before, now = reconstruction.errors(reference), reconstruction.errors(sides.current)
     distance, deviation = float(now.mean() - before.mean()), float(before.std())
     extremes = None
     if sides.ordered:
@@ -228,9 +220,20 @@ def _reconstructed(sides: _Sides) -> _Outcome:
     estimates = mean_estimates(RECONSTRUCTION, Moments.of(now, Groups()), positive=True)
     number = sides.number(estimates)
     effect = distance / deviation if deviation > 0 else None
-    null = "permutation of rows" if sides.ordered else "permutation of rows outside the fit"
-    by_rows = PValue(mean_difference_p_value(before, now, sides.rng), null)
+    by_rows = PValue(mean_difference_p_value(before, now, sides.rng), "permutation of rows outside the fit")
     return _Outcome(RECONSTRUCTION, float(now.mean()), by_rows, extremes, effect, [number])
+
+
+def _errors(sides: _Sides) -> tuple[Floats, Floats]:
+    """Errors of reference rows, in an order of all of them, and of the batch's, each under components of other rows."""
+    reference, features, size = sides.reference, sides.features, sides.current.num_rows
+    if sides.ordered:
+        halves = sides.kept.once(("halves", tuple(features), size), lambda: Halves.of(reference, features, size))
+        return halves.errors, halves.errors_of(sides.current)
+    order = sides.rng.permutation(reference.num_rows)
+    fitted, held = (reference.take(pa.array(np.sort(half))) for half in np.array_split(order, 2))
+    reconstruction = Reconstruction.fit(fitted, features)
+    return reconstruction.errors(held), reconstruction.errors(sides.current)
 
 
 def _family(outcomes: Sequence[_Outcome]) -> list[float | None]:

@@ -101,3 +101,42 @@ def _numbers(table: pa.Table, name: str) -> Floats:
 def _codes(category: CategoryEncoding, table: pa.Table) -> NDArray[np.int32]:
     parts = [category.codes(chunk) for chunk in table.column(category.feature).chunks]
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A reference in an order, cut in two halves: each gives the components for the rows of the other.
+
+    On rows that components were fitted on the error is smaller than on new ones, in many columns by far.
+
+    Attributes:
+        errors: Error of every row of the reference under the components of the half that it is not in, (n,).
+        fits: The components of either half.
+    """
+
+    errors: Floats
+    fits: tuple[Reconstruction, Reconstruction]
+
+    @classmethod
+    def of(cls, reference: pa.Table, features: Sequence[Feature], size: int) -> Halves:
+        """Cut a reference: blocks of `size` rows fall to either half by turns, since neighbours resemble each other.
+
+        Args:
+            reference: Rows in their order, at least 4 blocks.
+            features: Columns that enter.
+            size: Rows of a block.
+
+        Raises:
+            Undefined: The components kept explain every column, so that no row can lie off them.
+        """
+        half = np.arange(reference.num_rows) // size % 2
+        parts = [reference.filter(pa.array(half == side)) for side in (0, 1)]
+        fits = Reconstruction.fit(parts[0], features), Reconstruction.fit(parts[1], features)
+        errors = np.empty(reference.num_rows)
+        for side in (0, 1):
+            errors[half == side] = fits[1 - side].errors(parts[side])
+        return cls(errors, fits)
+
+    def errors_of(self, rows: pa.Table) -> Floats:
+        """Errors of other rows, the mean under both halves' components, (m,)."""
+        return np.asarray((self.fits[0].errors(rows) + self.fits[1].errors(rows)) / 2)

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rai_assets.errors import Undefined
 from rai_assets.model.encoding import Feature
-from rai_assets.monitoring.drift.reconstruction import Reconstruction
+from rai_assets.monitoring.drift.reconstruction import Halves, Reconstruction
 
 FEATURES = [Feature("a", "number"), Feature("b", "number"), Feature("c", "category"), Feature("d", "number")]
 
@@ -87,3 +87,19 @@ def test_a_column_without_any_value_adds_nothing_and_one_of_yes_and_no_enters() 
     found = Reconstruction.fit(wider, [*FEATURES, Feature("yes", "boolean")])
     assert found.numbers == ("a", "b", "d", "yes")
     assert found.columns(wider)[:, 3].tolist() == (table["d"].to_numpy() > 5).tolist()
+
+
+def test_rows_in_an_order_are_judged_by_components_of_others() -> None:
+    """Of many columns, components fitted on the very rows that they judge find these too near."""
+    rng = np.random.default_rng(29)
+    mixed = rng.normal(size=(100, 100)) * np.exp(-np.arange(100) / 25)[:, None]
+    features = [Feature(str(at), "number") for at in range(100)]
+
+    def drawn(n: int) -> pa.Table:
+        return pa.table({str(at): column for at, column in enumerate((rng.normal(size=(n, 100)) @ mixed).T)})
+
+    reference, others = drawn(400), drawn(4_000)
+    halves, alone = Halves.of(reference, features, 20), Reconstruction.fit(reference, features)
+    error = halves.errors.std() / 400**0.5
+    assert abs(halves.errors.mean() - halves.errors_of(others).mean()) < 2 * error
+    assert alone.errors(others).mean() - alone.errors(reference).mean() > 6 * error
