@@ -2,7 +2,8 @@
 
 All batches are compared with the same few blocks, and these may happen to be more alike than new ones. So a change has
 to show in both ways: beyond the blocks, and beyond what rows that are taken as interchangeable differ by chance. If
-either null holds, so does the larger of the two p-values, and that of the rows holds for nearly every one reference.
+either null holds, so does the larger of the two p-values. That of rows hardly depends on which reference it is: with 20
+times the rows of a chunk, 19 of 20 references let at most 6.5 % of unchanged chunks reach 5 % in one column.
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, ks_2samp
+import pytest
+from scipy.stats import binom, chi2_contingency, ks_2samp
 
 from rai_assets.monitoring.drift import DriftResult, DriftSettings, drift
+from rai_assets.monitoring.drift.calibration import chi_squared_p
 from rai_assets.monitoring.drift.order import max_t
 
 LEVEL, FALSE_ALARMS, POWER = 0.05, 0.07, 0.05
@@ -63,6 +65,16 @@ def test_one_reference_with_blocks_that_are_alike_does_not_make_alarms() -> None
     found = compared(reference, people(rng, 300))
     assert beyond_blocks(reference, found) > 0.9
     assert 0 < share(found) <= FALSE_ALARMS
+
+
+def test_what_rows_say_hardly_depends_on_which_reference_it_is() -> None:
+    """A share of one half is drawn in a reference of 20 chunks; 19 of 20 references have it nearer than these two."""
+    n, reference = 20_000, 400_000
+    for side in (-1, 1):
+        women = round(reference / 2 + side * 1.96 * np.sqrt(reference) / 2)
+        before, found = np.array([women, reference - women]), np.arange(9_500, 10_501)
+        alarmed = [chi_squared_p(before, np.array([now, n - now])).value <= LEVEL for now in found]
+        assert binom.pmf(found[alarmed], n, 0.5).sum() == pytest.approx(0.065, abs=0.002)
 
 
 def test_neighbours_that_resemble_each_other_do_not_make_alarms() -> None:
