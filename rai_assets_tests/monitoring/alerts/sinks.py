@@ -173,7 +173,7 @@ def _tcp(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
 @contextmanager
 def _at_work(server: socketserver.TCPServer) -> Iterator[int]:
     """A server that answers on a thread of its own; yields its port."""
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server.server_address[1]
     finally:

@@ -111,3 +111,11 @@ def test_a_small_batch_far_from_a_large_reference_is_told_apart(rows: int) -> No
     found = tell_apart(*sides, [Feature("x", "number")], np.random.default_rng(1), importance=False)
     assert found.auc.value[0] > 0.95
     assert found.p_value < 1e-6
+
+
+def test_rows_that_stand_in_an_order_are_fitted_on_as_drawn() -> None:
+    """One side is sorted, the other is not; both are of one distribution."""
+    rng = np.random.default_rng(9)
+    sides = pa.table({"x": np.sort(rng.normal(size=2_000))}), pa.table({"x": rng.normal(size=1_000)})
+    found = tell_apart(*sides, [Feature("x", "number")], np.random.default_rng(2), importance=False)
+    assert found.auc.value[0] == pytest.approx(0.5, abs=0.06)
