@@ -70,7 +70,8 @@ def decode_table(content: bytes) -> pa.Table:
     import pyarrow.parquet as pq
 
     # Without Arrow's threads: a short command could end before they do, and abort.
-    return pq.read_table(io.BytesIO(content), use_threads=False, pre_buffer=False)
+    with pq.ParquetFile(io.BytesIO(content), pre_buffer=False) as file:
+        return file.read(use_threads=False)
 
 
 def content_type(path: str) -> str:
