@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -128,7 +129,13 @@ def window_profile(
             else:
                 without_whylogs.append(key)
 
-    merged = merged_profiles(files())
+    # whylogs makes a class for every number that it reads. The collector is to look for these alone, and so often that
+    # they do not pile up, however much else is held.
+    gc.freeze()
+    try:
+        merged = merged_profiles(files())
+    finally:
+        gc.unfreeze()
     return Profile(whole, None if without_whylogs else merged), tuple(absent)
 
 

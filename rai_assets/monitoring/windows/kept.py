@@ -26,6 +26,8 @@ _DRIFTED = ("drifted", "method", "statistic", "family_p_value", "drivers")  # is
 _WORDS = ("definition", "split", "unit", "reason")
 _FACTS = ("reference", "logged", "verdicts")
 
+CANNOT_TELL = "cannot tell"  # what a check says first that passes for want of rows
+
 T = TypeVar("T")
 
 
@@ -52,7 +54,7 @@ class Keeping:
         """What is kept of the result of a batch: without charts, tables, files, notes and the numbers of groups."""
         facts = {name: self._fact(name, result.facts[name], result.asset) for name in _known(result)}
         numbers = [
-            self._number(item)
+            self._number(item, result.asset)
             for item in result.numbers
             if not item.group and (item.definition in _NUMBERS or result.asset == _GAPS)
         ]
@@ -64,16 +66,26 @@ class Keeping:
     def _fact(self, name: str, value: Any, asset: str) -> Any:
         if name == "rows":
             return [self._row(row, _ROWS[asset]) for row in value]
+        if name == "checks":
+            value = {check: self._check(said) for check, said in value.items()}
         return self._once((name, json.dumps(value, sort_keys=True)), value)
+
+    def _check(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a check said, where it is asked for: not of one that holds."""
+        holds = said["passed"] and not said["sentence"].startswith(CANNOT_TELL)
+        return {"passed": True, "sentence": ""} if holds else said
 
     def _row(self, row: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
         more = _DRIFTED if row.get("drifted") else ("reason",) if row.get("reason") else ()
         return {name: self._text(row[name]) for name in (*fields, *more) if name in row}
 
-    def _number(self, number: Number) -> Number:
+    def _number(self, number: Number, asset: str) -> Number:
         words = {name: self._text(getattr(number, name)) for name in _WORDS}
         coordinates = self._once(tuple(number.coordinates.items()), number.coordinates)
-        return replace(number, **words, group=_NOTHING, coordinates=coordinates)
+        kept = replace(number, **words, group=_NOTHING, coordinates=coordinates)
+        # Those of the audit are the same in every batch.
+        said = asset, kept.definition, *coordinates.items(), kept.value, kept.low, kept.high, kept.n, kept.reason
+        return self._once(said, kept) if "chunk" in coordinates else kept
 
     def _text(self, value: T) -> T:
         return self._once(value, value) if isinstance(value, str) else value

@@ -18,7 +18,7 @@ from rai_assets.monitoring.batches.label_store import waiting_labels
 from rai_assets.monitoring.batches.settings import BatchSettings
 from rai_assets.monitoring.batches.slicing import slot_key, slot_of
 from rai_assets.monitoring.checks import ANSWERED
-from rai_assets.monitoring.windows.kept import Keeping
+from rai_assets.monitoring.windows.kept import CANNOT_TELL, Keeping
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
@@ -62,7 +62,7 @@ class Seen:
         """Whether a check of an asset could be answered."""
         found = self.results.get(asset)
         said = {} if found is None else found.facts.get("checks", {}).get(check, {})
-        return bool(said) and not (said["passed"] and said["sentence"].startswith("cannot tell"))
+        return bool(said) and not (said["passed"] and said["sentence"].startswith(CANNOT_TELL))
 
     @property
     def answered(self) -> bool:
