@@ -78,6 +78,12 @@ def erase(declared: Declared, value: str, reason: str, *, dry_run: bool = False)
     if not places:
         yield f"no row of that person is at the head of a branch of {name}"
     yield from _made_anew(search, name, words, dry_run=dry_run)
+    if search.keys:
+        yield (
+            f"the names of the files that {how_many(len(search.keys), 'batch')} came from stay, and of those that rows "
+            "named: in the records of the batches, in their results and in the ledger of arrivals, so that no file is "
+            "taken again. Where a name says who it is of, that stays as well"
+        )
     left = list(_left(search, name))
     yield from left
     if left or places:

@@ -222,7 +222,8 @@ def bring(inbox: Inbox, spool: Spool, source: Taken) -> Path:
             raise RaiError(
                 "the file is not in the inbox any more as it was when it was taken",
                 where=f"{inbox.where}: {source.path}",
-                fix="put it there again, under the same name",
+                fix="put it there again, under the same name, and with it every other file of its batch: their bytes "
+                "are kept until the batch is accepted",
             )
         return spool.keep(fresh, source.sha256)
     finally:
