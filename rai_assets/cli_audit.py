@@ -169,7 +169,8 @@ def report(
         first = start and start.replace(tzinfo=UTC)
         after = end and end.replace(tzinfo=UTC) + timedelta(days=1)
         path = output or Path(f"{name}-production.html")
-        print(write_production_report(find(name), path, first, after, whylogs=whylogs).result.facts["outcome"])
+        found = write_production_report(find(name), path, first, after, whylogs=whylogs).result.facts
+        print(f"Batches of {found['batches of']}.\n{found['outcome']}")
     else:
         path = write_report(find(name), branch, output or Path(f"{name}-report.html"))
     print(f"Wrote {path}")

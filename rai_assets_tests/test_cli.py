@@ -176,6 +176,7 @@ def test_doctor_says_what_is_for_one_host(tmp_path: Path) -> None:
             "'--from': '2026-02-30' does not match the formats 'YYYY-MM-DD'",
         ),
         (("metrics", "loans", "--batch", "b", "--branch", "trial"), 2, "--batch and --branch are two places"),
+        (("report", "loans", "--production", "--branch", "trial"), 2, "--production and --branch are two places"),
         (("metrics", "loans", "--split", "tset"), 2, "did you mean test? splits: test, train"),
         (("explain-number", "loans"), 2, "is not the address of a number"),
         (("explain-number", "loans@abcdef12:evaluation#accuracy@1"), 2, "abcdef12"),

@@ -22,7 +22,8 @@ NUMERIC: tuple[DType, ...] = ("number", "integer")
 class Strict(BaseModel):
     """Settings that name nothing unknown, coerce nothing and do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # A trace shows no value: a secret may stand where the name of its variable belongs.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def _as_label(value: object) -> object:

@@ -19,7 +19,7 @@ from rai_assets.monitoring.windows.window import Seen, read_window
 from rai_assets.provenance import Provenance, digest_of
 from rai_assets.report.html import render_production
 from rai_assets.report.production import production_report_of
-from rai_assets.report.production_view import outcome_sentence
+from rai_assets.report.production_view import outcome_sentence, window_sentence
 from rai_assets.store import results
 from rai_assets.store.protocol import NotFound, VersionedRepository
 from rai_assets.store.results import Result
@@ -102,6 +102,7 @@ def make_report(
             **({} if profile.whylogs is None else {WHYLOGS: profile.whylogs}),
         },
         facts={
+            "batches of": window_sentence(report),
             "outcome": outcome_sentence(report),
             "alarms": [item.as_json() for item in report.alarms],
             "alarms that stand": len(report.standing),
@@ -112,7 +113,7 @@ def make_report(
             "newest": dict(_newest(window.batches[-1])) if window.batches else {},
         },
     )
-    return Made(result, window.name, digest_of([window.name, window.digest, *held, *away, *named]))
+    return Made(result, window.name, digest_of([window.name, window.outside, window.digest, *held, *away, *named]))
 
 
 def store_report(made: Made, repository: VersionedRepository, run_id: str) -> str:

@@ -40,6 +40,7 @@ class ProductionReport:
         start: First instant of the window, UTC.
         end: The first instant after it.
         dated: What says when a batch was.
+        outside: Accepted batches before and after it.
         span: First and last instant of the accepted rows, UTC; None where they have no times.
         batches: Accepted batches in it.
         rows: Their rows.
@@ -60,6 +61,7 @@ class ProductionReport:
     start: datetime
     end: datetime
     dated: str
+    outside: int
     span: tuple[datetime, datetime] | None
     batches: int
     rows: int
@@ -116,6 +118,7 @@ def production_report_of(
         start=window.start,
         end=window.end,
         dated=window.dated,
+        outside=window.outside,
         span=window.span,
         batches=len(window.batches),
         rows=window.rows,

@@ -52,7 +52,7 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
     return {
         "report": report,
         "purpose": paragraphs(report.purpose),
-        "window": _days(report.start, report.end - timedelta(microseconds=1)),
+        "window": window_sentence(report),
         "rows_of": "" if report.span is None else _days(*report.span),
         "watched": f"{how_many(report.batches, 'batch')}, {how_many(report.rows, 'row')}",
         "compared": report.reference,
@@ -69,6 +69,14 @@ def production_view_of(report: ProductionReport) -> dict[str, Any]:
 
 def _days(first: datetime, last: datetime) -> str:
     return f"{first.astimezone(UTC):%Y-%m-%d} to {last.astimezone(UTC):%Y-%m-%d}, UTC"
+
+
+def window_sentence(report: ProductionReport) -> str:
+    """Which batches the report is about, and how many it is not about."""
+    said = f"{_days(report.start, report.end - timedelta(microseconds=1))}, by {report.dated}"
+    if report.outside:
+        said += f"; {how_many(report.outside, 'other batch lies', 'other batches lie')} before or after"
+    return said
 
 
 def outcome_sentence(report: ProductionReport) -> str:

@@ -279,6 +279,7 @@ def answered(result: "Result", checks: Iterable[str]) -> list[dg.AssetCheckResul
             passed=found[name]["passed"],
             severity=dg.AssetCheckSeverity.WARN,
             description=found[name]["sentence"],
+            metadata={"outward": found[name]["outward"]} if "outward" in found[name] else {},
         )
         for name in checks
     ]

@@ -149,7 +149,7 @@ def load(path: Path) -> Declared | None:
     """
     path = path.absolute()
     if path.suffix == ".py":
-        return _checked(Declared(_from_python(path), path), 1)
+        return _checked(Declared(_from_python(path), path), {})
     value, lines = read_yaml(path)
     if not isinstance(value, dict) or "type" not in value:
         raise DeclarationError(
@@ -164,25 +164,42 @@ def load(path: Path) -> Declared | None:
             where=f"{path}:{lines[(unknown[0],)]}",
             fix="everything about the use case stands under `attributes:`",
         )
+    attributes = value.get("attributes") or {}
+    for key in ("model", "production"):
+        if isinstance(attributes, dict) and key in attributes and attributes[key] is None:
+            raise DeclarationError(
+                f"{key}: is empty",
+                where=f"{path}:{_line((key,), lines)}",
+                fix=f"write its keys below it, or leave `{key}` out",
+            )
     try:
-        use_case = UseCase.model_validate(value.get("attributes") or {})
+        use_case = UseCase.model_validate(attributes)
     except ValidationError as error:
         raise refusal(error, lambda place: f"{path}:{_line(place, lines)}") from error
     if path == demo_in_production():
         use_case = _with_inbox(use_case, demo_inbox())
     declared = Declared(use_case, path, lines.get(("attributes", "name"), 1))
-    return _checked(declared, _line(("production", "labels"), lines))
+    return _checked(declared, lines)
 
 
-def _checked(declared: Declared, line: int) -> Declared:
-    """The same, if its batches and its labels arrive in two folders, however these are written."""
+def _checked(declared: Declared, lines: dict[Path_, int]) -> Declared:
+    """The same, if its batches and its labels arrive in two folders, however these are written, and not in its own."""
     production = declared.use_case.production
+    if production is not None and production.inbox.path:
+        folder = Path(production.inbox.placed(declared.folder).path)
+        if declared.path.resolve().is_relative_to(folder) or folder.is_file():
+            what = "is a file" if folder.is_file() else "holds the declaration itself, and may hold the data set"
+            raise DeclarationError(
+                f"production.inbox.path: {production.inbox.path!r} {what}",
+                where=f"{declared.path}:{_line(('production', 'inbox'), lines)}",
+                fix="name a folder in which nothing but batches arrive",
+            )
     if production is not None and production.labels is not None:
         inbox, labels = (item.placed(declared.folder) for item in (production.inbox, production.labels))
         if labels.overlaps(inbox):
             raise DeclarationError(
                 f"production.labels: {TWO_PLACES}",
-                where=f"{declared.path}:{line}",
+                where=f"{declared.path}:{_line(('production', 'labels'), lines)}",
                 fix="name another folder for `labels`",
             )
     return declared

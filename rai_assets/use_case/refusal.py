@@ -20,6 +20,7 @@ _WRONG_TYPE = {
     "string_type": ("is no text", "put `{key}` in quotes"),
     "list_type": ("is no list", "write `{key}` as a list, [...]"),
     "dict_type": ("has no keys of its own", "write the keys of `{key}` below it"),
+    "model_attributes_type": ("has no keys of its own", "write the keys of `{key}` below it"),
     "model_type": ("has no keys of its own", "write the keys of `{key}` below it"),
     "float_type": ("is no number", "write `{key}` as a number without quotes"),
     "int_type": ("is no whole number", "write `{key}` as a whole number without quotes"),
@@ -70,6 +71,11 @@ def _told(item: Any, place: Path_, model: type[BaseModel] | None) -> tuple[str, 
         choices = item["ctx"]["expected"]
         near = get_close_matches(str(value), choices.replace(" or ", ", ").replace("'", "").split(", "), 1, 0.5)
         return f"is {value!r:.80}, and may be {choices}", f"write {near[0]!r}" if near else f"choose one for `{key}`"
+    if kind == "union_tag_not_found":
+        return f"has no `{item['ctx']['discriminator'].strip(chr(39))}`", "add it, e.g. `type: webhook`"
+    if kind == "union_tag_invalid":
+        context = item["ctx"]
+        return f"has the type {context['tag']!r:.80}, and may have {context['expected_tags']}", "choose one of these"
     if kind in _WRONG_TYPE:
         said, fix = _WRONG_TYPE[kind]
         return said, fix.format(key=key)
@@ -87,11 +93,18 @@ def _place(location: Path_, start: type[BaseModel]) -> tuple[Path_, type[BaseMod
     for part in location:
         kinds = _alternatives(kind)
         if len(kinds) > 1:  # the part says which alternative was tried
-            kind = next((item for item in kinds if str(part).startswith(getattr(item, "__name__", "?"))), Any)
+            kind = next((item for item in kinds if _is_meant(item, part)), Any)
             continue
         place.append(part)
         model, kind = _below(kinds[0], part)
     return tuple(place), model
+
+
+def _is_meant(kind: Any, part: str | int) -> bool:
+    """Whether an alternative is the one that a part of a location says: by its name, or by its `type`."""
+    declared = getattr(kind, "model_fields", {}).get("type")
+    tags = () if declared is None else typing.get_args(declared.annotation)
+    return part in tags or str(part).startswith(getattr(kind, "__name__", "?"))
 
 
 def _below(kind: Any, part: str | int) -> tuple[type[BaseModel] | None, Any]:

@@ -64,6 +64,9 @@ def _content(broken: Sequence[Any]) -> str:
 
 def _said(check: Any) -> str:
     """What a check found, without a value of a row: those are on Dagster's pages only."""
+    outward = check.metadata.get("outward")
+    if outward is not None:
+        return str(outward.value)
     violations, columns = (check.metadata.get(name) for name in ("violations", "columns"))
     if violations is None or columns is None:
         return str(check.description or check.check_name)

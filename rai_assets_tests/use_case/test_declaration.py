@@ -135,6 +135,60 @@ def test_what_is_said_of_a_column_or_a_place_that_no_batch_has_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("production", "said"),
+    [
+        ("", "production: is empty\n  Fix: write its keys below it, or leave `production` out"),
+        ("{inbox: {path: .}}", "production.inbox.path: '.' holds the declaration itself, and may hold the data set"),
+        ("{inbox: {path: loans.csv}}", "production.inbox.path: 'loans.csv' is a file"),
+        ("{inbox: {branch: a b}}", "production.inbox: 'a b' is no branch name"),
+        ("{inbox: {branch: main}}", "production.inbox: `branch: main` holds what the product writes"),
+        ("{inbox: {branch: results-main}}", "`branch: results-main` holds what the product writes"),
+        ("{inbox: {branch: new, repository: A}}", "production.inbox: 'A' is no repository name"),
+        ("{inbox: {path: in}, logged: {score: p, decision: p}}", "'p' cannot be both the score and the decision"),
+        ("{inbox: {path: in}, profile: {by: [income]}}", "production.profile.by.0: 'income' has no groups"),
+    ],
+)
+def test_what_cannot_work_in_production_is_refused_before_a_batch_comes(
+    tmp_path: Path, production: str, said: str
+) -> None:
+    path = write(tmp_path, VALID + f"  production: {production}\n")
+    (path.parent / "loans.csv").write_text("income,sex,repaid\n")
+    with pytest.raises(DeclarationError) as refused:
+        load(path)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith(f"{path}:14: ")
+
+
+@pytest.mark.parametrize(
+    ("channel", "said", "fix"),
+    [
+        ("{}", "alerts.channels.ops: has no `type`", "add it, e.g. `type: webhook`"),
+        ("mail", "alerts.channels.ops: has no keys of its own", "write the keys of `ops` below it"),
+        ("{type: mial}", "has the type 'mial', and may have 'webhook', 'mail', 'service'", "choose one of these"),
+        ("{type: mail, to: []}", "alerts.channels.ops.to: is empty", "write something into `to`"),
+        (
+            "{type: mail, to: [a@b.ch], url: x}",
+            "alerts.channels.ops.url: is not known here",
+            "the keys there are type, to",
+        ),
+        (
+            "{type: service, url_env: 'slack://hush'}",
+            "url_env: is no name of an environment variable",
+            "url_env` there",
+        ),
+    ],
+)
+def test_a_channel_that_cannot_be_used_is_refused_without_its_secret(
+    tmp_path: Path, channel: str, said: str, fix: str
+) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        load(write(tmp_path, VALID + f"  alerts: {{channels: {{ops: {channel}}}}}\n"))
+    assert said in str(refused.value)
+    assert fix in refused.value.fix
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("url", "said"),
     [
         ("ftp://example.org/token", "this is no https URL; write it as https://host/path"),

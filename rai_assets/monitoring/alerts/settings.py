@@ -20,6 +20,7 @@ Severity = Literal["warning", "error"]
 DRIFT_ASSETS = ("drift", "attribution_drift", "fairness_drift", "estimated_performance")
 
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,80}")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -37,13 +38,19 @@ def _check_url(text: str) -> str:
     return text
 
 
+def _check_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):  # it is not shown: it may be the secret itself
+        raise ValueError("is no name of an environment variable, like RAI_OPS_SECRET; what is secret stands there")
+    return name
+
+
 def _check_clock(text: str) -> str:
     if not _CLOCK.fullmatch(text):
         raise ValueError(f'{text!r} is no time of day; write it as "22:00"')
     return text
 
 
-Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,80}$")]
+Variable = Annotated[str, AfterValidator(_check_variable)]
 """Name of an environment variable: what is secret stands there, never in the declaration."""
 Clock = Annotated[str, AfterValidator(_check_clock)]
 

@@ -96,8 +96,13 @@ def ask_drift(
         charts=dict(together.findings.charts),
         notes=[*notes, *alone.notes, *together.findings.notes],
     )
-    checks = {COLUMNS_ALONE: _alone(alone.drifted, rows, lost), COLUMNS_TOGETHER: _together(together.rows)}
-    return Answer(found, checks, [row.as_json() for row in (*rows, *together.rows)])
+    outcome, values = _alone(alone.drifted, rows, lost)
+    checks = {
+        COLUMNS_ALONE: (not alone.drifted, f"{outcome}. {values}" if values else outcome),
+        COLUMNS_TOGETHER: _together(together.rows),
+    }
+    outward = {COLUMNS_ALONE: f"{outcome}. The run's page and the report say in which values."} if values else {}
+    return Answer(found, checks, [row.as_json() for row in (*rows, *together.rows)], outward=outward)
 
 
 def _compared(
@@ -196,18 +201,20 @@ def _numbers(rows: Sequence[DriftRow]) -> list[Number]:
     ]  # fmt: skip
 
 
-def _alone(alarms: Sequence[DriftRow], rows: Sequence[DriftRow], lost: Collection[str]) -> tuple[bool, str]:
+def _alone(alarms: Sequence[DriftRow], rows: Sequence[DriftRow], lost: Collection[str]) -> tuple[str, str]:
+    """The outcome by the names of columns alone, and the values that make it, which may be a person's."""
     compared = {row.column for row in rows if row.drifted is not None}
     gone = list(dict.fromkeys(row.column for row in rows if row.column in lost))
     some = ", ".join(gone[:8]) + (f" and {len(gone) - 8} more" if len(gone) > 8 else "")
     untold = f". Cannot tell of {some}" if gone else ""
     if not compared:
-        return True, f"cannot tell: no column can be compared{untold}"
+        return f"cannot tell: no column can be compared{untold}", ""
     if not alarms:
-        return True, f"none of {len(compared)} columns has changed beyond chance{untold}"
+        return f"none of {len(compared)} columns has changed beyond chance{untold}", ""
     names = list(dict.fromkeys(row.column for row in alarms))
-    told = "; ".join(f"{row.column}: {row.drivers}" if row.drivers else row.column for row in alarms[:3])
-    return False, f"{len(names)} of {len(compared)} columns have changed: {', '.join(names[:8])}. {told}{untold}"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    outcome = f"{len(names)} of {len(compared)} columns have changed: {', '.join(names[:8])}{more}{untold}"
+    return outcome, "; ".join(f"{row.column}: {row.drivers}" for row in alarms[:3] if row.drivers)
 
 
 def _together(rows: Sequence[DriftRow]) -> tuple[bool, str]:

@@ -33,12 +33,15 @@ class Answer:
         checks: {check: (it holds, the outcome in words)}; what cannot be told holds, and says so.
         rows: Comparisons, flat.
         verdicts: On the requirements that were judged, with their limits.
+        outward: {check: its outcome without a value of a row}, of those whose sentence may quote one: alerts leave this
+            machine.
     """
 
     findings: Findings
     checks: Mapping[str, tuple[bool, str]]
     rows: Sequence[Mapping[str, Any]] = field(default=())
     verdicts: Sequence[tuple[Verdict, float]] = field(default=())
+    outward: Mapping[str, str] = field(default_factory=dict)
 
 
 def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *, seed: int | None) -> Result:
@@ -46,7 +49,14 @@ def result_of(stage: Stage, thing: str, reference: Reference, answer: Answer, *,
     model = None if reference.champion is None else reference.champion.version.digest
     provenance = stage.provenance(model=model, seed=seed)
     facts = {
-        "checks": {name: {"passed": passed, "sentence": said} for name, (passed, said) in answer.checks.items()},
+        "checks": {
+            name: {
+                "passed": passed,
+                "sentence": said,
+                **({"outward": answer.outward[name]} if name in answer.outward else {}),
+            }
+            for name, (passed, said) in answer.checks.items()
+        },
         "rows": list(answer.rows),
         "verdicts": [
             {

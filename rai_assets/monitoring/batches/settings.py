@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from rai_assets.data.columns import ColumnName, Role, Strict
 from rai_assets.data.settings import Format
 from rai_assets.data.times import Zone
+from rai_assets.keys import MAIN
+from rai_assets.store.errors import InvalidRef
+from rai_assets.store.names import check_branch, check_repository, reserved
 
 COMPARED: tuple[Role, ...] = ("feature", "sensitive", "context", "target", "prediction", "score")
 """Roles of the columns whose drift is looked at."""
@@ -54,6 +57,13 @@ class InboxSettings(Strict):
             raise ValueError("`endpoint` is that of `s3`")
         if (self.repository or self.prefix) and not self.branch:
             raise ValueError("`repository` and `prefix` go with `branch`")
+        try:
+            check_branch(self.branch or "incoming")
+            check_repository(self.repository or "repository")
+        except InvalidRef as error:
+            raise ValueError(f"{error.what}; {error.fix}") from error
+        if self.branch and not self.repository and (self.branch == MAIN or reserved(self.branch)):
+            raise ValueError(f"`branch: {self.branch}` holds what the product writes; files arrive on one of their own")
         if not self.path and self.model_fields_set & {"complete", "settle"}:
             raise ValueError("`complete` and `settle` are about a folder; elsewhere a file is whole or not there")
         return self
@@ -87,6 +97,12 @@ class LoggedSettings(Strict):
 
     score: ColumnName | None = None
     decision: ColumnName | None = None
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> LoggedSettings:
+        if self.score is not None and self.score == self.decision:
+            raise ValueError(f"{self.score!r} cannot be both the score and the decision; name one of them")
+        return self
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from rai_assets.compute.pool import Pool
 from rai_assets.data.column_statistics import ColumnStatistics
 from rai_assets.data.contract import Contract
+from rai_assets.errors import UsageError
 from rai_assets.keys import batch_folder
 from rai_assets.metrics.number import Number
 from rai_assets.monitoring.batches.scoring import batch_of
@@ -81,20 +82,27 @@ def profile_batch(stage: Stage, settings: ProfileSettings) -> Result:
             done += chunk.num_rows
             stage.progress("profiling rows", done, rows)
 
-    found = profile(chunks(), contract, settings, stage.pool(), batch.record.time)
+    asked = settings.model_copy(update={"by": [name for name in settings.by if name in contract]})
+    gone = [name for name in settings.by if name not in asked.by]
+    notes = [f"Not by the groups of {', '.join(gone)}: the batch has no such column."] if gone else []
+    try:
+        found = profile(chunks(), contract, asked, stage.pool(), batch.record.time)
+    except UsageError as error:
+        notes.append(f"Not by groups: {error.what}; {error.fix}.")
+        asked = asked.model_copy(update={"by": []})
+        found = profile(chunks(), contract, asked, stage.pool(), batch.record.time)
     provenance = stage.provenance()
     statistics = found.tally.statistics()
-    left_out = ", ".join(contract.identifiers)
+    if left_out := ", ".join(contract.identifiers):
+        notes.append(f"Of the identifiers no value is kept, and whylogs' profile is without them: {left_out}.")
     return Result(
         asset="data_profile",
         provenance=provenance,
         numbers=[number.pinned(provenance) for number in _numbers(rows, statistics)],
         tables={_STATISTICS: as_table(statistics), _STATE: found.tally.state()},
         files={} if found.whylogs is None else {FILE: found.whylogs},
-        notes=[f"Of the identifiers no value is kept, and whylogs' profile is without them: {left_out}."]
-        if left_out
-        else [],
-        facts={"rows": rows, "contract": contract.as_json(), "by": settings.by},
+        notes=notes,
+        facts={"rows": rows, "contract": contract.as_json(), "by": asked.by},
     )
 
 

@@ -124,6 +124,7 @@ class Window:
         early_labels: Labels that have come for rows that have not.
         dated: What says when batches were: that their file was changed last, or the hour or day of their rows.
         digest: Over what was read of the accepted batches.
+        outside: Accepted batches before and after it.
     """
 
     start: datetime
@@ -136,6 +137,7 @@ class Window:
     early_labels: int = 0
     dated: str = "the last change of their files"
     digest: str = ""
+    outside: int = 0
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -210,7 +212,8 @@ def read_window(
     there = [*(item.key for item in inside), *(item.key for item in quarantined), *waiting]
     missing = _missing(rule, there)
     return Window(
-        start, end, seen, quarantined, waiting, missing, commit, early, _dated(rule), keeping.digest
+        start, end, seen, quarantined, waiting, missing, commit, early, _dated(rule), keeping.digest,
+        len(known) - len(inside),
     )  # fmt: skip
 
 

@@ -71,8 +71,8 @@ def test_what_needs_the_column_cannot_be_told_and_all_else_is(
         "it so, audit a model that does not read it (rai run loans), and when it is promoted: "
         "rai backfill loans --again."
     )
-    assert failed["columns_unchanged"].startswith("1 of 3 columns have changed: weekday. ")
-    assert failed["columns_unchanged"].endswith(". Cannot tell of income, decision of the model, score of the model")
+    changed = "1 of 3 columns have changed: weekday. Cannot tell of income, decision of the model, score of the model. "
+    assert failed["columns_unchanged"].startswith(f"{changed}weekday: tue: ")
     rows = {row["column"]: row for row in found(store, "drift", "lost").facts["rows"]}
     untold = {name: row["reason"] for name, row in rows.items() if name and row["drifted"] is None}
     assert untold == {
@@ -93,6 +93,9 @@ def test_what_needs_the_column_cannot_be_told_and_all_else_is(
         ("rai.drift", "drift", "columns_unchanged"),
         ("rai.quarantine", "batch", ""),
     ]
+    # What leaves the machine names columns: a value may be a person's.
+    (text,) = [item["text"] for item in sink.events() if item["subject"] == "columns_unchanged"]
+    assert text == f"{changed}The run's page and the report say in which values."
     write_production_report(telling, tmp_path / "report.html")
     titles = [item.text for item in parse((tmp_path / "report.html").read_text()).one("ol", class_="rulings").all("h3")]
     assert "1 batch could not be scored by what serves" in titles
@@ -127,6 +130,25 @@ def test_a_column_that_the_reference_never_had_is_named(
     rows = {row["column"]: row for row in found(store, "drift", "wide").facts["rows"]}
     assert (rows["branch"]["drifted"], rows["branch"]["reason"]) == (None, "only the batch has it")
     assert "every_row_predicted" not in daemon.failed("wide")
+
+
+def test_a_profile_by_the_groups_of_a_column_that_is_gone_is_made_without_them(
+    declared: Declared, inbox: Desk, store: VersionedRepository
+) -> None:
+    path = declared.path
+    path.write_text(path.read_text().replace("settle: 0}}", "settle: 0}, profile: {by: [sex, weekday]}}"))
+    telling = load(path)
+    assert telling is not None
+    inbox.put("lost.csv", without(loan_rows(60, seed=3), "sex"))
+    prepare()
+    with dg.DagsterInstance.get() as instance:
+        daemon = Daemon(telling, instance, "batch", "data_profile")
+        assert daemon.tick() == {"lost": False}
+        accept(telling, "Nobody is asked any more.", None, None)
+        assert daemon.tick() == {"lost": True}
+    profile = found(store, "data_profile", "lost")
+    assert profile.facts["by"] == ["weekday"]
+    assert profile.notes == ["Not by the groups of sex: the batch has no such column."]
 
 
 def test_rows_of_which_one_has_no_time_are_compared_all_at_once(
