@@ -196,11 +196,24 @@ def test_a_requirement_that_labels_break_is_an_alarm_unless_chance_breaks_as_man
     (alarm,) = found(judged("2026-01-01", "pass", "fail"), judged("2026-01-02", "pass", "cannot tell"))
     assert (alarm.kind, alarm.subject, alarm.batches) == ("requirement", "R2", ("2026-01-01",))
     assert alarm.found == "In 2026-01-01: The accuracy of 2026-01-01 is what it is."
-    # At the limit itself a 95 % interval lies beyond it in 2.5 % of batches; what cannot be told is not among them.
+    # At the limit itself a 95 % interval lies beyond it in 2.5 % of batches; what was not measured is not among them.
     assert alarm.chance == pytest.approx(0.025)
     days = [judged(f"2026-01-{day:02d}", "fail" if day == 1 else "pass") for day in range(1, 21)]
     (doubtful,) = found(*days)
     assert doubtful.chance == pytest.approx(binom.sf(0, 20, 0.025))
+    assert not doubtful.stands
+
+
+def test_small_batches_that_cannot_tell_were_asked_too() -> None:
+    """14 of 800 fail by chance at 2.5 %; the others have an interval on both sides of the limit."""
+    days = [judged(f"d{day:03d}", "fail" if day < 14 else "cannot tell") for day in range(800)]
+    for day in days:
+        (item,) = day.verdicts
+        failed = item["verdict"] == "fail"
+        item |= {"limit": 0.12, "value": 0.34 if failed else 0.1, "low": 0.14 if failed else 0.0, "high": 0.5}
+    (doubtful,) = found(*days)
+    assert doubtful.batches == tuple(f"d{day:03d}" for day in range(14))
+    assert doubtful.chance == 1.0
     assert not doubtful.stands
 
 
