@@ -137,7 +137,11 @@ def test_a_range_that_ends_before_it_starts_is_refused(declared: Declared) -> No
 
 
 def test_the_exit_code_tells_of_batches_in_quarantine_and_of_what_could_not_be_worked_on(
-    declared: Declared, inbox: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    declared: Declared,
+    inbox: Desk,
+    store: VersionedRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def rai(*words: str) -> tuple[int, str]:
         code, said, _ = call(monkeypatch, capsys, *words)
@@ -149,9 +153,13 @@ def test_the_exit_code_tells_of_batches_in_quarantine_and_of_what_could_not_be_w
     code, said = rai("contract", "accept", "loans", "--reason", "Nobody is asked for an income.")
     assert "Mind: the champion reads 'income', which is not there." in said
     assert code == 0
+    champion = store.resolve("champion")
+    store.delete_branch("champion")
     code, said = rai("backfill", "loans")
-    assert (code, said.splitlines()[:2]) == (4, ["1 batch accepted, 0 were there, 0 in quarantine", "2 problems:"])
-    assert "batch_predictions of a: the champion reads 'income', which is not there" in said
+    assert (code, said.splitlines()[:2]) == (4, ["1 batch accepted, 0 were there, 0 in quarantine", "1 problem:"])
+    assert "loans has no champion yet that could score a batch" in said
+    store.create_branch("champion", champion)
+    assert rai("backfill", "loans")[0] == 0
     assert rai("backfill", "loans", "--from", "2030-01-01")[0] == 0
 
 
