@@ -81,8 +81,7 @@ def accept_contract(
         for _ in range(_ATTEMPTS):
             head = repository.resolve(PRODUCTION)
             known = versions(repository, head) or [ContractVersion.declared(production.declared)]
-            chosen = _chosen(waiting, batch, known[-1])
-            dataset, found = _next_schema(production, repository, known, chosen)
+            chosen, dataset, found = _next_schema(production, repository, known, _asked(waiting, batch, known[-1]))
             start = effective or (_time(chosen) if chosen else datetime.now(UTC))
             if known[-1].effective is not None:
                 start = max(start, known[-1].effective)
@@ -103,23 +102,25 @@ def _next_schema(
     production: Production,
     repository: VersionedRepository,
     known: Sequence[ContractVersion],
-    chosen: BatchRecord | None,
-) -> tuple[dict[str, object], list[Change]]:
-    """The schema after the known contracts, and how the chosen batch differs; refused where nothing does."""
+    asked: Sequence[BatchRecord],
+) -> tuple[BatchRecord | None, dict[str, object], list[Change]]:
+    """The first of some batches that differs, the schema with it, and how it differs; refused where nothing does."""
     declared, last = dataset_json(production.declared), known[-1]
     # What was changed in the declaration since is part of it.
     before = last.declaration or digest_of(known[0].dataset)
     base = last.dataset if digest_of(declared) == before else declared
-    found = [] if chosen is None else _changes(production, repository, base, chosen)
-    dataset = changed(base, found)
-    if dataset == last.dataset:
-        raise UsageError(
-            "nothing differs from the contract: columns, types and texts are as declared",
-            where=production.keys.name,
-            fix="where numbers beyond a range are meant, widen it in the declaration first (`minimum`, `maximum`); "
-            f"`rai batches {production.keys.name}` tells why batches are in quarantine, and --batch KEY names one",
-        )
-    return dataset, found
+    for batch in asked:
+        found = _changes(production, repository, base, batch)
+        if (dataset := changed(base, found)) != last.dataset:
+            return batch, dataset, found
+    if not asked and base != last.dataset:
+        return None, base, []
+    raise UsageError(
+        "nothing differs from the contract: columns, types and texts are as declared",
+        where=production.keys.name,
+        fix="where numbers beyond a range are meant, widen it in the declaration first (`minimum`, `maximum`); "
+        f"`rai batches {production.keys.name}` tells why batches are in quarantine, and --batch KEY names one",
+    )
 
 
 def _lacking(production: Production, repository: VersionedRepository, version: ContractVersion) -> list[str]:
@@ -152,15 +153,15 @@ def _waiting(repository: VersionedRepository, arrivals: Arrivals) -> list[BatchR
     return sorted(found, key=lambda record: (record.time, record.key))
 
 
-def _chosen(waiting: list[BatchRecord], batch: str | None, last: ContractVersion) -> BatchRecord | None:
-    """The batch whose schema the next version has: none from before the last version, as the next is about later ones.
+def _asked(waiting: list[BatchRecord], batch: str | None, last: ContractVersion) -> list[BatchRecord]:
+    """The batches whose schema the next version may have: none from before the last, as the next is about later ones.
 
     Raises:
         UsageError: The batch does not wait, or is from before.
     """
     since = [record for record in waiting if last.effective is None or _time(record) >= last.effective]
     if batch is None:
-        return since[0] if since else None
+        return since
     found = [record for record in waiting if record.key == batch]
     if not found:
         there = ", ".join(record.key for record in waiting[:20]) or "none"
@@ -170,7 +171,7 @@ def _chosen(waiting: list[BatchRecord], batch: str | None, last: ContractVersion
             f"batch {batch!r} is older than contract {last.number}, and the next one would be about later batches only",
             fix="mend its file, so that it keeps the contract of its time, and write it again",
         )
-    return found[0]
+    return found
 
 
 def _time(record: BatchRecord) -> datetime:

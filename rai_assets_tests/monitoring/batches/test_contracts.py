@@ -62,6 +62,18 @@ def test_a_changed_schema_waits_for_a_word_and_older_batches_keep_their_contract
     assert work(declared)["late"] == "accepted", "what is older than the new contract keeps the old one"
 
 
+def test_batches_whose_columns_do_not_differ_are_passed_over(declared: Declared, inbox: Desk) -> None:
+    inbox.put("a.csv", FIRST.replace("51.5", ""), age=7200)
+    inbox.put("b.csv", OTHER, age=3600)
+    assert work(declared) == {"a": "quarantined", "b": "quarantined"}
+    with pytest.raises(UsageError, match="nothing differs from the contract"):
+        accept(declared, "The north joined.", "a", None)
+    done = accept(declared, "The north joined.", None, None)
+    assert "'branch' is new: category" in done.differences
+    assert done.again == ("b",)
+    assert work(declared) == {"a": "quarantined", "b": "accepted"}
+
+
 def test_a_column_that_is_gone_and_one_of_another_type(
     declared: Declared, inbox: Desk, store: VersionedRepository
 ) -> None:
