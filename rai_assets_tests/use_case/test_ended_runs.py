@@ -137,6 +137,7 @@ def test_what_ended_before_the_first_look_is_not_told(told: Declared, sink: Sink
         assert tick(told).startswith("0 new, 0 sent")
         report(instance, "evaluation", (False, {}))
         assert tick(told).startswith("1 new, 1 sent")
+        assert tick(told).startswith("0 new"), "nor by a later look, which goes back a minute"
 
 
 def test_runs_of_what_nobody_declared_are_passed_over(told: Declared, sink: Sink) -> None:
