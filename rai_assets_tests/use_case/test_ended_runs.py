@@ -133,7 +133,7 @@ def test_a_clock_that_was_fast_loses_no_alert(told: Declared, sink: Sink, mark: 
 def test_what_ended_before_the_first_look_is_not_told(told: Declared, sink: Sink) -> None:
     prepare()
     with dg.DagsterInstance.get() as instance:
-        report(instance, "evaluation", (False, {}))
+        report(instance, "scorecard", (False, {}))
         assert tick(told).startswith("0 new, 0 sent")
         report(instance, "evaluation", (False, {}))
         assert tick(told).startswith("1 new, 1 sent")
