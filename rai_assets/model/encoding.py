@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from rai_assets.errors import InputRefused
 from rai_assets.model.column_encoding import UNSEEN, CategoryEncoding, NumberEncoding, Style
+from rai_assets.model.columns import as_dictionary, numbers_of
 
 Kind = Literal["number", "boolean", "category"]
 
@@ -40,6 +41,26 @@ class Feature:
 
     name: str
     kind: Kind
+
+
+def together(tables: Sequence[pa.Table], features: Sequence[Feature]) -> pa.Table:
+    """The columns of some features of several tables, one after the other; numbers and texts of any type agree."""
+    columns = {}
+    for item in features:
+        parts = [table.column(item.name) for table in tables]
+        chunks = [chunk for part in parts for chunk in part.chunks]
+        kind = parts[0].type
+        if any(part.type != kind for part in parts):
+            kind = pa.dictionary(pa.int32(), pa.string()) if item.kind == "category" else pa.float64()
+            chunks = [_of_kind(chunk, kind) for chunk in chunks]
+        columns[item.name] = pa.chunked_array(chunks, kind)
+    return pa.table(columns)
+
+
+def _of_kind(chunk: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_floating(kind):
+        return pa.array(numbers_of(chunk, kind), kind, from_pandas=True)
+    return as_dictionary(chunk).cast(kind)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from rai_assets.data.contract import MISSING
 from rai_assets.errors import InputRefused, UsageError
 from rai_assets.model.column_encoding import ONE_HOT_LIMIT
-from rai_assets.model.encoding import Encoding, Feature
+from rai_assets.model.encoding import Encoding, Feature, together
 from rai_assets_tests.model.people import FEATURES, population
 
 SMALL = pa.table(
@@ -167,3 +167,18 @@ def test_properties(train: list, new: list, style: str, chunk: int) -> None:
         np.testing.assert_array_equal(block, expected)
     if style != "codes_nan":
         assert np.isfinite(matrix).all()
+
+
+def test_tables_of_other_types_are_put_together_as_what_their_features_hold() -> None:
+    features = [Feature("age", "number"), Feature("member", "boolean"), Feature("city", "category")]
+    before = pa.table({"age": [30, None], "member": [True, False], "city": pa.array(["3", "B"]).dictionary_encode()})
+    now = pa.table({"city": [3, None], "age": [2.5, 4.0], "member": [1, None]})
+    both = together([before, now], features)
+    assert both.to_pydict() == {
+        "age": [30.0, None, 2.5, 4.0],
+        "member": [1.0, 0.0, 1.0, None],
+        "city": ["3", "B", "3", None],
+    }
+    alike = together([before, before], features)
+    assert alike.schema.types == before.schema.types, "nothing is converted where the types agree"
+    assert alike.to_pydict() == pa.concat_tables([before, before]).to_pydict()

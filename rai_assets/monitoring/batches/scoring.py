@@ -161,8 +161,9 @@ def lacking(features: Sequence[Feature], contract: Contract) -> dict[str, str]:
         dtype = contract[feature.name].dtype if feature.name in contract.names else None
         if dtype is None or contract[feature.name].roles == ("ignored",):
             found[feature.name] = f"{feature.name!r}, which is not there"
-        elif feature.kind == "number" and dtype not in ("number", "integer", "boolean"):
-            found[feature.name] = f"numbers in {feature.name!r}, which is {dtype}"
+        elif feature.kind != "category" and dtype not in ("number", "integer", "boolean"):
+            what = "truth values" if feature.kind == "boolean" else "numbers"
+            found[feature.name] = f"{what} in {feature.name!r}, which is {dtype}"
     return found
 
 

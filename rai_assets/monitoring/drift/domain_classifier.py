@@ -13,7 +13,7 @@ from rai_assets.metrics.estimates import Estimates
 from rai_assets.metrics.means import Groups
 from rai_assets.metrics.ranking import ranking_estimates
 from rai_assets.model.boosting import Boosted, RankedRows, fitted_rows
-from rai_assets.model.encoding import Encoding, Feature
+from rai_assets.model.encoding import Encoding, Feature, together
 
 FEWEST_FITTED = 40
 """Rows of both sides together below which it cannot be fitted: a leaf of its trees has 20 rows or more."""
@@ -63,7 +63,7 @@ def tell_apart(
     """
     most = fitted_rows(reference.num_rows // 2, current.num_rows // 2)
     fitted, held = zip(*(_cut(*side, rng) for side in zip((reference, current), most, strict=True)), strict=True)
-    encoding = Encoding.fit(pa.concat_tables(fitted).combine_chunks(), features, "codes_nan")
+    encoding = Encoding.fit(together(fitted, features).combine_chunks(), features, "codes_nan")
     sides = _sides(*fitted)
     matrix = np.concatenate([encoding.matrix(part) for part in (*fitted, *held)])
     classifier = Boosted.fit(RankedRows.of(matrix), np.arange(len(sides)), sides, rounds=ROUNDS)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from rai_assets.metrics.intervals import Floats
 from rai_assets.model.boosting import Boosted, RankedRows, fitted_rows
-from rai_assets.model.encoding import Encoding, Feature
+from rai_assets.model.encoding import Encoding, Feature, together
 from rai_assets.model.rows import ScoredRows
 from rai_assets.monitoring.performance.calibrated import FOLDS
 
@@ -35,10 +34,9 @@ def likeness(calibration: ScoredRows, current: ScoredRows, features: Sequence[Fe
     n, m = calibration.rows.n, current.rows.n
     if m < FEWEST_ROWS:
         return np.ones(n)
-    names = [item.name for item in features]
-    pooled = pa.concat_tables([calibration.table.select(names), current.table.select(names)])
     matrix = np.concatenate([_score(calibration), _score(current)])
     if features:
+        pooled = together([calibration.table, current.table], features)
         matrix = np.column_stack([matrix, Encoding.fit(pooled, features, "codes_nan").matrix(pooled)])
     ranked, of_batch = RankedRows.of(matrix), np.repeat(np.array([0, 1], np.int8), [n, m])
     rng = np.random.default_rng(seed)
