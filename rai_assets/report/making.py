@@ -91,29 +91,30 @@ def make_report(
     )
     held = [[cell, found.as_json()] for cell, found in profile.tally.statistics()], profile.whylogs is None
     away = [[item.key, item.reason] for item in window.quarantined], window.waiting, window.missing, window.early_labels
-    commit = repository.branches(PRODUCTION).get(PRODUCTION, "")
     named = title, purpose, report.reference
+    name, digest = window.name, digest_of([window.name, window.outside, window.digest, *held, *away, *named])
+    facts = {
+        "batches of": window_sentence(report),
+        "outcome": outcome_sentence(report),
+        "alarms": [item.as_json() for item in report.alarms],
+        "alarms that stand": len(report.standing),
+        "batches": len(window.batches),
+        "rows": window.rows,
+        "quarantined": len(window.quarantined),
+        "missing": len(window.missing or ()),
+        "newest": dict(_newest(window.batches[-1])) if window.batches else {},
+    }
+    del window  # to draw takes memory of its own
+    whylogs = {} if profile.whylogs is None else {WHYLOGS: profile.whylogs}
+    commit = repository.branches(PRODUCTION).get(PRODUCTION, "")
     result = Result(
         asset="monitoring_report",
         provenance=Provenance(keys.name, PRODUCTION, commit),
         notes=list(report.notes),
-        files={
-            "report.html": render_production(report).encode(),
-            **({} if profile.whylogs is None else {WHYLOGS: profile.whylogs}),
-        },
-        facts={
-            "batches of": window_sentence(report),
-            "outcome": outcome_sentence(report),
-            "alarms": [item.as_json() for item in report.alarms],
-            "alarms that stand": len(report.standing),
-            "batches": len(window.batches),
-            "rows": window.rows,
-            "quarantined": len(window.quarantined),
-            "missing": len(window.missing or ()),
-            "newest": dict(_newest(window.batches[-1])) if window.batches else {},
-        },
+        files={"report.html": render_production(report).encode(), **whylogs},
+        facts=facts,
     )
-    return Made(result, window.name, digest_of([window.name, window.outside, window.digest, *held, *away, *named]))
+    return Made(result, name, digest)
 
 
 def store_report(made: Made, repository: VersionedRepository, run_id: str) -> str:
