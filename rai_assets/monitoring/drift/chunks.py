@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rai_assets.charts.text import how_many
 from rai_assets.errors import InputRefused
@@ -40,11 +41,11 @@ class Before:
 
     Attributes:
         chunks: Its rows.
-        parts: {(column, method, apart): the statistic of every chunk against all rows, or `apart`: against the others}.
+        parts: {(column, method, apart): what is told of every chunk beside all rows, or `apart`: beside the others}.
     """
 
     chunks: Sequence[Chunk]
-    parts: dict[tuple[str, Method, bool], list[float]] = field(default_factory=dict)
+    parts: dict[tuple[str, Method, bool], NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rai_assets.charts.text import how_many
 from rai_assets.errors import Undefined, UsageError
@@ -15,7 +16,17 @@ from rai_assets.monitoring.drift.calibration import PValue
 from rai_assets.monitoring.drift.chunks import Before, Chunk, total
 from rai_assets.monitoring.drift.columns import Sample
 from rai_assets.monitoring.drift.drivers import cells_of, drivers, row_order
-from rai_assets.monitoring.drift.methods import Column, deviation, effect, fitting, measure, p_values, prepared, unfit
+from rai_assets.monitoring.drift.methods import (
+    Column,
+    as_chi_squared,
+    deviation,
+    effect,
+    fitting,
+    measure,
+    p_values,
+    prepared,
+    unfit,
+)
 from rai_assets.monitoring.drift.notes import rule_notes
 from rai_assets.monitoring.drift.result import DriftRow
 from rai_assets.monitoring.drift.rules import Limits, Unchanged, false_alarm_rate, left_out_rate, limits_of, unchanged
@@ -44,6 +55,11 @@ class _Test:
     family: float | None = None
     limits: Limits | None = None
     rate: float | None = None
+
+    def told(self) -> tuple[float | None, float | None, float | None]:
+        """The statistic; the chi-squared value as surprising where rows are interchangeable, and its degrees."""
+        known = self.method and as_chi_squared(self.method, self.reference, self.current, self.statistic)
+        return (self.statistic, *(known or (None, None)))
 
 
 class Comparison:
@@ -143,28 +159,29 @@ class Comparison:
                 test.reason = reason
             return []
         known = [(test, self._parts_of(test.column, test.method, apart=True)) for test in tests if test.method]
-        told = [(test, np.array(values)) for test, values in known if np.isfinite(values).all()]
+        told = [(test, parts) for test, parts in known if np.isfinite(parts[:, 0]).all()]
         if told:
-            observed = np.array([test.statistic for test, _ in told], np.float64)
-            adjusted = order.max_t(observed, np.stack([values for _, values in told], axis=1))
-            for (test, values), family in zip(told, adjusted.tolist(), strict=True):
-                test.p_value, test.family = order.block_p(test.statistic or 0.0, values), family
+            chunk_told = np.array([test.told() for test, _ in told], np.float64)
+            every = np.stack([chunk_told, *np.stack([parts for _, parts in told], axis=1)])
+            adjusted = order.max_t(every[0, :, 0], every[1:, :, 0], every[:, :, 1:])
+            for (test, parts), family in zip(told, adjusted.tolist(), strict=True):
+                test.p_value, test.family = order.block_p(test.statistic or 0.0, parts[:, 0]), family
         return [test for test, _ in told]
 
-    def _parts_of(self, column: Column, method: Method, *, apart: bool) -> list[float]:
-        """The statistic of every part of the reference against all of it, or `apart`: against the rest of it."""
+    def _parts_of(self, column: Column, method: Method, *, apart: bool) -> NDArray[np.float64]:
+        """What is told of every part of the reference beside all of it, or `apart`: beside the rest.
+
+        The shape is (parts, 3): a statistic, its chi-squared value and the degrees; NaN for what is not there.
+        """
         key = column.name, method, apart
         if key not in self._of_parts:
-            reference, values = self._reference[column.name], []
+            reference, found = self._reference[column.name], []
             for chunk in self._blocks if apart else self._parts:
                 part = chunk.samples[column.name]
-                rest = reference.without(part) if apart else reference
-                try:
-                    sides = prepared(column, method, rest), prepared(column, method, part)
-                    values.append(measure(column, method, *sides))
-                except Undefined:
-                    values.append(np.nan)
-            self._of_parts[key] = values
+                found.append(
+                    self._measure(column, method, reference.without(part) if apart else reference, part).told()
+                )
+            self._of_parts[key] = np.array(found, np.float64).reshape(-1, 3)
         return self._of_parts[key]
 
     def _limit(self, tests: Sequence[_Test], at: int) -> None:
@@ -175,7 +192,7 @@ class Comparison:
             parts: list[float] = []
             if self._asked.rule == "reference_chunks":
                 every = self._parts_of(test.column, test.method, apart=False)
-                parts = [value for value in every if np.isfinite(value)]
+                parts = [value for value in every[:, 0].tolist() if np.isfinite(value)]
             try:
                 test.limits = limits_of(self._asked, test.method, deviation(test.reference), parts)
             except Undefined as error:

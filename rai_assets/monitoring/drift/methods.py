@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -190,6 +191,25 @@ def table_of(
         values, counts = aligned(reference, current)
         return values, calibration.few_cells(counts)
     return calibration.table(reference, current)
+
+
+def as_chi_squared(
+    method: Method, reference: Sample, current: Sample, statistic: float | None
+) -> tuple[float, float] | None:
+    """A statistic of two prepared samples as the chi-squared value that is as surprising, and its degrees of freedom.
+
+    It is that of rows taken as interchangeable, however small the counts: chi-squared of the table; of a distance of
+    Kolmogorov and Smirnov the value with the tail 2 exp(-2 m D^2), with 2 degrees. None for methods without one.
+    """
+    if statistic is None:
+        return None
+    if method in ("ks", "length"):
+        size = reference.n * current.n / (reference.n + current.n)
+        return max(4 * size * statistic**2 - 2 * math.log(2), 0.0), 2.0
+    if method in ("chi_squared", "missing"):
+        counts = aligned(reference, current)[1]
+        return float(statistics.chi_squared(*counts)), max(counts.shape[1] - 1.0, 1.0)
+    return None
 
 
 def p_values(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, wasserstein_distance
+from scipy.stats import chi2, chi2_contingency, ks_2samp, wasserstein_distance
 from scipy.stats.contingency import association
 
 from rai_assets.errors import Undefined
@@ -12,6 +12,7 @@ from rai_assets.monitoring.drift import methods
 from rai_assets.monitoring.drift.columns import Kind, Sample
 from rai_assets.monitoring.drift.methods import (
     Column,
+    as_chi_squared,
     deviation,
     effect,
     fitting,
@@ -147,6 +148,25 @@ def test_the_effect_of_wasserstein_is_in_deviations_of_the_reference() -> None:
     assert effect("wasserstein", 2.0, constant, away) == pytest.approx(2.0)
     assert effect("wasserstein", 0.0, constant, constant) == 0.0
     assert effect("ks", 0.3, before, now) == 0.3
+
+
+def test_a_distance_is_told_as_the_chi_squared_value_that_is_as_surprising() -> None:
+    before, now = distinct(50), distinct(50, rows_each=2, start=10)
+    distance = measure(Column("x", "number"), "ks", before, now)
+    told = as_chi_squared("ks", before, now, distance)
+    assert told is not None
+    assert chi2.sf(*told) == pytest.approx(2 * np.exp(-2 * 60 * distance**2)), "150 and 100 rows"
+    assert as_chi_squared("ks", before, now, 0.0) == (0.0, 2.0)
+
+
+def test_a_table_is_told_as_its_own_chi_squared_value() -> None:
+    before, now = distinct(4, rows_each=30), Sample(np.array([1.0, 3.0, 5.0]), np.array([20, 10, 1]))
+    table = np.array([[30, 30, 30, 30, 0], [0, 20, 0, 10, 1]])
+    expected = chi2_contingency(table, correction=False)
+    assert as_chi_squared("chi_squared", before, now, expected.statistic) == pytest.approx((expected.statistic, 4.0))
+    assert as_chi_squared("chi_squared", before, before, 0.0) == (0.0, 3.0)
+    assert as_chi_squared("wasserstein", before, now, 1.0) is None
+    assert as_chi_squared("ks", before, now, None) is None
 
 
 def test_lengths_are_those_of_the_texts_and_what_is_missing_is_one_of_two_values() -> None:

@@ -89,6 +89,27 @@ def test_neighbours_that_resemble_each_other_do_not_make_alarms() -> None:
     assert np.mean(by_rows) > 0.8
 
 
+def test_a_column_of_rare_values_does_not_raise_the_bar_for_the_others() -> None:
+    """A twentieth of the values makes few large chi-squared; against them a shift of half a deviation has to show."""
+    rng = np.random.default_rng(4)
+
+    def rows(chunks: int, shift: float) -> pd.DataFrame:
+        rare = {name: rng.random(chunks * ROWS) < 0.02 for name in "abcd"}
+        return people(rng, chunks, older=10 * shift).assign(
+            **{name: np.where(rare[name], "yes", "no") for name in rare}
+        )
+
+    found = {"blocks": [0.0], "permutation": [0.0]}
+    for _ in range(12):
+        reference, moved = rows(BLOCKS, 0), rows(20, 0.5)
+        for null, shares in found.items():
+            told = compared(reference, moved, null)
+            shares.append(sum(row.column == "age" for row in told.drifted) / 20)
+    blocks, permutation = (float(np.mean(shares[1:])) for shares in found.values())
+    assert permutation > 0.9
+    assert blocks > permutation - 2 * POWER, "26 blocks know less of the far tail than the textbook"
+
+
 def test_a_shift_is_found_as_by_the_blocks_alone() -> None:
     rng = np.random.default_rng(3)
     both, blocks = [], []
