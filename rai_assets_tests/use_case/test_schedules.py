@@ -100,7 +100,7 @@ def test_without_a_declaration_nothing_is_scheduled(loans: Declared) -> None:
         ('schedules: {audit: {cron: "0 25 * * *"}}', "'25' is no hour of 0 to 23"),
         ('schedules: {audit: {cron: "every night"}}', "does not say when"),
         ('schedules: {audit: {cron: "0 3 * * *", zone: Berlin}}', "'Berlin' is no IANA time zone"),
-        ('schedules: {audit: {cron: "0 3 * * *", branches: []}}', "should have at least 1 item"),
+        ('schedules: {audit: {cron: "0 3 * * *", branches: []}}', "schedules.audit.branches: is empty"),
         ("schedules: {audit: {}}", "is missing"),
         ("freshness: {scorecard: {within: soon}}", "'soon' is no span of time"),
         ("freshness: {scorecard: {within: 1h, warn: 2h}}", "`warn` is shorter than `within`"),
