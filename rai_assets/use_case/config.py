@@ -19,11 +19,10 @@ from rai_assets.metrics.definitions import definition
 from rai_assets.metrics.requirements import Requirement
 from rai_assets.model.settings import ModelSettings
 from rai_assets.monitoring.alerts.settings import AlertSettings
-from rai_assets.monitoring.batches.settings import MODEL_DECISION, MODEL_SCORE
 from rai_assets.monitoring.settings import ProductionSettings
 from rai_assets.use_case.checks import why_never_told
 from rai_assets.use_case.timing import FreshnessSettings, RetentionSettings, ScheduleSettings
-from rai_assets.use_case.watched import check_production, refused
+from rai_assets.use_case.watched import added_columns, check_production, refused
 
 if TYPE_CHECKING:
     from rai_assets.data.contract import Contract
@@ -218,14 +217,12 @@ class UseCase(Strict):
         self, contract: Contract, place: tuple[str | int, ...], coordinates: Mapping[str, str]
     ) -> None:
         """Refuse a place that no number can have."""
-        watched = self.production is not None and self.dataset.media is not None
-        decoded = self.production.drift.decoded if watched and self.production is not None else ()
         several = contract.task == "multiclass"  # whose labels may be known from the data only
         choices: dict[str, tuple[str, ...] | None] = {
             "class": (contract.classes or None) if several else (),
             "feature": contract.features,
             "stratifier": tuple(self.analyses.fairness.stratifiers),
-            "column": (*contract.names, *(() if self.model is None else (MODEL_DECISION, MODEL_SCORE)), *decoded),
+            "column": (*contract.names, *added_columns(self)),
         }
         for name, value in coordinates.items():
             known = choices.get(name)

@@ -62,6 +62,13 @@ def check_production(use_case: UseCase, production: ProductionSettings, contract
         )
 
 
+def added_columns(use_case: UseCase) -> tuple[str, ...]:
+    """The columns that drift looks at beside those of the batch: answers of the model, facts of decoded files."""
+    answers = () if use_case.model is None else (MODEL_DECISION, MODEL_SCORE)
+    watched = use_case.production if use_case.dataset.media is not None else None
+    return (*answers, *(watched.drift.decoded if watched is not None else ()))
+
+
 def _check_columns(use_case: UseCase, contract: Contract, production: ProductionSettings) -> None:
     """Refuse what is said of a column that no batch is looked at by."""
     for index, column in enumerate(production.profile.by):
@@ -73,11 +80,9 @@ def _check_columns(use_case: UseCase, contract: Contract, production: Production
             said = f"{column!r} has no groups: every row has its own value; name a category, or a number with `edges`"
             raise refused(("production", "profile", "by", index), said)
     compared = [name for role in COMPARED for name in contract.with_role(role)]
-    answers = () if use_case.model is None else (MODEL_DECISION, MODEL_SCORE)
-    decoded = () if use_case.dataset.media is None else production.drift.decoded
     times = [column.name for column in contract if column.dtype == "timestamp"]
     for key, names in production.drift.named_columns.items():
-        known = times if key == "timestamp" else [*dict.fromkeys(compared), *answers, *decoded]
+        known = times if key == "timestamp" else [*dict.fromkeys(compared), *added_columns(use_case)]
         for name in names:
             if name not in known:
                 kind = "column of times" if key == "timestamp" else "column that drift is looked at in"

@@ -75,7 +75,6 @@ def ask_drift(
         raise Undefined(error.what) from error
     answers = (MODEL_DECISION, MODEL_SCORE) if unscored else ()
     rows = [replace(row, reason=unscored) if row.column in answers else row for row in alone.rows]
-    lost = {*answers, *(name for name in before_names if name not in whole.column_names)}
     together = multivariate_drift(
         before.ordered,
         now,
@@ -96,7 +95,7 @@ def ask_drift(
         charts=dict(together.findings.charts),
         notes=[*notes, *alone.notes, *together.findings.notes],
     )
-    outcome, values = _alone(alone.drifted, rows, lost)
+    outcome, values = _alone(alone.drifted, rows, {*answers, *absent})
     checks = {
         COLUMNS_ALONE: (not alone.drifted, f"{outcome}. {values}" if values else outcome),
         COLUMNS_TOGETHER: _together(together.rows),
@@ -123,14 +122,20 @@ def _compared(
     before = [name for name in there(contract) if arrived or name != target]
     new = [name for name in there(batch.contract) if name not in (*contract.names, *logged)]
     now = [name for name in (*before, *new) if name in whole.column_names]
-    ordered = settings.timestamp or contract.timestamp
-    if ordered not in contract.names or ordered not in batch.contract.names:
-        return tuple(before), tuple(now), None
-    if batch.contract[ordered].dtype != "timestamp" or ordered not in whole.column_names:
-        return tuple(before), tuple(now), None
-    if whole.column(ordered).null_count or reference.table([ordered]).column(ordered).null_count:
-        return tuple(before), tuple(now), None
-    return tuple(dict.fromkeys((*before, ordered))), tuple(dict.fromkeys((*now, ordered))), ordered
+    timestamp = _ordered_by(reference, batch, settings)
+    times = () if timestamp is None else (timestamp,)
+    return tuple(dict.fromkeys((*before, *times))), tuple(dict.fromkeys((*now, *times))), timestamp
+
+
+def _ordered_by(reference: Reference, batch: Batch, settings: DriftSettings) -> str | None:
+    """The column of the times of rows, where every row of both sides has one."""
+    name = settings.timestamp or reference.contract.timestamp
+    if name is None or name not in reference.contract or name not in batch.whole.column_names:
+        return None
+    if name not in batch.contract or batch.contract[name].dtype != "timestamp":
+        return None
+    known = batch.whole, reference.table([name])
+    return None if any(table.column(name).null_count for table in known) else name
 
 
 @dataclass(frozen=True)
